@@ -1,0 +1,59 @@
+# Everything a person or CI does with the project. `make demo` and `make test` do all the set-up themselves.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help demo run test check lint types unit coverage bench bench-quick soak fuzz grafana requirements sbom clean
+
+help:  ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+$(VENV)/run.done: requirements/run.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing; set PYTHON to a Python 3.11 or later" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/run.done  ## serve a simulated Livepeer Studio; no account needed
+	@exec $(BIN)/python -m exporter demo $(ARGS)
+
+run: $(VENV)/run.done  ## serve a real account: LIVEPEER_API_KEY=... make run
+	@exec $(BIN)/python -m exporter $(ARGS)
+
+test: check coverage  ## everything that must hold before a change lands
+
+check: lint types  ## style and types
+
+lint: $(VENV)/dev.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.done
+	$(BIN)/mypy
+
+unit: $(VENV)/dev.done  ## the tests alone: make unit ARGS="-k U01"
+	$(BIN)/python -m pytest $(ARGS)
+
+coverage: $(VENV)/dev.done
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
+
+bench: $(VENV)/dev.done  ## speed beside others, as ratios: make bench ARGS="--sessions 100000"
+	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-quick: $(VENV)/dev.done  ## the same at 1,000 sessions, under a minute
+	$(BIN)/python -m tests.bench --quick $(ARGS)
+
+requirements: $(VENV)/dev.done  ## pin anew what pyproject.toml asks for
+	$(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --no-header --allow-unsafe --output-file requirements/run.txt pyproject.toml
+	$(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --no-header --allow-unsafe --extra dev --constraint requirements/run.txt \
+	  --output-file requirements/dev.txt pyproject.toml
+
+clean:  ## remove what was installed and built
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist build

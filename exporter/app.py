@@ -1,0 +1,261 @@
+"""The composition root: the one place where the parts meet."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.applications import Starlette
+
+from exporter import landing, web
+from exporter.board import Board
+from exporter.catalogue import Options, session_families
+from exporter.clock import Clock
+from exporter.key import Key
+from exporter.poller import Plan, Poller
+from exporter.process import Process
+from exporter.settings import Account, Settings
+from exporter.snapshot import Windows
+from exporter.studio import Scope, ServerClock, Studio, open_client
+from exporter.telemetry import Telemetry
+from exporter.walk import Walked
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the program takes from outside; a test passes its own.
+
+    Attributes:
+        now: Unix seconds of the wall clock.
+        monotonic: seconds.
+        jitter: a random number between 0 and 1.
+        learn: told every secret that comes into use, so that the logs can leave it out.
+        revision: what the program was built from.
+    """
+
+    now: Callable[[], float]
+    monotonic: Callable[[], float]
+    jitter: Callable[[], float]
+    learn: Callable[[str], None]
+    revision: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    account: Account
+    poller: Poller
+    telemetry: Telemetry
+    resources: AsyncExitStack
+
+
+class App:
+    """Polls the accounts of the settings, and has the pages that show them.
+
+    Args:
+        settings: everything that can be set.
+        outside: the clocks, the randomness, the ear for secrets.
+    """
+
+    def __init__(self, settings: Settings, outside: Outside) -> None:
+        self._settings = settings
+        self._outside = outside
+        self._stopping = False
+        self._members: dict[str, _Member] = {}
+        self.board: Final = Board(session_families(options(settings)), outside.monotonic)
+        self.clock: Final = Clock(outside.now, outside.monotonic)
+        self.process: Final = Process(
+            revision=outside.revision,
+            series=self.board.series,
+            series_limit=settings.max_series,
+            shard=(settings.shard_index, settings.shard_count),
+            now=outside.now,
+        )
+        self.health: Final = web.Health(alive=self.clock.ticking, ready=lambda: not self._stopping)
+
+    def pages(self) -> Starlette:
+        """The web application."""
+        path = self._settings.web_telemetry_path
+        return web.create_app(self.board, self.process, self.health, self.landing, metrics_path=path)
+
+    def landing(self) -> str:
+        """The page for people."""
+        return landing.render(
+            [(member.poller.plan, member.poller.status) for member in self._members.values()],
+            self.board.panels(),
+            now=self._outside.now(),
+            metrics_path=self._settings.web_telemetry_path,
+        )
+
+    async def start(self) -> None:
+        """Begin to poll; the first account at once, the others spread over the interval.
+
+        Raises:
+            OSError: the CA file cannot be read.
+        """
+        self._admit(await self._open_all(self._settings.accounts, self._settings))
+        await self.clock.start()
+
+    async def apply(self, settings: Settings) -> tuple[str, ...]:
+        """Go on with other settings; what accounts have counted so far stays.
+
+        Returns:
+            The names of the settings that differ, but only take effect with the next start.
+
+        Raises:
+            OSError: the CA file cannot be read; nothing has changed then.
+        """
+        before = self._settings
+        shared = any(getattr(before, name) != getattr(settings, name) for name in _SHARED)
+        changed = [
+            account
+            for account in settings.accounts
+            if shared or (known := self._members.get(account.name)) is None or known.account != account
+        ]
+        opened = await self._open_all(changed, settings)
+        # From here on nothing fails.
+        self._settings = settings
+        wanted = {account.name for account in settings.accounts}
+        for name in [name for name in self._members if name not in wanted]:
+            await self._dismiss(name)
+            self.board.remove(name)
+        for member in opened:
+            if (known := self._members.get(member.account.name)) is not None:
+                await self._dismiss(member.account.name)
+                member.poller.carry_on(known.poller)
+        self._admit(opened)
+        self.process.set_series_limit(settings.max_series)
+        return tuple(name for name in _FIXED if getattr(before, name) != getattr(settings, name))
+
+    def stopping(self) -> None:
+        """From now on the program is not ready for scrapes any more."""
+        self._stopping = True
+
+    async def stop(self) -> None:
+        """Stop polling, and close what is open."""
+        self.stopping()
+        await self.clock.stop()
+        for member in self._members.values():
+            await member.resources.aclose()
+
+    def _admit(self, opened: Sequence[_Member]) -> None:
+        for place, member in enumerate(opened):
+            interval = member.account.poll_interval
+            self._members[member.account.name] = member
+            member.poller.begin()
+            self.clock.add(member.account.name, member.poller, interval, delay=interval * place / len(opened))
+
+    async def _dismiss(self, name: str) -> None:
+        await self.clock.remove(name)
+        await self._members.pop(name).resources.aclose()
+
+    async def _open_all(self, accounts: Sequence[Account], settings: Settings) -> list[_Member]:
+        async with AsyncExitStack() as all_or_none:
+            opened = []
+            for account in accounts:
+                known = self._members.get(account.name)
+                telemetry = known.telemetry if known else Telemetry(account.name)
+                resources = await all_or_none.enter_async_context(AsyncExitStack())
+                studio = await open_studio(account, settings, self._outside, telemetry, resources)
+                poller = create_poller(account, settings, self._outside, studio, telemetry, self.board)
+                opened.append(_Member(account, poller, telemetry, resources))
+            all_or_none.pop_all()
+        return opened
+
+
+_SHARED: Final = ("ca_file", "trust_env", "max_series")
+"""Settings that every account depends on."""
+
+_FIXED: Final = (
+    "web_listen_address",
+    "web_health_listen_address",
+    "web_telemetry_path",
+    "web_config_file",
+    "log_format",
+    "issue_texts",
+    "profile_series",
+    "playback_ids",
+    "project_ids",
+    "shard_index",
+    "shard_count",
+)
+"""Settings that hold from the start to the end of a process."""
+
+
+def options(settings: Settings) -> Options:
+    """Which of the optional series the settings ask for."""
+    return Options(
+        issue_texts=settings.issue_texts,
+        profile_series=settings.profile_series,
+        playback_ids=settings.playback_ids,
+        project_ids=settings.project_ids,
+    )
+
+
+def create_poller(
+    account: Account,
+    settings: Settings,
+    outside: Outside,
+    studio: Studio,
+    telemetry: Telemetry,
+    board: Board,
+    on_page: Callable[[Walked], None] = lambda _: None,
+) -> Poller:
+    """What polls one account, put together."""
+    plan = Plan(
+        account=account.name,
+        interval=account.poll_interval,
+        deadline=account.poll_deadline,
+        max_staleness=account.max_staleness,
+        max_series=settings.max_series,
+        detail=account.detail,
+        scope=scope(account),
+        windows=Windows(session=account.session_window, active=account.active_window),
+    )
+    return Poller(
+        plan,
+        studio,
+        telemetry,
+        board,
+        now=outside.now,
+        monotonic=outside.monotonic,
+        jitter=outside.jitter,
+        on_page=on_page,
+    )
+
+
+async def open_studio(
+    account: Account, settings: Settings, outside: Outside, telemetry: Telemetry, resources: AsyncExitStack
+) -> Studio:
+    """What asks the API for one account; ``resources`` closes its connections.
+
+    Raises:
+        OSError: the CA file cannot be read.
+    """
+    client = open_client(
+        ca_file=str(settings.ca_file) if settings.ca_file else None,
+        trust_env=settings.trust_env,
+        connections=account.walk_concurrency,
+    )
+    await resources.enter_async_context(client)
+    given = account.api_key.get_secret_value() if account.api_key else None
+    return Studio(
+        client,
+        account.base_url,
+        key=Key(given, account.api_key_file, outside.learn),
+        clock=ServerClock(outside.now, outside.monotonic),
+        meter=telemetry,
+        monotonic=outside.monotonic,
+        jitter=outside.jitter,
+        request_timeout=account.request_timeout,
+        page_limit=account.page_limit,
+        concurrency=account.walk_concurrency,
+    )
+
+
+def scope(account: Account) -> Scope:
+    """Which sessions an account asks for."""
+    return Scope(
+        session_window=account.session_window,
+        recording_window=account.recording_window,
+        stream_ids=frozenset(account.stream_ids),
+    )

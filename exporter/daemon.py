@@ -1,0 +1,180 @@
+"""The program as it runs: start, wait, reload, stop; and what signals mean.
+
+SIGTERM and SIGINT end it with exit code 0 once scrapes in flight are answered; a second one ends it at once.
+SIGHUP reads settings, key and web configuration again.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from exporter.app import App, Outside
+from exporter.auth import Doorkeeper
+from exporter.listener import Listener
+from exporter.logs import event
+from exporter.notify import Notifier, watchdog_interval
+from exporter.settings import Loaded, Settings, SettingsError
+from exporter.version import VERSION
+from exporter.web import create_probe_app
+from exporter.webconfig import WebConfigError
+from exporter.webfile import WebConfigFile
+
+logger = logging.getLogger(__name__)
+
+GRACE: Final = 3.0
+"""Seconds that scrapes in flight have to finish."""
+
+PROBES: Final = ("/livez", "/readyz")
+
+
+class Daemon:
+    """One run of the program.
+
+    Args:
+        load: reads the settings; called again on SIGHUP.
+        loaded: the settings of the start.
+        outside: the clocks, the randomness, the ear for secrets.
+        environ: what a service manager tells its services.
+        announce: told the port once the pages can be asked for.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Loaded],
+        loaded: Loaded,
+        outside: Outside,
+        *,
+        environ: Mapping[str, str],
+        announce: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._load = load
+        self._settings = loaded.settings
+        self._warnings = loaded.warnings
+        self._outside = outside
+        self._environ = environ
+        self._announce = announce
+        self._notifier = Notifier.of(environ)
+        self._app = App(loaded.settings, outside)
+        self._web = WebConfigFile(loaded.settings.web_config_file)
+        self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until a signal says stop.
+
+        Raises:
+            OSError: an address cannot be listened on, or a file of the settings cannot be read.
+            WebConfigError: the web configuration is wrong.
+        """
+        async with self._signals(), self._listening(), self._polling(), self._watchdog():
+            self._notifier.ready()
+            await self._until_stopped()
+            self._app.stopping()
+            self._notifier.stopping()
+            event(logger, logging.INFO, "stopping")
+
+    async def _until_stopped(self) -> None:
+        while not self._stop.is_set():
+            self._reload.clear()
+            await _first(self._stop.wait(), self._reload.wait())
+            if self._reload.is_set() and not self._stop.is_set():
+                await self.reload()
+
+    async def reload(self) -> None:
+        """Read the settings again; a mistake in them changes nothing."""
+        self._notifier.reloading(self._outside.monotonic())
+        try:
+            loaded = self._load()
+            self._web.reload()
+            waiting = await self._app.apply(loaded.settings)
+        except (SettingsError, WebConfigError, OSError) as error:
+            self._app.process.settings_read(ok=False)
+            for line in str(error).splitlines():
+                event(logger, logging.ERROR, "the settings could not be read again, nothing has changed", reason=line)
+        else:
+            self._settings = loaded.settings
+            logging.getLogger().setLevel(loaded.settings.log_level.upper())
+            self._app.process.settings_read(ok=True)
+            event(logger, logging.INFO, "settings read again", accounts=len(loaded.settings.accounts))
+            for name in waiting:
+                event(logger, logging.WARNING, "a setting has changed that needs a restart", setting=name)
+        self._notifier.ready()
+
+    @asynccontextmanager
+    async def _signals(self) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._asked_to_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():
+            os._exit(1)
+        self._stop.set()
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator[None]:
+        listeners = self._listeners(self._settings)
+        try:
+            for listener in listeners:
+                await listener.start()
+            port = listeners[0].port
+            event(logger, logging.INFO, "listening", version=VERSION, port=port, path=self._settings.web_telemetry_path)
+            for warning in self._warnings:
+                event(logger, logging.WARNING, "odd settings", reason=warning)
+            self._announce(port)
+            yield
+        finally:
+            await asyncio.gather(*(listener.stop(GRACE) for listener in listeners))
+
+    def _listeners(self, settings: Settings) -> list[Listener]:
+        pages = Doorkeeper(self._app.pages(), self._web.config, open_paths=PROBES)
+        listeners = [Listener(pages, settings.web_listen_address, tls=self._web.context)]
+        if settings.web_health_listen_address:
+            listeners.append(Listener(create_probe_app(self._app.health), settings.web_health_listen_address))
+        return listeners
+
+    @asynccontextmanager
+    async def _polling(self) -> AsyncIterator[None]:
+        await self._app.start()
+        try:
+            yield
+        finally:
+            await self._app.stop()
+
+    @asynccontextmanager
+    async def _watchdog(self) -> AsyncIterator[None]:
+        interval = watchdog_interval(self._environ, os.getpid())
+        task = asyncio.create_task(self._reassure(interval), name="service watchdog") if interval else None
+        try:
+            yield
+        finally:
+            if task:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def _reassure(self, interval: float) -> None:
+        while True:
+            if self._app.clock.ticking():
+                self._notifier.alive()
+            await asyncio.sleep(interval)
+
+
+async def _first(*waits: Awaitable[object]) -> None:
+    """Wait until one of them is done, and cancel the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

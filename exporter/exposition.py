@@ -1,0 +1,208 @@
+"""Turns snapshots into the bytes of the text formats, once per poll.
+
+The sample lines of both formats are the same, and so are the headers of gauges; so the part about sessions, which is
+by far the largest, is rendered and compressed once for both. It is kept in chunks by family and account, since the
+formats want a family to stand together. A chunk ends with a full flush of the compressor, so chunks that are put
+behind each other are one valid stream, and so is one gzip member with a freshly compressed tail. Several members
+would be wrong: httpx and browsers lose all but the first.
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from isal import isal_zlib
+from prometheus_client.metrics_core import Metric
+from prometheus_client.samples import Sample
+
+from exporter.catalogue import Family, SessionFamily, TotalFamily
+from exporter.session import MAX_ID, Session, clean
+from exporter.snapshot import Totals
+from exporter.steps import SIZE, Steps
+
+LEVEL: Final = 1
+"""Of ISA-L's levels the one that is fastest at the size of the best (docs/performance.md)."""
+
+GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+
+
+class Format(Enum):
+    """The text formats, by their content type."""
+
+    TEXT = "text/plain; version=0.0.4; charset=utf-8"
+    OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a page: raw deflate up to a full flush, with the size and the CRC-32 of its text."""
+
+    data: bytes | memoryview
+    size: int
+    crc: int
+
+
+NOTHING: Final = Chunk(b"", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The sessions of an account: a chunk to each family, and the number of samples in all."""
+
+    chunks: tuple[Chunk, ...]
+    series: int
+
+
+class Deflater:
+    """Compresses a chunk piece by piece."""
+
+    def __init__(self) -> None:
+        self._compressor = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._crc = 0
+
+    def add(self, text: bytes) -> None:
+        """Take in some text."""
+        self._parts.append(self._compressor.compress(text))
+        self._size += len(text)
+        self._crc = isal_zlib.crc32(text, self._crc)
+
+    def chunk(self, *, last: bool = False) -> Chunk:
+        """Everything so far; ``last`` ends the stream, so that nothing can follow."""
+        self._parts.append(self._compressor.flush(isal_zlib.Z_FINISH if last else isal_zlib.Z_FULL_FLUSH))
+        return Chunk(b"".join(self._parts), self._size, self._crc)
+
+
+def deflate(text: bytes, *, last: bool = False) -> Chunk:
+    """Compress one text."""
+    if not text and not last:
+        return NOTHING
+    deflater = Deflater()
+    deflater.add(text)
+    return deflater.chunk(last=last)
+
+
+def joined(chunks: Sequence[Chunk]) -> Chunk:
+    """Chunks behind each other as one."""
+    size = crc = 0
+    for chunk in chunks:
+        crc = isal_zlib.crc32_combine(crc, chunk.crc, chunk.size)
+        size += chunk.size
+    return Chunk(b"".join(chunk.data for chunk in chunks), size, crc)
+
+
+def gzip_trailer(whole: Chunk) -> bytes:
+    """The end of a gzip member (RFC 1952)."""
+    return struct.pack("<II", whole.crc, whole.size & 0xFFFFFFFF)
+
+
+def inflate(chunk: Chunk) -> bytes:
+    """The text of a chunk, for the rare client that does not take gzip."""
+    return isal_zlib.decompressobj(-isal_zlib.MAX_WBITS).decompress(chunk.data)
+
+
+def header(family: Family, form: Format) -> str:
+    """The lines before a family's samples. OpenMetrics names a counter's family without ``_total``."""
+    name = family.name
+    if form is Format.OPENMETRICS and family.kind == "counter":
+        name = name.removesuffix("_total")
+    text = family.help.replace("\\", "\\\\").replace("\n", "\\n")
+    return f"# HELP {name} {text}\n# TYPE {name} {family.kind}\n"
+
+
+def escape(value: str) -> str:
+    """A label's value as both formats write it."""
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def labelled(names: Sequence[str], values: Sequence[str]) -> str:
+    """Labels without braces; one that is empty says the same as one that is not there."""
+    return ",".join(f'{name}="{escape(value)}"' for name, value in zip(names, values, strict=True))
+
+
+def session_labels(account: str, session: Session) -> str:
+    """The labels on everything about a session, without braces; ``stream_id`` is left out when it is missing."""
+    parent = f'stream_id="{escape(clean(session.parent_id, MAX_ID))}",' if session.parent_id else ""
+    return f'account="{escape(account)}",{parent}session_id="{escape(session.id)}"'
+
+
+def render_sessions(
+    account: str, sessions: Sequence[Session], active: Sequence[bool], families: Sequence[SessionFamily]
+) -> Steps[Rendered]:
+    """Render the sessions of an account: one chunk to a family, in the families' order."""
+    blocks: list[str] = []
+    for start in range(0, len(sessions), SIZE):
+        blocks += [session_labels(account, session) for session in sessions[start : start + SIZE]]
+        yield
+    chunks = []
+    series = 0
+    for family in families:
+        render = _renderer(family)
+        deflater = Deflater()
+        for start in range(0, len(sessions), SIZE):
+            stop = start + SIZE
+            text = render(blocks[start:stop], sessions[start:stop], active[start:stop]).encode()
+            series += text.count(b"\n")
+            deflater.add(text)
+            yield
+        chunks.append(deflater.chunk() if sessions else NOTHING)
+    return Rendered(tuple(chunks), series)
+
+
+Renderer = Callable[[Sequence[str], Sequence[Session], Sequence[bool]], str]
+
+
+def _renderer(family: SessionFamily) -> Renderer:
+    """The loop that everything else is kept out of: a line for every sample."""
+    name = family.name
+
+    if family.value is not None:
+        value = family.value
+
+        def plain(blocks: Sequence[str], sessions: Sequence[Session], active: Sequence[bool]) -> str:
+            found = zip(blocks, map(value, sessions, active), strict=True)
+            return "".join([f"{name}{{{block}}} {number!r}\n" for block, number in found if number is not None])
+
+        return plain
+
+    suffixes: dict[tuple[str, ...], str] = {}
+
+    def with_labels(blocks: Sequence[str], sessions: Sequence[Session], active: Sequence[bool]) -> str:
+        lines = []
+        for block, session, live in zip(blocks, sessions, active, strict=True):
+            for values, number in family.samples(session, live):
+                suffix = suffixes.get(values)
+                if suffix is None:
+                    suffix = labelled(family.labels, values)
+                    if family.closed:
+                        suffixes[values] = suffix
+                lines.append(f"{name}{{{block},{suffix}}} {number!r}\n")
+        return "".join(lines)
+
+    return with_labels
+
+
+def render_totals(account: str, totals: Totals, families: Sequence[TotalFamily]) -> tuple[Chunk, ...]:
+    """Render the totals of an account: one chunk to a family."""
+    return tuple(
+        deflate(
+            "".join(
+                f"{family.name}{{{labelled(('account', *family.labels), (account, *values))}}} {number!r}\n"
+                for values, number in family.values(totals)
+            ).encode()
+        )
+        for family in families
+    )
+
+
+def render_metrics(metrics: Iterable[Metric]) -> tuple[Chunk, ...]:
+    """Render what prometheus-client's instruments hold: one chunk to a family, without the headers."""
+    return tuple(deflate("".join(map(_line, metric.samples)).encode()) for metric in metrics)
+
+
+def _line(sample: Sample) -> str:
+    name, labels, value = sample.name, sample.labels, sample.value
+    return f"{name}{{{labelled(tuple(labels), tuple(labels.values()))}}} {float(value)!r}\n"

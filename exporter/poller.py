@@ -1,0 +1,265 @@
+"""One poll: fetch, read, publish, count. It reports failure, and never raises.
+
+A poll either publishes a whole new snapshot or changes nothing but the account's own metrics.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from exporter import catalogue
+from exporter.board import Board, Data
+from exporter.budget import Selection, select
+from exporter.catalogue import TOTAL_FAMILIES
+from exporter.errors import Forbidden, NoKey, PollError, Refused, TimedOut, Unauthorized
+from exporter.exposition import render_sessions, render_totals
+from exporter.logs import event
+from exporter.snapshot import Ledger, Windows, compare, take
+from exporter.steps import gently
+from exporter.studio import Answer, Scope, Studio
+from exporter.telemetry import Telemetry
+from exporter.trouble import find
+from exporter.walk import Walked
+
+logger = logging.getLogger(__name__)
+
+BACKOFF_CAP: Final = 120.0
+"""Seconds that a failing account waits at most between polls, unless its interval or the API asks for more."""
+
+REFUSED_PACE: Final = 60.0
+"""Seconds at least between polls with a key that the API refuses: it will not get better by asking often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one account is polled; durations in seconds.
+
+    Attributes:
+        account: its name, the label's value.
+        interval: from one poll to the next.
+        deadline: what one poll may take in all.
+        max_staleness: after which data is not shown any more.
+        max_series: series that its sessions may have.
+        detail: whether sessions have series of their own.
+        scope: which sessions are asked for.
+        windows: how sessions are judged by their age.
+    """
+
+    account: str
+    interval: float
+    deadline: float
+    max_staleness: float
+    max_series: int
+    detail: str
+    scope: Scope
+    windows: Windows
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How an account's polling stands, for people.
+
+    Attributes:
+        succeeded: our Unix seconds when the last good poll ended; None before the first.
+        failures: polls that failed since.
+        failure: the class and the text of the last failure; None after a good poll.
+        next_poll: our Unix seconds when the next poll is due after a failure; None while polling as configured.
+    """
+
+    succeeded: float | None = None
+    failures: int = 0
+    failure: tuple[str, str] | None = None
+    next_poll: float | None = None
+
+
+class Poller:
+    """Polls one account.
+
+    Args:
+        plan: how.
+        studio: asks the API.
+        telemetry: the account's own metrics.
+        board: where snapshots are published.
+        now: Unix seconds of our wall clock.
+        monotonic: seconds.
+        jitter: a random number between 0 and 1.
+        on_page: told after each page of the walk, for those who show progress.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        studio: Studio,
+        telemetry: Telemetry,
+        board: Board,
+        *,
+        now: Callable[[], float],
+        monotonic: Callable[[], float],
+        jitter: Callable[[], float],
+        on_page: Callable[[Walked], None] = lambda _: None,
+    ) -> None:
+        self.plan = plan
+        self.status = Status()
+        self._studio = studio
+        self._telemetry = telemetry
+        self._board = board
+        self._now = now
+        self._monotonic = monotonic
+        self._jitter = jitter
+        self._ledger = Ledger()
+        self._dropped = 0
+        self._on_page = on_page
+
+    def begin(self) -> None:
+        """Show the account on the page, before its first poll."""
+        self._telemetry.set(catalogue.POLL_INTERVAL, self.plan.interval)
+        self._publish(None)
+
+    def carry_on(self, other: "Poller") -> None:
+        """Take over from a poller of the same account: what it counted from, and how it stood."""
+        self.status = other.status
+        self._ledger = other._ledger
+
+    def skipped(self) -> None:
+        """A poll was due while the one before was still under way."""
+        self._telemetry.count(catalogue.POLLS_SKIPPED)
+        event(logger, logging.WARNING, "poll skipped, the one before is still under way", account=self.plan.account)
+
+    async def poll(self) -> float:
+        """Poll once, and answer after how many seconds the next poll is due."""
+        began = self._monotonic()
+        self._telemetry.count(catalogue.POLLS)
+        data: Data | None = None
+        try:
+            data = await self._attempt()
+            wait = self._succeeded(data, began)
+        except Exception as error:  # noqa: BLE001 - a mistake of our own must not end the polling; R12
+            wait = self._failed(error, began)
+        self._publish(data)
+        return wait
+
+    async def _attempt(self) -> Data:
+        began, expires = self._now(), self._monotonic() + self.plan.max_staleness
+        try:
+            async with asyncio.timeout(self.plan.deadline):
+                answer = await self._studio.sessions(self.plan.scope, self._on_page)
+        except TimeoutError:
+            raise TimedOut(f"the poll took longer than {self.plan.deadline:g} s") from None
+        return await self._read(answer, began, expires)
+
+    async def _read(self, answer: Answer, began: float, expires: float) -> Data:
+        plan = self.plan
+        sessions = answer.sessions
+        snapshot = await gently(
+            take(plan.account, sessions, windows=plan.windows, began=began, server_time=answer.server_time)
+        )
+        families = self._board.session_families
+        selection = Selection((), (), dropped=0)
+        if plan.detail == "session":
+            selection = await gently(select(snapshot, families, plan.max_series))
+        rendered = await gently(render_sessions(plan.account, selection.sessions, selection.active, families))
+        totals = render_totals(plan.account, snapshot.totals, TOTAL_FAMILIES)
+        troubles = await gently(find(snapshot))
+        ledger, growth = await gently(compare(self._ledger, sessions, windows=plan.windows, now=answer.server_time))
+        # Nothing can fail from here on: what is counted is also shown.
+        self._ledger = ledger
+        self._telemetry.walked(answer.walked)
+        self._telemetry.grew(growth)
+        return Data(
+            snapshot=snapshot,
+            selection=selection,
+            chunks=(*rendered.chunks, *totals),
+            series=rendered.series,
+            troubles=troubles,
+            expires=expires,
+        )
+
+    def _succeeded(self, data: Data, began: float) -> float:
+        now = self._now()
+        self.status = Status(succeeded=now)
+        set_ = self._telemetry.set
+        set_(catalogue.UP, 1)
+        set_(catalogue.SNAPSHOT, data.snapshot.began)
+        set_(catalogue.LAST_SUCCESS, now)
+        set_(catalogue.EXPORTED, len(data.selection.sessions))
+        set_(catalogue.DROPPED, data.selection.dropped, "series_limit")
+        self._ended(began)
+        self._tell_dropped(data)
+        event(
+            logger,
+            logging.INFO,
+            "poll finished",
+            account=self.plan.account,
+            sessions=len(data.snapshot.sessions),
+            active=data.snapshot.totals.sessions["active"],
+            series=data.series,
+            seconds=round(self._monotonic() - began, 3),
+        )
+        return self.plan.interval
+
+    def _failed(self, error: Exception, began: float) -> float:
+        failure = error.failure if isinstance(error, PollError) else "internal"
+        text = str(error) if isinstance(error, PollError) else "a mistake in the exporter itself; see its log"
+        failures = self.status.failures + 1
+        wait = self._backoff(error, failures)
+        self.status = Status(self.status.succeeded, failures, (failure, text), self._now() + wait)
+        self._telemetry.count(catalogue.POLL_FAILURES, 1, failure)
+        self._telemetry.set(catalogue.UP, 0)
+        self._ended(began)
+        event(
+            logger,
+            logging.WARNING if isinstance(error, PollError) else logging.ERROR,
+            "poll failed",
+            error=None if isinstance(error, PollError) else error,
+            account=self.plan.account,
+            failure=failure,
+            reason=text,
+            failures=failures,
+            seconds=round(self._monotonic() - began, 3),
+            next_poll_in=round(wait, 1),
+        )
+        return wait
+
+    def _backoff(self, error: Exception, failures: int) -> float:
+        """Full jitter between the interval and the doubled one, never faster than configured.
+
+        A key file that is missing costs the API nothing, so it is looked for at every interval.
+        """
+        interval = self.plan.interval
+        if isinstance(error, NoKey):
+            return interval
+        longest = max(interval, min(interval * 2.0 ** min(failures, 16), BACKOFF_CAP))
+        wait = interval + self._jitter() * (longest - interval)
+        if isinstance(error, Unauthorized | Forbidden):
+            wait = max(wait, REFUSED_PACE)
+        if isinstance(error, Refused) and error.retry_after is not None:
+            wait = max(wait, error.retry_after)
+        return wait
+
+    def _ended(self, began: float) -> None:
+        self._telemetry.observe(catalogue.POLL_DURATION, self._monotonic() - began)
+        self._telemetry.set(catalogue.CONSECUTIVE_FAILURES, self.status.failures)
+        if self._studio.clock.skew is not None:
+            self._telemetry.set(catalogue.CLOCK_SKEW, self._studio.clock.skew)
+        if self.status.next_poll is None:
+            self._telemetry.unset(catalogue.BACKOFF_UNTIL)
+        else:
+            self._telemetry.set(catalogue.BACKOFF_UNTIL, self.status.next_poll)
+
+    def _tell_dropped(self, data: Data) -> None:
+        if data.selection.dropped and not self._dropped:
+            event(
+                logger,
+                logging.WARNING,
+                "the series limit keeps sessions off the page",
+                account=self.plan.account,
+                dropped=data.selection.dropped,
+                shown=len(data.selection.sessions),
+                series_limit=self.plan.max_series,
+            )
+        self._dropped = data.selection.dropped
+
+    def _publish(self, data: Data | None) -> None:
+        self._board.show(self.plan.account, list(self._telemetry.collect()), data)

@@ -1,0 +1,286 @@
+"""What one session is; which values of a raw item could be read, and which could not.
+
+A page is decoded in one go. Only where that fails, it is read item by item, and a bad item field by field, so that
+one bad value costs that value and one bad session costs that session; both are counted. Pages that msgspec refuses
+as a whole (NaN, lone surrogates, nesting) go through a second, lenient decoder first.
+"""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from exporter.errors import Undecodable, WrongSchema
+
+MAX_ID: Final = 128
+"""Characters that an id may have; upstream ids are UUIDs with 36."""
+
+EARLIEST: Final = 1_420_070_400_000.0
+"""2015-01-01 in milliseconds: an earlier time is no time in milliseconds (Livepeer did not exist)."""
+
+LATEST_AHEAD: Final = 86_400_000.0
+"""Milliseconds that a time may lie in the future of the server's clock: one day."""
+
+Amount = Annotated[float, msgspec.Meta(ge=0, le=2.0**63)]
+"""A count, size, duration or rate: never negative, never more than the upstream's integers can hold."""
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
+
+VALUE_FAULTS: Final = ("type", "range", "not_finite")
+SESSION_FAULTS: Final = ("not_an_object", "no_id")
+
+
+class Profile(msgspec.Struct, frozen=True, gc=False):
+    """One transcoding profile, that is one rendition; ``bitrate`` is in bits per second, ``gop`` as upstream has it."""
+
+    name: str | None = None
+    width: Amount | None = None
+    height: Amount | None = None
+    bitrate: Amount | None = None
+    fps: Amount | None = None
+    gop: str | None = None
+    encoder: str | None = None
+
+
+class Session(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """One session as the API shows it; None is whatever was missing, null or unreadable.
+
+    Times are milliseconds since 1970, durations seconds, rates bytes per second. ``parentStream`` is not here: it holds
+    a stream key, and is skipped unread. The URLs and the playback id let anyone watch, so ``repr`` shows the id alone.
+    """
+
+    id: Id
+    name: str | None = None
+    parent_id: str | None = None
+    created_at: Amount | None = None
+    last_seen: Amount | None = None
+    source_segments: Amount | None = None
+    transcoded_segments: Amount | None = None
+    source_segments_duration: Amount | None = None
+    transcoded_segments_duration: Amount | None = None
+    source_bytes: Amount | None = None
+    transcoded_bytes: Amount | None = None
+    ingest_rate: Amount | None = None
+    outgoing_rate: Amount | None = None
+    is_healthy: bool | None = None
+    issues: tuple[str, ...] | None = None
+    record: bool | None = None
+    recording_status: str | None = None
+    recording_url: str | None = None
+    mp4_url: str | None = None
+    profiles: tuple[Profile, ...] | None = None
+    playback_id: str | None = None
+    project_id: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Session(id={self.id!r})"
+
+
+_FIELDS: Final = msgspec.structs.fields(Session)
+_PROFILE_FIELDS: Final = msgspec.structs.fields(Profile)
+FIELDS: Final = tuple(each.encode_name for each in _FIELDS)
+"""The wire names of the fields we read: the closed set of the label ``field`` of ``invalid_values_total``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one page held.
+
+    Attributes:
+        sessions: those that could be read, in the page's order.
+        items: how many items the page had, readable or not.
+        last_id: the last id as the server spells it, for the cursor; None on a page without ids.
+        ascending: whether the ids stand in ascending order, as ``order=id-false`` asks.
+        first_id: the first id as the server spells it.
+        invalid_values: per (field, fault) how many values were left out.
+        invalid_sessions: per fault how many sessions were left out.
+    """
+
+    sessions: list[Session]
+    items: int
+    first_id: str | None
+    last_id: str | None
+    ascending: bool
+    invalid_values: Counter[tuple[str, str]] = field(default_factory=Counter)
+    invalid_sessions: Counter[str] = field(default_factory=Counter)
+
+
+_page: Final = msgspec.json.Decoder(list[Session])
+_items: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_item: Final = msgspec.json.Decoder(Session)
+
+
+def read_page(body: bytes, now: float) -> Reading:
+    """Read one page of ``GET /session``.
+
+    Args:
+        body: the whole answer.
+        now: the server's time in Unix seconds, against which the times of sessions are checked.
+
+    Raises:
+        Undecodable: the body is not JSON, or is nested too deeply.
+        WrongSchema: the body is JSON, but not an array.
+    """
+    reader = _Reader(latest=now * 1000 + LATEST_AHEAD)
+    try:
+        sessions = _page.decode(body)
+        items = len(sessions)
+    except msgspec.ValidationError:
+        sessions, items = reader.item_by_item(body)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        found = lenient(body)
+        sessions, items = reader.values(_array(found)), len(found)
+    ids = [session.id for session in sessions]
+    ascending = all(map(str.__lt__, ids, ids[1:]))
+    return Reading(
+        sessions=reader.checked(sessions, ids),
+        items=items,
+        first_id=ids[0] if ids else None,
+        last_id=ids[-1] if ids else None,
+        ascending=ascending,
+        invalid_values=reader.invalid_values,
+        invalid_sessions=reader.invalid_sessions,
+    )
+
+
+def lenient(body: bytes | memoryview) -> Any:
+    """Decode JSON with everything that msgspec refuses: NaN, Infinity, numbers of any length, lone surrogates.
+
+    Numbers that no float can hold become infinite, for the reader to count. Bytes that are not UTF-8 become U+FFFD.
+
+    Raises:
+        Undecodable: it is not JSON even so, or is nested too deeply. The cause is not chained, since it holds the body.
+    """
+    try:
+        return json.loads(str(body, "utf-8", "replace"), parse_int=_number, parse_constant=float)
+    except (ValueError, RecursionError):
+        raise Undecodable("the answer is not JSON") from None
+
+
+def _number(digits: str) -> float:
+    # float() reads any number of digits in linear time, while int() refuses more than 4,300.
+    return float(digits)
+
+
+def _array(found: Any) -> list[Any]:
+    if not isinstance(found, list):
+        raise WrongSchema("the answer is JSON, but not a list of sessions")
+    return found
+
+
+class _Reader:
+    """Collects what could not be read while one page is read."""
+
+    def __init__(self, latest: float) -> None:
+        self.latest = latest
+        self.invalid_values: Counter[tuple[str, str]] = Counter()
+        self.invalid_sessions: Counter[str] = Counter()
+
+    def item_by_item(self, body: bytes) -> tuple[list[Session], int]:
+        try:
+            raws = _items.decode(body)
+        except msgspec.ValidationError:
+            raise WrongSchema("the answer is JSON, but not a list of sessions") from None
+        sessions = []
+        for raw in raws:
+            try:
+                sessions.append(_item.decode(raw))
+            except (msgspec.DecodeError, RecursionError, ValueError):
+                sessions.extend(self.values([lenient(memoryview(raw))]))
+        return sessions, len(raws)
+
+    def values(self, items: Iterable[Any]) -> list[Session]:
+        sessions = []
+        for item in items:
+            if not isinstance(item, dict):
+                self.invalid_sessions["not_an_object"] += 1
+            elif not isinstance(item.get("id"), str) or not 1 <= len(item["id"]) <= MAX_ID:
+                self.invalid_sessions["no_id"] += 1
+            else:
+                sessions.append(Session(**self._fields(item, _FIELDS, within=None)))
+        return sessions
+
+    def _fields(
+        self, item: Mapping[str, Any], fields: tuple[msgspec.structs.FieldInfo, ...], within: str | None
+    ) -> dict[str, Any]:
+        """Read an object field by field; what is wrong inside of a profile counts under ``profiles``."""
+        found = {}
+        for each in fields:
+            value = item.get(each.encode_name)
+            if value is None:
+                continue
+            name = within or each.encode_name
+            if isinstance(value, float) and not math.isfinite(value):
+                self.invalid_values[name, "not_finite"] += 1
+            elif isinstance(value, list) and each.encode_name == "issues":
+                found[each.name] = tuple(text for text in value if self._is(str, text, name))
+            elif isinstance(value, list) and each.encode_name == "profiles":
+                found[each.name] = tuple(
+                    Profile(**self._fields(profile, _PROFILE_FIELDS, within=name))
+                    for profile in value
+                    if self._is(dict, profile, name)
+                )
+            else:
+                try:
+                    found[each.name] = msgspec.convert(value, each.type)
+                except msgspec.ValidationError:
+                    number = isinstance(value, float) and _is_amount(each)
+                    self.invalid_values[name, "range" if number else "type"] += 1
+        return found
+
+    def _is(self, wanted: type, value: Any, name: str) -> bool:
+        if isinstance(value, wanted):
+            return True
+        self.invalid_values[name, "type"] += 1
+        return False
+
+    def checked(self, sessions: list[Session], ids: list[str]) -> list[Session]:
+        """Leave out times that cannot be, and make ids printable; a page at a time where all is well."""
+        seen = [session.last_seen for session in sessions if session.last_seen]
+        created = [session.created_at for session in sessions if session.created_at is not None]
+        text = "".join(ids)
+        if self._possible(seen) and self._possible(created) and text.isascii() and text.isprintable():
+            return sessions
+        return [self._checked(session) for session in sessions]
+
+    def _possible(self, times: list[float]) -> bool:
+        return not times or (min(times) >= EARLIEST and max(times) <= self.latest)
+
+    def _checked(self, session: Session) -> Session:
+        changes: dict[str, Any] = {}
+        if session.last_seen and not self._possible([session.last_seen]):
+            self.invalid_values["lastSeen", "range"] += 1
+            changes["last_seen"] = None
+        if session.created_at is not None and not self._possible([session.created_at]):
+            self.invalid_values["createdAt", "range"] += 1
+            changes["created_at"] = None
+        if (readable := clean(session.id, MAX_ID)) != session.id:
+            changes["id"] = readable
+        return msgspec.structs.replace(session, **changes) if changes else session
+
+
+def _is_amount(info: msgspec.structs.FieldInfo) -> bool:
+    return bool(info.type == (Amount | None))
+
+
+_WHITE: Final = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]")
+_UNSEEN: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffe\uffff\u061c]"
+)
+
+
+def clean(text: str, limit: int) -> str:
+    """A customer's text as a label or a log may hold it: at most ``limit`` characters, all of them visible.
+
+    Line breaks and tabs become spaces; control characters, marks that change the writing direction, invisible ones
+    and lone surrogates (which make the library's exposition fail as a whole) become U+FFFD.
+    """
+    text = text[:limit]
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNSEEN.sub("\ufffd", _WHITE.sub(" ", text))

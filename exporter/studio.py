@@ -1,0 +1,445 @@
+"""Asks Livepeer Studio for its sessions; the only module that imports httpx.
+
+The key travels on each request to our own base URL and nowhere else: redirects are not followed, links are not used,
+and proxies and netrc of the environment are ignored unless asked for. No text of an answer gets into an exception,
+since the API's error bodies echo the key.
+"""
+
+import asyncio
+import json
+import socket
+import ssl
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Protocol
+
+import httpx
+
+from exporter.errors import (
+    BadRequest,
+    Forbidden,
+    NotFound,
+    PollError,
+    RateLimited,
+    Redirected,
+    ServerFailed,
+    TimedOut,
+    TooLarge,
+    Unauthorized,
+    Undecodable,
+    UnknownHost,
+    Unpageable,
+    Unreachable,
+    Untrusted,
+)
+from exporter.session import Session, read_page
+from exporter.version import VERSION
+from exporter.walk import Fetch, IdRange, Page, Walked, walk
+
+MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
+"""A page of 1000 sessions has 1.65 MB upstream."""
+
+MAX_CURSOR: Final = 1024
+RETRIES: Final = 2
+"""How often a 500, 502, 503 or 504 is asked again within one poll."""
+
+RETRY_BASE: Final = 0.5
+KEEPALIVE: Final = 4.0
+"""Seconds an idle connection is kept; upstream closes it after five, and we must not race it."""
+
+MAX_ASKED_BY_PARENT: Final = 20
+"""Up to so many parent streams are asked for one by one; for more, all sessions are read and filtered."""
+
+SKEW_TOLERANCE: Final = 60.0
+"""Seconds that our idea of the server's time may be wrong before the sessions of a window are asked for anew."""
+
+CODES: Final = ("200", "400", "401", "403", "404", "429", "500", "501", "502", "503", "504", "none", "other")
+"""The values of the label ``code``; ``none`` is a request without an answer."""
+
+Filter = dict[str, Any]
+
+
+class Meter(Protocol):
+    """Told about every request; the telemetry of an account implements it."""
+
+    def request(self, code: str, seconds: float, size: int) -> None:
+        """A request ended: its code (one of ``CODES``), how long it took, the bytes of its answer."""
+
+    def retry(self) -> None:
+        """A request is repeated."""
+
+    def throttled(self) -> None:
+        """The API answered 429."""
+
+
+class ServerClock:
+    """The server's time, learnt from the ``Date`` of its answers and carried on by our monotonic clock.
+
+    A wall clock that steps on this machine therefore never changes which sessions count as active.
+
+    Args:
+        now: our wall clock, Unix seconds; believed until the server has told its own time.
+        monotonic: our monotonic clock, seconds.
+    """
+
+    def __init__(self, now: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        self._now = now
+        self._monotonic = monotonic
+        self._offset: float | None = None
+        self.skew: float | None = None
+        """Seconds that the server's clock is ahead of ours; None before the server has told its time."""
+
+    def now(self) -> float:
+        """The server's Unix seconds."""
+        return self._now() if self._offset is None else self._offset + self._monotonic()
+
+    def learn(self, date: str | None) -> None:
+        """Take in a ``Date`` header; whole seconds, so half a second is added on average."""
+        told = http_date(date)
+        if told is not None:
+            self._offset = told + 0.5 - self._monotonic()
+            self.skew = told + 0.5 - self._now()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which sessions are wanted.
+
+    Attributes:
+        session_window: seconds; sessions seen, or created and not yet seen, within it.
+        recording_window: seconds; recorded sessions seen within it, for the state of their recordings.
+        stream_ids: only these parent streams; empty is all.
+        ids: only this part of the id space.
+    """
+
+    session_window: float
+    recording_window: float
+    stream_ids: frozenset[str] = frozenset()
+    ids: IdRange = IdRange()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one poll read: the walk, and the server's time in Unix seconds when it began."""
+
+    walked: Walked
+    server_time: float
+
+    @property
+    def sessions(self) -> Sequence[Session]:
+        """All sessions that were read, each once."""
+        return tuple(self.walked.sessions.values())
+
+
+def open_client(*, ca_file: str | None, trust_env: bool, connections: int) -> httpx.AsyncClient:
+    """The HTTP client of one account: HTTP/1.1, few connections, no redirects, nothing kept of cookies.
+
+    Raises:
+        OSError: the CA file cannot be read, or holds no certificate (``ssl.SSLError``).
+    """
+    verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
+    return httpx.AsyncClient(
+        verify=verify,
+        trust_env=trust_env,
+        timeout=None,  # noqa: S113 - httpx's timeouts are per operation; asyncio.timeout bounds the whole request
+        limits=httpx.Limits(max_connections=connections, keepalive_expiry=KEEPALIVE),
+        headers={"User-Agent": f"livepeer-session-exporter/{VERSION}", "Accept-Encoding": "identity"},
+    )
+
+
+class Studio:
+    """One account's view of the API.
+
+    Args:
+        client: does the HTTP.
+        base_url: where the API lives, without a slash at the end.
+        key: tells the API key of the moment; may raise NoKey.
+        clock: the server's time.
+        meter: told about every request.
+        monotonic: seconds.
+        jitter: a random number between 0 and 1.
+        sleep: waits so many seconds.
+        request_timeout: seconds that one request may take in all.
+        page_limit: sessions to a page, at most 1000 upstream.
+        concurrency: requests that may be under way at once.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        base_url: str,
+        *,
+        key: Callable[[], str],
+        clock: ServerClock,
+        meter: Meter,
+        monotonic: Callable[[], float],
+        jitter: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        request_timeout: float = 10.0,
+        page_limit: int = 1000,
+        concurrency: int = 4,
+    ) -> None:
+        self._client = client
+        self._url = f"{base_url.rstrip('/')}/session"
+        self._key = key
+        self.clock = clock
+        self._meter = meter
+        self._monotonic = monotonic
+        self._jitter = jitter
+        self._sleep = sleep
+        self._request_timeout = request_timeout
+        self._limit = max(2, page_limit)
+        self._concurrency = concurrency
+        self._slots = asyncio.Semaphore(concurrency)
+
+    async def sessions(self, scope: Scope, on_page: Callable[[Walked], None] = lambda _: None) -> Answer:
+        """Read all sessions of a scope.
+
+        Args:
+            scope: which ones.
+            on_page: told after each page, for those who show progress.
+
+        Raises:
+            PollError: of the class that fits; nothing of what was read survives.
+        """
+        answer = await self._read(scope, on_page)
+        if abs(self.clock.now() - self._monotonic() - answer[1]) > SKEW_TOLERANCE:
+            # The first answer told that the server lives in another time, so the window was a wrong one.
+            answer = await self._read(scope, on_page)
+        return answer[0]
+
+    async def check(self) -> Page:
+        """Ask for one page, the cheapest question that needs the key.
+
+        Raises:
+            PollError: of the class that fits.
+        """
+        return await self._fetcher([], on_page=lambda: None)(None)
+
+    async def _read(self, scope: Scope, on_page: Callable[[Walked], None]) -> tuple[Answer, float]:
+        offset = self.clock.now() - self._monotonic()
+        began = self._monotonic()
+        now = began + offset
+        walked = Walked()
+        since, recorded = (now - scope.session_window) * 1000, (now - scope.recording_window) * 1000
+        seen = [_at_least("lastSeen", since)]
+        # The window comes last: a pending session that is seen, or one of the past that wakes up, moves into it.
+        earlier: list[list[Filter]] = [[_at_least("createdAt", since), {"id": "lastSeen", "value": 0}]]
+        if recorded < since:
+            past = [_at_least("lastSeen", recorded), _below("lastSeen", since)]
+            earlier.append([{"id": "record", "value": True}, *past])
+        for queries in (earlier, [seen]):
+            await self._walk_all([query + by for query in queries for by in _parents(scope)], walked, scope, on_page)
+        if scope.stream_ids:
+            kept = {name: each for name, each in walked.sessions.items() if each.parent_id in scope.stream_ids}
+            walked.sessions = kept
+        return Answer(walked, self.clock.now() - (self._monotonic() - began)), offset
+
+    async def _walk_all(
+        self, queries: list[list[Filter]], walked: Walked, scope: Scope, on_page: Callable[[Walked], None]
+    ) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for query in queries:
+                    fetch = self._fetcher(query, on_page=lambda: on_page(walked))
+                    concurrency = self._concurrency
+                    group.create_task(walk(fetch, walked, limit=self._limit, concurrency=concurrency, ids=scope.ids))
+        except BaseExceptionGroup as failures:
+            raise next((each for each in failures.exceptions if isinstance(each, PollError)), failures) from None
+
+    def _fetcher(self, filters: list[Filter], on_page: Callable[[], None]) -> Fetch:
+        query = {"limit": str(self._limit), "order": "id-false"}
+        if filters:
+            query["filters"] = json.dumps(filters, separators=(",", ":"))
+
+        async def fetch(cursor: str | None) -> Page:
+            more = {"count": "1"} if cursor is None else {"cursor": cursor.encode("utf-8", "replace").decode()}
+            async with self._slots:
+                response, body = await self._get(query | more)
+            reading = read_page(body, self.clock.now())
+            on_page()
+            return Page(reading, _links_on(response), _count(response))
+
+        return fetch
+
+    async def _get(self, params: dict[str, str]) -> tuple[httpx.Response, bytes]:
+        """Ask with retries; U06 of the fault matrix."""
+        attempt = 0
+        while True:
+            try:
+                return await self._ask(params)
+            except ServerFailed as failure:
+                if failure.status not in (500, 502, 503, 504) or attempt == RETRIES:
+                    raise
+                attempt += 1
+                self._meter.retry()
+                await self._sleep(failure.retry_after or RETRY_BASE * 2**attempt * (0.5 + self._jitter() / 2))
+
+    async def _ask(self, params: dict[str, str]) -> tuple[httpx.Response, bytes]:
+        key = self._key()
+        try:
+            return await self._once(params, key)
+        except Unauthorized:
+            if (fresh := self._key()) == key:
+                raise
+            return await self._once(params, fresh)
+
+    async def _once(self, params: dict[str, str], key: str) -> tuple[httpx.Response, bytes]:
+        began = self._monotonic()
+        code, size = "none", 0
+        try:
+            async with (
+                asyncio.timeout(self._request_timeout),
+                self._stream(params, key) as response,
+            ):
+                code = str(response.status_code)
+                self.clock.learn(response.headers.get("Date"))
+                _raise_for(response, self._meter)
+                body = await _bounded(response)
+                size = len(body)
+                return response, _inflated(response, body)
+        except TimeoutError:
+            raise TimedOut(f"no complete answer within {self._request_timeout:g} s") from None
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from None
+        finally:
+            self._meter.request(code if code in CODES else "other", self._monotonic() - began, size)
+
+    def _stream(self, params: dict[str, str], key: str) -> AbstractAsyncContextManager[httpx.Response]:
+        # On the request and not on the client: httpx sends a client's headers to any absolute URL.
+        return self._client.stream("GET", self._url, params=params, headers={"Authorization": f"Bearer {key}"})
+
+
+def _at_least(name: str, milliseconds: float) -> Filter:
+    return {"id": name, "value": {"gte": int(milliseconds)}}
+
+
+def _below(name: str, milliseconds: float) -> Filter:
+    return {"id": name, "value": {"lt": int(milliseconds)}}
+
+
+def _parents(scope: Scope) -> list[list[Filter]]:
+    if not scope.stream_ids or len(scope.stream_ids) > MAX_ASKED_BY_PARENT:
+        return [[]]
+    return [[{"id": "parentId", "value": each}] for each in sorted(scope.stream_ids)]
+
+
+def _raise_for(response: httpx.Response, meter: Meter) -> None:
+    status = response.status_code
+    if status == 200:
+        return
+    wait = retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))
+    if status == 429:
+        meter.throttled()
+        raise RateLimited(status, retry_after=wait)
+    if status == 401:
+        raise Unauthorized(status, hint="check the API key")
+    if status == 403:
+        raise Forbidden(status, hint="the user is suspended, or the key's access rules leave out GET /session")
+    if status == 404:
+        raise NotFound(status, hint="check the base URL")
+    if 300 <= status < 400:
+        raise Redirected(f"the API redirects (HTTP {status}), which is not followed: check the base URL")
+    if 400 <= status < 500:
+        raise BadRequest(status)
+    if status >= 500:
+        hint = "no ingest configured" if status == 501 else ""
+        raise ServerFailed(status, hint=hint, retry_after=wait)
+    raise Undecodable(f"the API answered without a list of sessions (HTTP {status})")
+
+
+async def _bounded(response: httpx.Response) -> bytes:
+    declared = response.headers.get("Content-Length", "")
+    if declared.isdecimal() and int(declared) > MAX_PAGE_BYTES:
+        raise TooLarge(f"a page of more than {MAX_PAGE_BYTES} bytes")
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_raw():
+        size += len(part)
+        if size > MAX_PAGE_BYTES:
+            raise TooLarge(f"a page of more than {MAX_PAGE_BYTES} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _inflated(response: httpx.Response, body: bytes) -> bytes:
+    """Undo a compression that we did not ask for; a CDN may insist."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("identity", ""):
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise Undecodable("the answer is compressed in a way that was not asked for")
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        plain = inflater.decompress(body, MAX_PAGE_BYTES + 1)
+    except zlib.error:
+        raise Undecodable("the answer is compressed, and broken") from None
+    if len(plain) > MAX_PAGE_BYTES:
+        raise TooLarge(f"a page of more than {MAX_PAGE_BYTES} bytes")
+    if not inflater.eof:
+        raise Undecodable("the answer is compressed, and ends too early")
+    return plain
+
+
+def _links_on(response: httpx.Response) -> bool:
+    """Whether the server says that the page was full. Nothing else of a link is used: it names another scheme or host.
+
+    Raises:
+        Unpageable: its cursor is monstrous.
+    """
+    link = response.headers.get("Link", "")
+    if len(link) > MAX_CURSOR:
+        raise Unpageable("the cursor to the next page is too long")
+    return 'rel="next"' in link
+
+
+def _count(response: httpx.Response) -> int | None:
+    told = response.headers.get("X-Total-Count", "")
+    return int(told) if told.isascii() and told.isdecimal() and len(told) < 16 else None
+
+
+def _unreachable(error: httpx.HTTPError) -> PollError:
+    """Name the cause of httpx's error; its text stays out, since it may hold headers."""
+    if isinstance(error, httpx.TimeoutException):
+        return TimedOut("the connection timed out")
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return Untrusted(f"TLS failed: {getattr(cause, 'verify_message', '') or cause.reason or 'handshake'}")
+        if isinstance(cause, socket.gaierror):
+            return UnknownHost("the API's host has no address")
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return Unreachable(f"the connection failed: errno {cause.errno}")
+        cause = cause.__cause__ or cause.__context__
+    return Unreachable(f"the connection failed: {type(error).__name__}")
+
+
+def http_date(text: str | None) -> float | None:
+    """Unix seconds of an HTTP date; None if it is none."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except (ValueError, IndexError, OverflowError):
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+
+
+def retry_after(text: str | None, date: str | None) -> float | None:
+    """Seconds that an answer asks us to wait, between 1 s and 15 min; None where it asks for nothing that we know.
+
+    Args:
+        text: the header ``Retry-After``: seconds or a date.
+        date: the answer's own ``Date``, against which a date is read.
+    """
+    text = (text or "").strip()
+    if text.isascii() and text.isdecimal():
+        wait = float(text[:12])
+    else:
+        until, since = http_date(text), http_date(date)
+        if until is None or since is None:
+            return None
+        wait = until - since
+    return min(max(wait, 1.0), 900.0)

@@ -1,0 +1,272 @@
+"""Reads all pages of one query, missing nothing and doubling nothing while sessions come, go and change.
+
+Two ways of paging, in this order:
+
+* **Keyset**: ``order=id-false``, and the last id of a page is the next cursor. Ids never change, so nothing that is
+  there throughout can be missed. It is undocumented upstream, hence checked on every page. As the ids are random,
+  the id space is split into parts that are fetched side by side when the first page says that there is much to come.
+* **Offset**: the fall-back. Sessions that leave while we read shift the rest towards us, so pages overlap, and each
+  must begin at or before the last id that was seen; where it does not, we step back.
+
+The fetching itself is an argument: this module knows neither HTTP nor the API's base URL, and follows no link.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from exporter.errors import BadRequest, PollError, ServerFailed, Unpageable
+from exporter.session import MAX_ID, Reading, Session
+
+MAX_PAGES: Final = 5_000
+MAX_RECORDS: Final = 500_000
+"""What one walk may read before it counts as endless; an account with more sessions wants shards."""
+
+MAX_IDLE_PAGES: Final = 2
+"""Pages in a row that may hold nothing new before a walk by offsets ends: one can be pushed back by new sessions."""
+
+CHURN: Final = 100
+"""One session in this many may differ from the server's count: sessions come and go while a walk lasts."""
+
+_SPACE: Final = 16**8
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer: what it held, whether the server says that it was full, and how many rows the query has in all."""
+
+    reading: Reading
+    more: bool
+    total: int | None = None
+
+
+Fetch = Callable[[str | None], Awaitable[Page]]
+"""Asks for the page behind a cursor; None is the first page, which alone needs to say the total."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdRange:
+    """The ids that a walk is about: ``after < id <= until``; None is no bound. A shard has one."""
+
+    after: str | None = None
+    until: str | None = None
+
+    def holds(self, name: str) -> bool:
+        """Whether an id lies in the range."""
+        return (self.after is None or name > self.after) and (self.until is None or name <= self.until)
+
+
+@dataclass(slots=True)
+class Walked:
+    """What the walks of one poll have read so far.
+
+    Attributes:
+        sessions: by id; of two with the same id the one that was seen later.
+        pages: answers read.
+        duplicates: sessions that came more than once.
+        offset: whether a walk had to fall back to offsets.
+        invalid_values: per (field, fault) what was left out.
+        invalid_sessions: per fault what was left out.
+    """
+
+    sessions: dict[str, Session] = field(default_factory=dict)
+    pages: int = 0
+    duplicates: int = 0
+    offset: bool = False
+    invalid_values: Counter[tuple[str, str]] = field(default_factory=Counter)
+    invalid_sessions: Counter[str] = field(default_factory=Counter)
+
+    def add(self, session: Session) -> bool:
+        """Take a session in; False if one with its id was there already."""
+        known = self.sessions.get(session.id)
+        if known is None or (session.last_seen or 0) > (known.last_seen or 0):
+            self.sessions[session.id] = session
+        return known is None
+
+
+class _KeysetIgnored(Exception):
+    """The server does not page by keyset; never leaves this module."""
+
+
+async def walk(fetch: Fetch, into: Walked, *, limit: int, concurrency: int, ids: IdRange = IdRange()) -> None:
+    """Read every page of a query.
+
+    Args:
+        fetch: asks for one page.
+        into: where the sessions go; it may hold those of other walks already.
+        limit: rows that a page is asked for, at least 2 (pages by offset overlap).
+        concurrency: parts of the id space that may be fetched at the same time.
+        ids: the part of the id space that is wanted.
+
+    Raises:
+        PollError: what ``fetch`` raises, and Unpageable for a walk that never ends or misses sessions.
+    """
+    walker = _Walker(fetch, into, limit, ids)
+    try:
+        await walker.by_keyset(concurrency)
+    except (_KeysetIgnored, BadRequest, ServerFailed) as problem:
+        if not walker.may_restart(problem):
+            raise
+        into.offset = True
+        walker = _Walker(fetch, into, limit, ids)
+        await walker.by_offset()
+    if walker.misses() and not await walker.agrees():
+        into.offset = True
+        walker = _Walker(fetch, into, limit, ids)
+        await walker.by_offset()
+        if walker.misses() and not await walker.agrees():
+            raise Unpageable("the pages hold fewer sessions than the API says there are")
+
+
+class _Walker:
+    """One walk: its own memory of what it read, beside the sessions that all walks of a poll share."""
+
+    def __init__(self, fetch: Fetch, into: Walked, limit: int, ids: IdRange) -> None:
+        self._fetch = fetch
+        self._into = into
+        self._limit = limit
+        self._ids = ids
+        self._seen: set[str] = set()
+        self._pages = 0
+        self._records = 0
+        self._repeated = 0
+        self._unread = 0
+        self._total: int | None = None
+
+    async def by_keyset(self, concurrency: int) -> None:
+        first = await self._page(self._ids.after)
+        self._total = first.total
+        last = self._take(first, self._ids)
+        if self._ends(first, self._ids.until):
+            return
+        if last is None or not first.reading.ascending or (self._ids.after or "") >= (first.reading.first_id or ""):
+            raise _KeysetIgnored
+        remaining = 0 if first.total is None else (first.total - first.reading.items) // self._limit
+        parts = max(1, min(concurrency, remaining // 2))
+        ranges = list(split(IdRange(last, self._ids.until), parts))
+        with _first_failure():
+            async with asyncio.TaskGroup() as group:
+                for part in ranges:
+                    group.create_task(self._part(part))
+
+    async def _part(self, part: IdRange) -> None:
+        cursor = part.after
+        while True:
+            page = await self._page(cursor)
+            reading = page.reading
+            if reading.items and (reading.first_id is None or not reading.ascending):
+                raise _KeysetIgnored
+            if cursor is not None and reading.first_id is not None and reading.first_id <= cursor:
+                raise _KeysetIgnored
+            cursor = self._take(page, part) or cursor
+            if self._ends(page, part.until):
+                return
+
+    async def by_offset(self) -> None:
+        """Pages that overlap by a tenth, at most half; an overlap that proves too small is doubled from there on."""
+        widest = self._limit // 2
+        overlap = max(1, self._limit // 10)
+        offset = idle = 0
+        last: str | None = None
+        while True:
+            page = await self._page(f"skip{offset}" if offset else None)
+            reading = page.reading
+            self._total = max(filter(None, (self._total, page.total)), default=None)
+            if not reading.ascending and (page.more or offset):
+                raise Unpageable("the pages are not in the order that was asked for")
+            if offset and last is not None and (reading.first_id is None or reading.first_id > last):
+                offset = max(0, offset - overlap)
+                overlap = min(2 * overlap, widest)
+                continue
+            known = len(self._seen)
+            last = max(filter(None, (last, self._take(page, self._ids))), default=None)
+            idle = idle + 1 if len(self._seen) == known else 0
+            if self._ends(page, self._ids.until) or idle == MAX_IDLE_PAGES:
+                return
+            offset += max(1, reading.items - overlap)
+
+    async def _page(self, cursor: str | None) -> Page:
+        if cursor is not None and len(cursor) > MAX_ID:
+            raise Unpageable("the cursor to the next page is too long")
+        if self._pages >= MAX_PAGES or self._records >= MAX_RECORDS:
+            raise Unpageable(f"the pages do not end: {self._pages} pages with {self._records} sessions so far")
+        page = await self._fetch(cursor)
+        self._pages += 1
+        self._records += page.reading.items
+        self._into.pages += 1
+        return page
+
+    def _take(self, page: Page, part: IdRange) -> str | None:
+        """Keep what belongs to this part, and say which id the next page starts behind."""
+        reading, into = page.reading, self._into
+        for session in reading.sessions:
+            if not part.holds(session.id):
+                continue
+            if session.id in self._seen:
+                into.duplicates += 1
+            self._seen.add(session.id)
+            into.add(session)
+        self._repeated += len(reading.sessions) - len({session.id for session in reading.sessions})
+        self._unread += sum(reading.invalid_sessions.values())
+        into.invalid_values += reading.invalid_values
+        into.invalid_sessions += reading.invalid_sessions
+        return reading.last_id
+
+    def _ends(self, page: Page, until: str | None) -> bool:
+        if until is not None and page.reading.last_id is not None and page.reading.last_id > until:
+            return True
+        # A short page that the server still calls full (it links to a next one) is a server with a smaller limit.
+        return page.reading.items == 0 or (page.reading.items < self._limit and not page.more)
+
+    def misses(self) -> bool:
+        """Whether fewer sessions came than the server counted when the walk began."""
+        return self._ids == IdRange() and self._short_of(self._total)
+
+    def _short_of(self, total: int | None) -> bool:
+        rows = len(self._seen) + self._repeated + self._unread
+        return total is not None and rows < total - total // CHURN
+
+    async def agrees(self) -> bool:
+        """Whether a second count explains the difference: sessions may have been deleted while we read."""
+        return not self._short_of((await self._page(None)).total)
+
+    def may_restart(self, problem: Exception) -> bool:
+        """Whether an error speaks against the keyset cursor: only where a page without one was answered before."""
+        if isinstance(problem, ServerFailed) and problem.status != 500:
+            return False
+        return isinstance(problem, _KeysetIgnored | BadRequest) or self._pages > 0
+
+
+def split(ids: IdRange, parts: int) -> Iterator[IdRange]:
+    """Cut a range of ids into parts of the same width, as UUIDs fill them.
+
+    Ids that are no UUIDs are spread less evenly, and still each falls into exactly one part.
+    """
+    low, high = _position(ids.after, 0), _position(ids.until, _SPACE)
+    after = ids.after
+    for cut in range(1, parts):
+        border = f"{low + (high - low) * cut // parts:08x}"
+        if (after is None or border > after) and (ids.until is None or border < ids.until):
+            yield IdRange(after, border)
+            after = border
+    yield IdRange(after, ids.until)
+
+
+def _position(name: str | None, default: int) -> int:
+    try:
+        return int((name or "")[:8].ljust(8, "0"), 16) if name else default
+    except ValueError:
+        return default
+
+
+@contextmanager
+def _first_failure() -> Iterator[None]:
+    """Let the first of a group's failures through on its own."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        failures = [each for each in group.exceptions if isinstance(each, PollError | _KeysetIgnored)]
+        raise (failures or group.exceptions)[0] from None

@@ -1,0 +1,22 @@
+"""All that is built, by the name of its file."""
+
+from collections.abc import Mapping
+
+from grafana.builder import page, rules
+from grafana.builder.alerts import Places
+from grafana.builder.exporter import exporter
+from grafana.builder.overview import overview
+from grafana.builder.session import session
+from grafana.builder.thresholds import Thresholds
+
+
+def build(limits: Thresholds, places: Places) -> Mapping[str, str]:
+    """The text of each file, by its path below ``grafana/``."""
+    pages = (make(limits) for make in (overview, session, exporter))
+    dashboards = {f"dashboards/{made.uid}.json": page.write(made) for made in pages}
+    return dashboards | {
+        "rules/livepeer-recordings.yaml": rules.text(rules.recording_groups(limits)),
+        "rules/livepeer-alerts.yaml": rules.text(rules.alert_groups(limits, places)),
+        "kubernetes/prometheusrule.yaml": rules.text(rules.operator(limits, places)),
+        "examples/expected-live.yaml": rules.text(rules.expected_groups()),
+    }

@@ -1,0 +1,91 @@
+"""What the tests want to know about Kubernetes objects: plain functions over what YAML holds."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+KUBERNETES = DEPLOY / "kubernetes"
+OURS = "livepeer-session-exporter"
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """The objects of one rendered file."""
+
+    name: str
+    objects: tuple[Object, ...]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def of_kind(self, *kinds: str) -> list[Object]:
+        return [each for each in self.objects if each["kind"] in kinds]
+
+    def workloads(self) -> list[Object]:
+        return self.of_kind("Deployment", "StatefulSet")
+
+
+def read(path: Path) -> Rendering:
+    return Rendering(path.stem, tuple(yaml.safe_load_all(path.read_text())))
+
+
+def rendered() -> list[Rendering]:
+    """Every rendered file that is committed."""
+    return [read(KUBERNETES / "install.yaml"), *map(read, sorted((KUBERNETES / "rendered").glob("*.yaml")))]
+
+
+@dataclass(frozen=True)
+class Container:
+    """One of our containers, and the pod it stands in."""
+
+    file: str
+    spec: Object
+    pod: Object
+
+    def __str__(self) -> str:
+        return self.file
+
+    @property
+    def is_sidecar(self) -> bool:
+        return self.spec.get("restartPolicy") == "Always" or len(self.pod["containers"]) > 1
+
+    @property
+    def probes(self) -> list[Object]:
+        return [value["httpGet"] for name, value in self.spec.items() if name.endswith("Probe")]
+
+    @property
+    def ports(self) -> set[int]:
+        return {port["containerPort"] for port in self.spec["ports"]}
+
+    @property
+    def volumes(self) -> list[Object]:
+        mounted = {mount["name"] for mount in self.spec["volumeMounts"]}
+        return [volume for volume in self.pod["volumes"] if volume["name"] in mounted]
+
+    def security(self) -> dict[str, Any]:
+        """The container's security context over that of its pod, as Kubernetes reads them."""
+        return {**self.pod.get("securityContext", {}), **self.spec["securityContext"]}
+
+
+def our_containers(renderings: list[Rendering]) -> Iterator[Container]:
+    for rendering in renderings:
+        for workload in rendering.workloads():
+            pod = workload["spec"]["template"]["spec"]
+            for spec in [*pod.get("initContainers", []), *pod["containers"]]:
+                if spec["name"] == OURS:
+                    yield Container(rendering.name, spec, pod)
+
+
+def pod_labels(rendering: Rendering) -> list[Mapping[str, str]]:
+    return [workload["spec"]["template"]["metadata"]["labels"] for workload in rendering.workloads()]
+
+
+def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    return bool(selector) and selector.items() <= labels.items()

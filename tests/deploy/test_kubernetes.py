@@ -1,0 +1,229 @@
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]  # it carries no types
+import pytest
+
+from exporter.flags import parse
+from exporter.settings import load
+from exporter.web import Health, probes
+from tests.deploy.manifests import KUBERNETES, OURS, Container, Rendering, our_containers, pod_labels, rendered, selects
+
+RENDERINGS = rendered()
+CONTAINERS = list(our_containers(RENDERINGS))
+OLDEST, NEWEST = "1.29.0", "1.37.0"
+OLDEST_WITHOUT_SIDECARS = "1.25.0"
+
+every_rendering = pytest.mark.parametrize("rendering", RENDERINGS, ids=str)
+every_container = pytest.mark.parametrize("container", CONTAINERS, ids=str)
+every_sidecar = pytest.mark.parametrize("container", [each for each in CONTAINERS if each.is_sidecar], ids=str)
+every_lone_exporter = pytest.mark.parametrize(
+    "container", [each for each in CONTAINERS if not each.is_sidecar], ids=str
+)
+
+
+def _is_custom(each: Any) -> bool:
+    return str(each["apiVersion"]).startswith("monitoring.coreos.com/")
+
+
+def test_the_program_has_the_pages_that_the_probes_ask_for() -> None:
+    served = {route.path for route in probes(Health(alive=lambda: True, ready=lambda: True))}
+    assert {probe["path"] for container in CONTAINERS for probe in container.probes} <= served
+
+
+def test_every_example_is_rendered() -> None:
+    examples = {path.parent.name for path in (KUBERNETES / "examples").glob("*/kustomization.yaml")}
+    assert {each.name for each in RENDERINGS} == {"install", *examples - {"monitored"}}
+
+
+@every_rendering
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_objects_are_valid_for_the_oldest_and_the_newest_kubernetes(rendering: Rendering, version: str) -> None:
+    for each in rendering.objects:
+        if not _is_custom(each):
+            assert version.startswith(kubernetes_validate.validate(each, version, strict=True))
+
+
+@pytest.mark.parametrize(
+    "rendering", [each for each in RENDERINGS if each.name in ("install", "standalone", "sidecar-plain")], ids=str
+)
+def test_what_has_no_native_sidecar_is_valid_before_them(rendering: Rendering) -> None:
+    for each in rendering.objects:
+        if not _is_custom(each):
+            kubernetes_validate.validate(each, OLDEST_WITHOUT_SIDECARS, strict=True)
+
+
+def test_the_validator_refuses_a_misspelt_field() -> None:
+    service = next(each for each in RENDERINGS[0].objects if each["kind"] == "Service")
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate({**service, "spce": {}}, NEWEST, strict=True)
+
+
+@every_rendering
+def test_selectors_match_the_labels_of_their_pods(rendering: Rendering) -> None:
+    for workload in rendering.workloads():
+        spec = workload["spec"]
+        assert selects(spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"])
+    for service in rendering.of_kind("Service"):
+        assert any(selects(service["spec"]["selector"], labels) for labels in pod_labels(rendering))
+    for policy in rendering.of_kind("NetworkPolicy"):
+        selector = policy["spec"]["podSelector"]["matchLabels"]
+        assert any(selects(selector, labels) for labels in pod_labels(rendering))
+
+
+@every_rendering
+def test_services_and_policies_use_a_port_that_the_program_listens_on(rendering: Rendering) -> None:
+    ours = {port for container in our_containers([rendering]) for port in container.ports}
+    for service in rendering.of_kind("Service"):
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ours
+    for policy in rendering.of_kind("NetworkPolicy"):
+        assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} == ours
+
+
+def test_every_rendering_has_our_container() -> None:
+    assert {container.file for container in CONTAINERS} == {each.name for each in RENDERINGS}
+
+
+@every_container
+def test_a_container_keeps_to_the_restricted_standard(container: Container) -> None:
+    expected = {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+        "capabilities": {"drop": ["ALL"]},
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+    }
+    security = container.security()
+    assert {name: security.get(name) for name in expected} == expected
+    assert "privileged" not in security
+    assert not any(container.pod.get(name) for name in ("hostNetwork", "hostPID", "hostIPC"))
+
+
+@every_container
+def test_a_container_has_a_memory_limit_and_none_for_the_cpu(container: Container) -> None:
+    resources = container.spec["resources"]
+    assert set(resources["limits"]) == {"memory"}
+    assert set(resources["requests"]) == {"cpu", "memory"}
+
+
+@every_container
+def test_probes_go_by_number_to_a_port_of_the_container(container: Container) -> None:
+    assert container.probes
+    assert {probe["port"] for probe in container.probes} <= container.ports
+
+
+@every_container
+def test_no_secret_is_in_the_environment(container: Container) -> None:
+    assert "envFrom" not in container.spec
+    for variable in container.spec.get("env", []):
+        assert "secretKeyRef" not in variable.get("valueFrom", {})
+        assert "KEY" not in variable["name"]
+
+
+@every_container
+def test_the_key_is_a_read_only_directory_that_follows_its_secret(container: Container) -> None:
+    secrets = {volume["name"] for volume in container.volumes if "secret" in volume}
+    mounts = [mount for mount in container.spec["volumeMounts"] if mount["name"] in secrets]
+    assert len(mounts) == 1
+    assert mounts[0]["readOnly"] is True
+    assert "subPath" not in mounts[0]
+
+
+@every_lone_exporter
+def test_a_lone_exporter_has_no_token_and_an_own_group_for_its_key(container: Container) -> None:
+    assert container.pod["automountServiceAccountToken"] is False
+    assert container.pod["enableServiceLinks"] is False
+    assert container.pod["securityContext"]["fsGroup"] == 65532
+    assert [volume["secret"]["defaultMode"] for volume in container.volumes if "secret" in volume] == [0o440]
+
+
+@every_sidecar
+def test_a_sidecar_leaves_its_pod_as_it_is(container: Container) -> None:
+    assert "securityContext" not in container.pod
+    assert "readinessProbe" not in container.spec
+    assert "startupProbe" not in container.spec
+    # Readable without fsGroup, and never in the way of the workload.
+    secret = next(volume["secret"] for volume in container.volumes if "secret" in volume)
+    assert (secret["defaultMode"], secret["optional"]) == (0o444, True)
+
+
+@every_sidecar
+def test_a_sidecar_hides_the_token_of_its_workload_from_itself(container: Container) -> None:
+    paths = {mount["mountPath"]: mount["name"] for mount in container.spec["volumeMounts"]}
+    empty = {volume["name"] for volume in container.volumes if "emptyDir" in volume}
+    assert paths["/var/run/secrets/kubernetes.io/serviceaccount"] in empty
+
+
+def test_the_sidecar_is_native_and_its_fall_back_plain() -> None:
+    native = next(each for each in RENDERINGS if each.name == "sidecar").workloads()[0]["spec"]["template"]["spec"]
+    plain = next(each for each in RENDERINGS if each.name == "sidecar-plain").workloads()[0]["spec"]["template"]["spec"]
+    assert [each["name"] for each in native["initContainers"]] == [OURS, "fetch-playlist"]
+    assert native["initContainers"][0]["restartPolicy"] == "Always"
+    assert [each["name"] for each in native["containers"]] == ["broadcaster"]
+    assert [each["name"] for each in plain["initContainers"]] == ["fetch-playlist"]
+    assert [each["name"] for each in plain["containers"]] == ["broadcaster", OURS]
+    assert "restartPolicy" not in plain["containers"][1]
+
+
+@pytest.mark.parametrize("name", ["sidecar", "sidecar-plain"])
+def test_a_sidecar_asks_for_the_streams_that_its_pod_is_annotated_with(name: str) -> None:
+    rendering = next(each for each in RENDERINGS if each.name == name)
+    container = next(iter(our_containers([rendering])))
+    field = container.spec["env"][0]["valueFrom"]["fieldRef"]["fieldPath"]
+    annotation = field.removeprefix("metadata.annotations['").removesuffix("']")
+    assert container.spec["env"][0]["name"] == "LIVEPEER_EXPORTER_STREAM_IDS"
+    assert annotation in rendering.workloads()[0]["spec"]["template"]["metadata"]["annotations"]
+
+
+def test_one_exporter_is_replaced_before_the_next_starts() -> None:
+    spec = RENDERINGS[0].workloads()[0]["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_there_are_as_many_shards_as_replicas_and_each_knows_its_own() -> None:
+    shards = next(each for each in RENDERINGS if each.name == "shards").of_kind("StatefulSet")[0]["spec"]
+    variables = {each["name"]: each for each in shards["template"]["spec"]["containers"][0]["env"]}
+    assert int(variables["LIVEPEER_EXPORTER_SHARD_COUNT"]["value"]) == shards["replicas"]
+    assert variables["LIVEPEER_EXPORTER_SHARD_INDEX"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+
+
+@every_container
+def test_the_program_accepts_the_arguments_and_variables_of_its_container(container: Container, tmp_path: Path) -> None:
+    for volume in container.volumes:
+        if "configMap" in volume:
+            maps = next(each for each in RENDERINGS if each.name == container.file).of_kind("ConfigMap")
+            data = next(each["data"] for each in maps if each["metadata"]["name"] == volume["configMap"]["name"])
+            for name, text in data.items():
+                (tmp_path / name).write_text(text)
+    where = {mount["name"]: mount["mountPath"] for mount in container.spec["volumeMounts"]}.get("settings", "")
+    arguments = [each.replace(where, str(tmp_path)) if where else each for each in container.spec["args"]]
+    in_the_pod = {"metadata.name": f"{OURS}-3"}  # a downward field that is not here is an annotation with a stream's id
+    environ = {
+        each["name"]: each.get("value") or in_the_pod.get(each["valueFrom"]["fieldRef"]["fieldPath"], "a-stream")
+        for each in container.spec.get("env", [])
+    }
+    loaded = load(parse(arguments).arguments, environ)
+    assert not loaded.warnings
+    assert {loaded.settings.web_listen_address.port} == container.ports
+    keys = [account.api_key_file for account in loaded.settings.accounts]
+    mounted = {mount["mountPath"] for mount in container.spec["volumeMounts"]}
+    assert all(key and str(key.parent) in mounted for key in keys)
+
+
+def test_the_namespace_enforces_the_restricted_standard() -> None:
+    namespace = next(each for each in RENDERINGS if each.name == "standalone").of_kind("Namespace")[0]
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@every_rendering
+def test_no_rendering_carries_a_secret(rendering: Rendering) -> None:
+    assert not rendering.of_kind("Secret")
+
+
+def test_the_network_policy_lets_nothing_reach_the_metadata_service() -> None:
+    policy = next(each for each in RENDERINGS if each.name == "standalone").of_kind("NetworkPolicy")[0]["spec"]
+    blocks = [to["ipBlock"] for rule in policy["egress"] for to in rule["to"] if "ipBlock" in to]
+    assert "169.254.0.0/16" in next(each["except"] for each in blocks if each["cidr"] == "0.0.0.0/0")
+    assert policy["policyTypes"] == ["Ingress", "Egress"]

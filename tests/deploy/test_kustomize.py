@@ -1,0 +1,81 @@
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.deploy.manifests import KUBERNETES, ROOT, Rendering
+
+APPLY_LIMIT = 262_144
+"""Bytes that `kubectl apply` can remember of one object, in an annotation."""
+
+
+def _render(kustomize: str, directory: Path) -> Rendering:
+    command = [kustomize, "kustomize" if Path(kustomize).name == "kubectl" else "build", str(directory)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return Rendering(directory.name, tuple(yaml.safe_load_all(done.stdout)))
+
+
+@pytest.fixture(scope="module")
+def monitored(kustomize: str) -> Rendering:
+    return _render(kustomize, KUBERNETES / "examples" / "monitored")
+
+
+@pytest.mark.usefixtures("kustomize")
+def test_what_is_committed_is_what_kustomize_renders(tmp_path: Path) -> None:
+    def files(root: Path) -> dict[str, str]:
+        return {path.name: path.read_text() for path in [root / "install.yaml", *(root / "rendered").iterdir()]}
+
+    command = [KUBERNETES / "render.sh", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert files(KUBERNETES) == files(tmp_path)
+
+
+def test_the_dashboards_arrive_as_they_are(monitored: Rendering) -> None:
+    maps = monitored.of_kind("ConfigMap")
+    assert {each["metadata"]["labels"]["grafana_dashboard"] for each in maps} == {"1"}
+    arrived = {name: text for each in maps for name, text in each["data"].items()}
+    assert arrived == {path.name: path.read_text() for path in (ROOT / "grafana" / "dashboards").glob("*.json")}
+
+
+def test_each_dashboard_can_be_applied_by_kubectl(monitored: Rendering) -> None:
+    assert max(len(json.dumps(each)) for each in monitored.of_kind("ConfigMap")) < APPLY_LIMIT
+
+
+def test_the_operator_gets_the_rules_that_prometheus_gets(monitored: Rendering) -> None:
+    [rule] = monitored.of_kind("PrometheusRule")
+    files = sorted((ROOT / "grafana" / "rules").glob("*.yaml"))
+    groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
+    assert sorted(rule["spec"]["groups"], key=str) == sorted(groups, key=str)
+
+
+def test_the_sidecar_gets_into_a_stateful_set_and_leaves_others_alone(kustomize: str, tmp_path: Path) -> None:
+    def workload(kind: str, name: str, annotations: dict[str, str]) -> object:
+        pod = {"metadata": {"labels": {"a": name}}, "spec": {"containers": [{"name": "main", "image": "main:1"}]}}
+        spec = {"selector": {"matchLabels": {"a": name}}, "template": pod}
+        return {
+            "apiVersion": "apps/v1",
+            "kind": kind,
+            "metadata": {"name": name, "annotations": annotations},
+            "spec": spec,
+        }
+
+    inject = {"livepeer-session-exporter/inject": "true"}
+    asked, other = workload("StatefulSet", "asked", inject), workload("Deployment", "other", {})
+    (tmp_path / "workloads.yaml").write_text(yaml.safe_dump_all([asked, other]))
+    component = Path(*[".."] * len(tmp_path.resolve().parts[1:])) / str(KUBERNETES / "components" / "sidecar").lstrip(
+        "/"
+    )
+    kustomization = {"resources": ["workloads.yaml"], "components": [str(component)]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+
+    rendering = _render(kustomize, tmp_path)
+
+    [changed] = rendering.of_kind("StatefulSet")
+    assert [each["name"] for each in changed["spec"]["template"]["spec"]["initContainers"]] == [
+        "livepeer-session-exporter"
+    ]
+    assert rendering.of_kind("Deployment") == [other]
