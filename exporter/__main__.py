@@ -1,8 +1,13 @@
 """The command line: ``livepeer-session-exporter``, or ``python -m exporter``."""
 
+import io
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exporter.flags import Invocation
 
 
 def main() -> None:
@@ -11,7 +16,17 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _open_closed_streams()
     sys.exit(_run(sys.argv[1:]))
+
+
+def _open_closed_streams() -> None:
+    """Lead streams that were closed before the start nowhere; else the next file or socket would take their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - open until the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # the text formats are UTF-8, whatever the locale says
 
 
 def _run(argv: list[str]) -> int:
@@ -19,8 +34,12 @@ def _run(argv: list[str]) -> int:
 
     try:
         invocation = parse(argv)
+        if invocation.command not in ("serve", "demo"):
+            # A single task that is cut short has not succeeded.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
         if invocation.command == "healthcheck":
-            return _healthcheck(invocation.url)
+            return _healthcheck(invocation)
         from exporter.commands import Terminal, run
 
         return run(invocation, os.environ, Terminal(sys.stdout, sys.stderr))
@@ -36,15 +55,17 @@ def _run(argv: list[str]) -> int:
         return 1
 
 
-def _healthcheck(url: str | None) -> int:
+def _healthcheck(invocation: "Invocation") -> int:
     from exporter.health import ask, url_of
     from exporter.settings import SettingsError, load
+    from exporter.webconfig import WebConfigError
 
     try:
-        return ask(url or url_of(load({}, os.environ).settings), sys.stdout)
-    except SettingsError as error:
+        url = invocation.url or url_of(load(invocation.arguments, os.environ).settings)
+    except (SettingsError, WebConfigError) as error:
         print(error, file=sys.stderr)
         return 2
+    return ask(url, sys.stdout)
 
 
 if __name__ == "__main__":

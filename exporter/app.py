@@ -1,6 +1,7 @@
 """The composition root: the one place where the parts meet."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +10,8 @@ from starlette.applications import Starlette
 
 from exporter import landing, web
 from exporter.board import Board
-from exporter.catalogue import Options, session_families
+from exporter.budget import Budget
+from exporter.catalogue import Options
 from exporter.clock import Clock
 from exporter.key import Key
 from exporter.poller import Plan, Poller
@@ -18,7 +20,7 @@ from exporter.settings import Account, Settings
 from exporter.snapshot import Windows
 from exporter.studio import Scope, ServerClock, Studio, open_client
 from exporter.telemetry import Telemetry
-from exporter.walk import Walked
+from exporter.walk import IdRange, Walked, split
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Outside:
         jitter: a random number between 0 and 1.
         learn: told every secret that comes into use, so that the logs can leave it out.
         revision: what the program was built from.
+        sleep: waits so many seconds before a request is repeated.
     """
 
     now: Callable[[], float]
@@ -38,6 +41,7 @@ class Outside:
     jitter: Callable[[], float]
     learn: Callable[[str], None]
     revision: str = "unknown"
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class App:
         self._outside = outside
         self._stopping = False
         self._members: dict[str, _Member] = {}
-        self.board: Final = Board(session_families(options(settings)), outside.monotonic)
+        self.board: Final = create_board(settings, outside)
         self.clock: Final = Clock(outside.now, outside.monotonic)
         self.process: Final = Process(
             revision=outside.revision,
@@ -123,6 +127,7 @@ class App:
                 await self._dismiss(member.account.name)
                 member.poller.carry_on(known.poller)
         self._admit(opened)
+        self.board.budget.limit = settings.max_series
         self.process.set_series_limit(settings.max_series)
         return tuple(name for name in _FIXED if getattr(before, name) != getattr(settings, name))
 
@@ -162,7 +167,7 @@ class App:
         return opened
 
 
-_SHARED: Final = ("ca_file", "trust_env", "max_series")
+_SHARED: Final = ("ca_file", "trust_env")
 """Settings that every account depends on."""
 
 _FIXED: Final = (
@@ -191,6 +196,11 @@ def options(settings: Settings) -> Options:
     )
 
 
+def create_board(settings: Settings, outside: Outside) -> Board:
+    """The board, with nothing on it."""
+    return Board(options(settings), Budget(settings.max_series), outside.monotonic)
+
+
 def create_poller(
     account: Account,
     settings: Settings,
@@ -206,9 +216,8 @@ def create_poller(
         interval=account.poll_interval,
         deadline=account.poll_deadline,
         max_staleness=account.max_staleness,
-        max_series=settings.max_series,
         detail=account.detail,
-        scope=scope(account),
+        scope=scope(account, settings),
         windows=Windows(session=account.session_window, active=account.active_window),
     )
     return Poller(
@@ -246,16 +255,21 @@ async def open_studio(
         meter=telemetry,
         monotonic=outside.monotonic,
         jitter=outside.jitter,
+        sleep=outside.sleep,
         request_timeout=account.request_timeout,
         page_limit=account.page_limit,
+        # All shards together ask for as much at once as one exporter would.
+        parts=max(1, account.walk_concurrency // settings.shard_count),
         concurrency=account.walk_concurrency,
     )
 
 
-def scope(account: Account) -> Scope:
-    """Which sessions an account asks for."""
+def scope(account: Account, settings: Settings) -> Scope:
+    """Which sessions an account asks for; a shard asks for its part of the ids alone."""
+    shards = list(split(IdRange(), settings.shard_count))
     return Scope(
         session_window=account.session_window,
         recording_window=account.recording_window,
         stream_ids=frozenset(account.stream_ids),
+        ids=shards[settings.shard_index],
     )

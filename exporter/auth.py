@@ -89,26 +89,25 @@ class Doorkeeper:
         asked = self._digest(name, hashed, password)
         if asked in self._bad:
             return False
-        if asked not in self._good and not await self._ask(asked, password, hashed, exists=name in users):
+        if asked not in self._good and not await self._ask(asked, password, hashed):
             return False
-        return name in users  # it may have been taken out, while somebody else has the same hash
+        return name in users  # else it was somebody else's password
 
-    async def _ask(self, asked: bytes, password: bytes, hashed: bytes, *, exists: bool) -> bool:
+    async def _ask(self, asked: bytes, password: bytes, hashed: bytes) -> bool:
         task = self._asked.get(asked)
         if task is None:
             if len(self._asked) >= QUEUED:
                 raise _QueueFull
-            task = asyncio.create_task(self._compare(asked, password, hashed, exists=exists))
+            task = asyncio.create_task(self._compare(asked, password, hashed))
             self._asked[asked] = task
         return await asyncio.shield(task)
 
-    async def _compare(self, asked: bytes, password: bytes, hashed: bytes, *, exists: bool) -> bool:
+    async def _compare(self, asked: bytes, password: bytes, hashed: bytes) -> bool:
         try:
             async with self._one_at_a_time:
                 fits = await asyncio.to_thread(self._check, password, hashed)
         finally:
             del self._asked[asked]
-        fits = fits and exists
         # Kept apart: a flood of wrong passwords must not push out the right one.
         answers = self._good if fits else self._bad
         if len(answers) >= REMEMBERED:

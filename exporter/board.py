@@ -6,14 +6,16 @@ generation: whoever holds it sees all of it, whatever is published meanwhile.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Final
 
 from prometheus_client.metrics_core import Metric
 
-from exporter.budget import Selection
-from exporter.catalogue import ACCOUNT_FAMILIES, TOTAL_FAMILIES, Family, SessionFamily
+from exporter.budget import Budget, Selection
+from exporter.catalogue import ACCOUNT_FAMILIES, TOTAL_FAMILIES, Family, Options, session_families, stream_families
 from exporter.exposition import (
     GZIP_HEADER,
+    NOTHING,
     Chunk,
     Format,
     deflate,
@@ -23,8 +25,13 @@ from exporter.exposition import (
     joined,
     render_metrics,
 )
+from exporter.session import Session
 from exporter.snapshot import Snapshot
+from exporter.stream import Stream
 from exporter.trouble import Troubles
+
+Shown = Selection[Session] | Selection[Stream]
+"""The sessions, or the streams, that have series of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class Data:
 
     Attributes:
         snapshot: the last good answer.
-        selection: the sessions that have series of their own.
+        shown: what has series of its own.
         chunks: these series and the totals, one chunk to each of the board's data families.
         series: samples about single sessions in there.
         troubles: the sessions that need attention.
@@ -41,7 +48,7 @@ class Data:
     """
 
     snapshot: Snapshot
-    selection: Selection
+    shown: Shown
     chunks: tuple[Chunk, ...]
     series: int
     troubles: Troubles
@@ -96,13 +103,20 @@ class Board:
     """Keeps a panel for each account, and the pages of the current generation.
 
     Args:
-        session_families: what is shown of each session.
+        options: which of the optional series are wanted.
+        budget: how many series there may be.
         monotonic: seconds; by it, data grows too old.
     """
 
-    def __init__(self, session_families: Sequence[SessionFamily], monotonic: Callable[[], float]) -> None:
-        self.session_families: Final = tuple(session_families)
-        self._data_families: Final[tuple[Family, ...]] = (*session_families, *TOTAL_FAMILIES)
+    def __init__(self, options: Options, budget: Budget, monotonic: Callable[[], float]) -> None:
+        self.budget: Final = budget
+        self.session_families: Final = session_families(options)
+        self.stream_families: Final = stream_families(options)
+        self._data_families: Final[tuple[Family, ...]] = (
+            *self.session_families,
+            *self.stream_families,
+            *TOTAL_FAMILIES,
+        )
         self._monotonic = monotonic
         self._panels: dict[str, Panel] = {}
         self._expires = float("inf")
@@ -142,6 +156,7 @@ class Board:
     def remove(self, account: str) -> None:
         """Take an account off the pages."""
         self._panels.pop(account, None)
+        self.budget.leave(account)
         self._compose_sessions()
         self._compose_pages()
 
@@ -157,7 +172,10 @@ class Board:
                 self._panels[account] = replace(panel, data=None)
         shown = {account: panel.data for account, panel in self._panels.items() if panel.data}
         self._expires = min((data.expires for data in shown.values()), default=float("inf"))
-        pieces = _interleave(self._data_headers, [data.chunks for data in shown.values()])
+        columns = [data.chunks for data in shown.values()]
+        used = [any(chunk.size for chunk in row) for row in zip(*columns, strict=True)]
+        headers = [head if use else NOTHING for head, use in zip_longest(self._data_headers, used)]
+        pieces = _interleave(headers, columns)
         self._sessions = joined([Chunk(GZIP_HEADER, 0, 0), *pieces])
         self._session_pieces = shared = _slices(self._sessions.data, pieces, len(GZIP_HEADER))
         # The chunks now are views of the page, so that its bytes are kept once.

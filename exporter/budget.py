@@ -1,60 +1,104 @@
-"""Which sessions get series of their own: all of them, unless that would be more series than the page may carry."""
+"""Which sessions, or streams, get series of their own: all, unless there would be more than the page may carry."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic
 
-from exporter.catalogue import SessionFamily
-from exporter.session import Session
-from exporter.snapshot import ACTIVE, Snapshot
+from exporter.catalogue import SubjectFamily
+from exporter.catalogue.family import Subject
 from exporter.steps import Steps, slices
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """The sessions of a snapshot that are shown one by one, ordered by id, and how many had to be left out."""
+class Selection(Generic[Subject]):
+    """What is shown one by one, in the order it came, whether each is active, and how many had to be left out."""
 
-    sessions: Sequence[Session]
+    subjects: Sequence[Subject]
     active: Sequence[bool]
-    dropped: int
+    dropped: int = 0
 
 
-def select(snapshot: Snapshot, families: Sequence[SessionFamily], limit: int) -> Steps[Selection]:
-    """Choose sessions until their series fill the limit: active ones first, then the most recently seen.
+class Budget:
+    """Shares the series that a page may carry between its accounts.
+
+    No account gets more than it asks for; what is left over goes to those that ask for more, in equal parts. An
+    account that showed more before the others came keeps it until its own next poll, so that the limit always holds.
 
     Args:
-        snapshot: what there is.
-        families: what is shown of each session.
         limit: series that there may be.
     """
-    active = [state == ACTIVE for state in snapshot.states]
-    everything = Selection(snapshot.sessions, active, dropped=0)
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._wanted: dict[str, int] = {}
+        self._used: dict[str, int] = {}
+
+    def claim(self, account: str, series: int) -> int:
+        """Say how many series an account would like to show, and learn how many it may."""
+        self._wanted[account] = series
+        others = sum(used for name, used in self._used.items() if name != account)
+        return max(0, min(self._share(account), self.limit - others))
+
+    def use(self, account: str, series: int) -> None:
+        """Say how many series an account shows from now on."""
+        self._used[account] = series
+
+    def leave(self, account: str) -> None:
+        """The account is gone."""
+        self._wanted.pop(account, None)
+        self._used.pop(account, None)
+
+    def _share(self, account: str) -> int:
+        left = self.limit
+        asking = sorted(self._wanted, key=lambda name: (self._wanted[name], name))
+        for place, name in enumerate(asking):
+            share = min(self._wanted[name], left // (len(asking) - place))
+            if name == account:
+                return share
+            left -= share
+        return 0
+
+
+def select(
+    subjects: Sequence[Subject],
+    active: Sequence[bool],
+    families: Sequence[SubjectFamily[Subject]],
+    seen: Callable[[Subject], float],
+    claim: Callable[[int], int],
+) -> Steps[Selection[Subject]]:
+    """Choose subjects until their series fill what may be shown: active ones first, then the most recently seen.
+
+    Args:
+        subjects: what there is.
+        active: whether each of them is.
+        families: what is shown of each.
+        seen: when a subject was last seen.
+        claim: from the series that are wanted to those that there may be.
+    """
+    everything = Selection(subjects, active)
     if all(family.most for family in families):
-        at_most = len(active) * sum(family.most for family in families)
-        if at_most <= limit:
+        at_most = len(subjects) * sum(family.most for family in families)
+        if claim(at_most) >= at_most:
             return everything
-    order = sorted(
-        range(len(active)),
-        key=lambda place: (active[place], snapshot.sessions[place].last_seen or 0),
-        reverse=True,
-    )
+    sizes: list[int] = []
+    for part in slices(tuple(zip(subjects, active, strict=True))):
+        sizes += [sum(len(tuple(family.samples(*each))) for family in families) for each in part]
+        yield
+    wanted = sum(sizes)
+    limit = claim(wanted)
+    if wanted <= limit:
+        return everything
+    order = sorted(range(len(sizes)), key=lambda place: (active[place], seen(subjects[place])), reverse=True)
     yield
     chosen: list[int] = []
-    series = 0
-    for part in slices(order):
-        for place in part:
-            session, live = snapshot.sessions[place], active[place]
-            series += sum(len(tuple(family.samples(session, live))) for family in families)
-            if series > limit:
-                break
-            chosen.append(place)
-        if series > limit:
+    for place in order:
+        limit -= sizes[place]
+        if limit < 0:
             break
-        yield
-    if len(chosen) == len(active):
-        return everything
+        chosen.append(place)
     chosen.sort()
     return Selection(
-        [snapshot.sessions[place] for place in chosen],
+        [subjects[place] for place in chosen],
         [active[place] for place in chosen],
-        dropped=len(active) - len(chosen),
+        dropped=len(sizes) - len(chosen),
     )

@@ -3,15 +3,21 @@
 It makes an object for every sample at every scrape, which the exposition avoids; a test holds the two together.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
+from typing import Final
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from exporter.board import Board, Panel
-from exporter.catalogue import ACCOUNT_FAMILIES, TOTAL_FAMILIES, Family, SessionFamily, TotalFamily
-from exporter.session import MAX_ID, clean
+from exporter.budget import Selection
+from exporter.catalogue import ACCOUNT_FAMILIES, TOTAL_FAMILIES, Family, SubjectFamily, TotalFamily
+from exporter.catalogue.family import Subject
+from exporter.session import MAX_ID, Session, clean
+from exporter.stream import Stream
+
+NOBODY: Final[Selection[Session]] = Selection((), ())
 
 
 class SessionCollector(Collector):
@@ -31,10 +37,12 @@ class SessionCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Every family with the samples of all accounts."""
         panels = self._board.panels()
-        for family in self._board.session_families:
-            yield _sessions(family, panels)
-        for total in TOTAL_FAMILIES:
-            yield _totals(total, panels)
+        found = [
+            *(_about(family, panels, Session, _session_labels) for family in self._board.session_families),
+            *(_about(family, panels, Stream, _stream_labels) for family in self._board.stream_families),
+            *(_totals(total, panels) for total in TOTAL_FAMILIES),
+        ]
+        yield from (metric for metric in found if metric.samples)
         yield from _polling(panels.values())
 
 
@@ -42,18 +50,29 @@ def _metric(family: Family) -> Metric:
     return Metric(family.name, family.help, family.kind)
 
 
-def _sessions(family: SessionFamily, panels: dict[str, Panel]) -> Metric:
+def _session_labels(session: Session) -> dict[str, str]:
+    parent = {"stream_id": clean(session.parent_id, MAX_ID)} if session.parent_id else {}
+    return parent | {"session_id": session.id}
+
+
+def _stream_labels(stream: Stream) -> dict[str, str]:
+    return {"stream_id": clean(stream.id, MAX_ID)} if stream.id else {}
+
+
+def _about(
+    family: SubjectFamily[Subject],
+    panels: dict[str, Panel],
+    kind: type[Subject],
+    labels_of: Callable[[Subject], dict[str, str]],
+) -> Metric:
     metric = _metric(family)
     for account, panel in panels.items():
-        if panel.data is None:
-            continue
-        selection = panel.data.selection
-        for session, active in zip(selection.sessions, selection.active, strict=True):
-            labels = {"account": account, "session_id": session.id}
-            if session.parent_id:
-                labels["stream_id"] = clean(session.parent_id, MAX_ID)
-            for values, number in family.samples(session, active):
-                metric.add_sample(family.name, labels | dict(zip(family.labels, values, strict=True)), number)
+        shown = panel.data.shown if panel.data else NOBODY
+        for subject, active in zip(shown.subjects, shown.active, strict=True):
+            if isinstance(subject, kind):
+                labels = {"account": account, **labels_of(subject)}
+                for values, number in family.samples(subject, active):
+                    metric.add_sample(family.name, labels | dict(zip(family.labels, values, strict=True)), number)
     return metric
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from exporter import catalogue
-from exporter.app import Outside, create_poller, open_studio, options
-from exporter.board import Board
-from exporter.catalogue import EVERY_OPTION, session_families
+from exporter.app import Outside, create_board, create_poller, open_studio
+from exporter.catalogue import EVERY_OPTION
 from exporter.daemon import Daemon
 from exporter.durations import format_duration
 from exporter.errors import PollError
@@ -145,7 +144,7 @@ Ctrl-C ends it.
 async def once(loaded: Loaded, outside: Outside, terminal: Terminal, form: Format) -> int:
     """Poll every account once and print the exposition; 1 if a poll failed, with what there is all the same."""
     settings = loaded.settings
-    board = Board(session_families(options(settings)), outside.monotonic)
+    board = create_board(settings, outside)
     process = Process(
         revision=outside.revision,
         series=board.series,

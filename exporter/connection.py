@@ -94,8 +94,6 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read the next bytes of requests; what is no request is refused without a word in the log."""
-        if self.transport.is_closing():
-            return
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -145,7 +143,7 @@ class Connection(HttpToolsProtocol):
         """Go on to the next request, or wait for one."""
         has_next = bool(self.pipeline)
         super().on_response_complete()
-        self._unset_keepalive_if_required()  # the deadline does that, also against a drip of empty lines
+        self._unset_keepalive_if_required()  # the deadline does that
         if self.transport.is_closing():
             return  # what is left of the answer's time is for the rest of the answer
         if has_next:
@@ -172,9 +170,8 @@ class Connection(HttpToolsProtocol):
                 + b"content-length: 0\r\nconnection: close\r\n\r\n"
             )
             self.transport.close()
-        else:  # an answer is on its way; it is finished, and nothing more is read
+        else:  # an answer is on its way; it is finished, and the connection with it
             self.cycle.keep_alive = False
-            self.flow.pause_reading()
 
 
 class _Refused(Exception):

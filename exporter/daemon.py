@@ -79,9 +79,10 @@ class Daemon:
 
     async def _until_stopped(self) -> None:
         while not self._stop.is_set():
-            self._reload.clear()
             await _first(self._stop.wait(), self._reload.wait())
             if self._reload.is_set() and not self._stop.is_set():
+                # Before and not after: whoever asks during a reload has changed something since it began.
+                self._reload.clear()
                 await self.reload()
 
     async def reload(self) -> None:

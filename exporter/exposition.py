@@ -17,10 +17,12 @@ from isal import isal_zlib
 from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
-from exporter.catalogue import Family, SessionFamily, TotalFamily
+from exporter.catalogue import Family, SubjectFamily, TotalFamily
+from exporter.catalogue.family import Subject
 from exporter.session import MAX_ID, Session, clean
 from exporter.snapshot import Totals
 from exporter.steps import SIZE, Steps
+from exporter.stream import Stream
 
 LEVEL: Final = 1
 """Of ISA-L's levels the one that is fastest at the size of the best (docs/performance.md)."""
@@ -129,51 +131,66 @@ def session_labels(account: str, session: Session) -> str:
     return f'account="{escape(account)}",{parent}session_id="{escape(session.id)}"'
 
 
-def render_sessions(
-    account: str, sessions: Sequence[Session], active: Sequence[bool], families: Sequence[SessionFamily]
+def stream_labels(account: str, stream: Stream) -> str:
+    """The labels on everything about a stream; sessions without a parent stream have the account alone."""
+    own = f',stream_id="{escape(clean(stream.id, MAX_ID))}"' if stream.id else ""
+    return f'account="{escape(account)}"{own}'
+
+
+def render(
+    subjects: Sequence[Subject],
+    active: Sequence[bool],
+    families: Sequence[SubjectFamily[Subject]],
+    labels: Callable[[Subject], str],
 ) -> Steps[Rendered]:
-    """Render the sessions of an account: one chunk to a family, in the families' order."""
+    """Render sessions, or streams, of an account: one chunk to a family, in the families' order.
+
+    Args:
+        subjects: what is shown.
+        active: whether each of them is.
+        families: what is shown of each.
+        labels: those on everything about a subject, without braces.
+    """
     blocks: list[str] = []
-    for start in range(0, len(sessions), SIZE):
-        blocks += [session_labels(account, session) for session in sessions[start : start + SIZE]]
+    for start in range(0, len(subjects), SIZE):
+        blocks += [labels(subject) for subject in subjects[start : start + SIZE]]
         yield
     chunks = []
     series = 0
     for family in families:
-        render = _renderer(family)
+        lines = _renderer(family)
         deflater = Deflater()
-        for start in range(0, len(sessions), SIZE):
+        for start in range(0, len(subjects), SIZE):
             stop = start + SIZE
-            text = render(blocks[start:stop], sessions[start:stop], active[start:stop]).encode()
+            text = lines(blocks[start:stop], subjects[start:stop], active[start:stop]).encode()
             series += text.count(b"\n")
             deflater.add(text)
             yield
-        chunks.append(deflater.chunk() if sessions else NOTHING)
+        chunks.append(deflater.chunk())
     return Rendered(tuple(chunks), series)
 
 
-Renderer = Callable[[Sequence[str], Sequence[Session], Sequence[bool]], str]
-
-
-def _renderer(family: SessionFamily) -> Renderer:
+def _renderer(
+    family: SubjectFamily[Subject],
+) -> Callable[[Sequence[str], Sequence[Subject], Sequence[bool]], str]:
     """The loop that everything else is kept out of: a line for every sample."""
     name = family.name
 
     if family.value is not None:
         value = family.value
 
-        def plain(blocks: Sequence[str], sessions: Sequence[Session], active: Sequence[bool]) -> str:
-            found = zip(blocks, map(value, sessions, active), strict=True)
+        def plain(blocks: Sequence[str], subjects: Sequence[Subject], active: Sequence[bool]) -> str:
+            found = zip(blocks, map(value, subjects, active), strict=True)
             return "".join([f"{name}{{{block}}} {number!r}\n" for block, number in found if number is not None])
 
         return plain
 
     suffixes: dict[tuple[str, ...], str] = {}
 
-    def with_labels(blocks: Sequence[str], sessions: Sequence[Session], active: Sequence[bool]) -> str:
+    def with_labels(blocks: Sequence[str], subjects: Sequence[Subject], active: Sequence[bool]) -> str:
         lines = []
-        for block, session, live in zip(blocks, sessions, active, strict=True):
-            for values, number in family.samples(session, live):
+        for block, subject, live in zip(blocks, subjects, active, strict=True):
+            for values, number in family.samples(subject, live):
                 suffix = suffixes.get(values)
                 if suffix is None:
                     suffix = labelled(family.labels, values)

@@ -35,7 +35,11 @@ def ask(url: str, out: TextIO) -> int:
     is made out to the name that others use.
     """
     parts = urlsplit(url)
-    host, port = parts.hostname or "127.0.0.1", parts.port
+    try:
+        host, port = parts.hostname or "127.0.0.1", parts.port
+    except ValueError:
+        print("no answer: the address has no proper port", file=out)
+        return 1
     if parts.scheme == "https":
         context = ssl._create_unverified_context()  # noqa: S323 - see above
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(

@@ -76,6 +76,7 @@ class Listener:
             proxy_headers=False,
             forwarded_allow_ips=[],
             server_header=False,
+            timeout_keep_alive=0,  # the deadlines do that
         )
         self._config.load()
 
@@ -141,7 +142,7 @@ class Listener:
             await self._left.wait()
 
     def _accept(self) -> None:
-        for _ in range(_ACCEPTED_AT_ONCE):
+        for turn in range(_ACCEPTED_AT_ONCE):
             if self._socket is None:
                 return
             try:
@@ -149,7 +150,9 @@ class Listener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:  # descriptors or kernel memory ran out
-                self._wait_for_descriptors(self._socket, error)
+                # Linux says so also where nobody waits; only in the first turn it is known that somebody does.
+                if turn == 0:
+                    self._wait_for_descriptors(self._socket, error)
                 return
             self._short_of_descriptors = False
             accepted.setblocking(False)

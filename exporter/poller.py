@@ -6,7 +6,8 @@ A poll either publishes a whole new snapshot or changes nothing but the account'
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from exporter import catalogue
@@ -14,10 +15,12 @@ from exporter.board import Board, Data
 from exporter.budget import Selection, select
 from exporter.catalogue import TOTAL_FAMILIES
 from exporter.errors import Forbidden, NoKey, PollError, Refused, TimedOut, Unauthorized
-from exporter.exposition import render_sessions, render_totals
+from exporter.exposition import NOTHING, Rendered, render, render_totals, session_labels, stream_labels
 from exporter.logs import event
-from exporter.snapshot import Ledger, Windows, compare, take
+from exporter.session import Session
+from exporter.snapshot import ACTIVE, Ledger, Snapshot, Windows, compare, take
 from exporter.steps import gently
+from exporter.stream import Stream, group
 from exporter.studio import Answer, Scope, Studio
 from exporter.telemetry import Telemetry
 from exporter.trouble import find
@@ -41,8 +44,7 @@ class Plan:
         interval: from one poll to the next.
         deadline: what one poll may take in all.
         max_staleness: after which data is not shown any more.
-        max_series: series that its sessions may have.
-        detail: whether sessions have series of their own.
+        detail: what has series of its own: ``session``, ``stream``, or nothing but the ``account``.
         scope: which sessions are asked for.
         windows: how sessions are judged by their age.
     """
@@ -51,7 +53,6 @@ class Plan:
     interval: float
     deadline: float
     max_staleness: float
-    max_series: int
     detail: str
     scope: Scope
     windows: Windows
@@ -155,11 +156,7 @@ class Poller:
         snapshot = await gently(
             take(plan.account, sessions, windows=plan.windows, began=began, server_time=answer.server_time)
         )
-        families = self._board.session_families
-        selection = Selection((), (), dropped=0)
-        if plan.detail == "session":
-            selection = await gently(select(snapshot, families, plan.max_series))
-        rendered = await gently(render_sessions(plan.account, selection.sessions, selection.active, families))
+        shown, rendered = await (self._streams(snapshot) if plan.detail == "stream" else self._sessions(snapshot))
         totals = render_totals(plan.account, snapshot.totals, TOTAL_FAMILIES)
         troubles = await gently(find(snapshot))
         ledger, growth = await gently(compare(self._ledger, sessions, windows=plan.windows, now=answer.server_time))
@@ -169,22 +166,49 @@ class Poller:
         self._telemetry.grew(growth)
         return Data(
             snapshot=snapshot,
-            selection=selection,
+            shown=shown,
             chunks=(*rendered.chunks, *totals),
             series=rendered.series,
             troubles=troubles,
             expires=expires,
         )
 
+    async def _sessions(self, snapshot: Snapshot) -> tuple[Selection[Session], Rendered]:
+        families = self._board.session_families
+        shown: Selection[Session] = Selection((), ())
+        if self.plan.detail == "session":
+            active = [state == ACTIVE for state in snapshot.states]
+            shown = await gently(select(snapshot.sessions, active, families, _last_seen, self._claim))
+        rendered = await gently(
+            render(shown.subjects, shown.active, families, partial(session_labels, self.plan.account))
+        )
+        nothing = (NOTHING,) * len(self._board.stream_families)
+        return shown, replace(rendered, chunks=(*rendered.chunks, *nothing))
+
+    async def _streams(self, snapshot: Snapshot) -> tuple[Selection[Stream], Rendered]:
+        families = self._board.stream_families
+        streams = await gently(group(snapshot))
+        active = [stream.active for stream in streams]
+        shown = await gently(select(streams, active, families, _last_seen, self._claim))
+        rendered = await gently(
+            render(shown.subjects, shown.active, families, partial(stream_labels, self.plan.account))
+        )
+        nothing = (NOTHING,) * len(self._board.session_families)
+        return shown, replace(rendered, chunks=(*nothing, *rendered.chunks))
+
+    def _claim(self, series: int) -> int:
+        return self._board.budget.claim(self.plan.account, series)
+
     def _succeeded(self, data: Data, began: float) -> float:
         now = self._now()
         self.status = Status(succeeded=now)
         set_ = self._telemetry.set
+        self._board.budget.use(self.plan.account, data.series)
         set_(catalogue.UP, 1)
         set_(catalogue.SNAPSHOT, data.snapshot.began)
         set_(catalogue.LAST_SUCCESS, now)
-        set_(catalogue.EXPORTED, len(data.selection.sessions))
-        set_(catalogue.DROPPED, data.selection.dropped, "series_limit")
+        set_(catalogue.EXPORTED, len(data.shown.subjects))
+        set_(catalogue.DROPPED, data.shown.dropped, "series_limit")
         self._ended(began)
         self._tell_dropped(data)
         event(
@@ -249,17 +273,21 @@ class Poller:
             self._telemetry.set(catalogue.BACKOFF_UNTIL, self.status.next_poll)
 
     def _tell_dropped(self, data: Data) -> None:
-        if data.selection.dropped and not self._dropped:
+        if data.shown.dropped and not self._dropped:
             event(
                 logger,
                 logging.WARNING,
                 "the series limit keeps sessions off the page",
                 account=self.plan.account,
-                dropped=data.selection.dropped,
-                shown=len(data.selection.sessions),
-                series_limit=self.plan.max_series,
+                dropped=data.shown.dropped,
+                shown=len(data.shown.subjects),
+                series_limit=self._board.budget.limit,
             )
-        self._dropped = data.selection.dropped
+        self._dropped = data.shown.dropped
 
     def _publish(self, data: Data | None) -> None:
         self._board.show(self.plan.account, list(self._telemetry.collect()), data)
+
+
+def _last_seen(subject: Session | Stream) -> float:
+    return subject.last_seen or 0.0

@@ -128,15 +128,12 @@ def read_page(body: bytes, now: float) -> Reading:
     """
     reader = _Reader(latest=now * 1000 + LATEST_AHEAD)
     try:
-        sessions = _page.decode(body)
-        items = len(sessions)
-    except msgspec.ValidationError:
-        sessions, items = reader.item_by_item(body)
+        sessions, items = reader.strictly(body)
     except (msgspec.DecodeError, RecursionError, ValueError):
-        found = lenient(body)
-        sessions, items = reader.values(_array(found)), len(found)
+        found = _array(lenient(body))
+        sessions, items = reader.values(found), len(found)
     ids = [session.id for session in sessions]
-    ascending = all(map(str.__lt__, ids, ids[1:]))
+    ascending = all(map(str.__le__, ids, ids[1:]))
     return Reading(
         sessions=reader.checked(sessions, ids),
         items=items,
@@ -181,7 +178,15 @@ class _Reader:
         self.invalid_values: Counter[tuple[str, str]] = Counter()
         self.invalid_sessions: Counter[str] = Counter()
 
-    def item_by_item(self, body: bytes) -> tuple[list[Session], int]:
+    def strictly(self, body: bytes) -> tuple[list[Session], int]:
+        """The sessions of a page that msgspec can read, and how many items it has; raises what msgspec raises."""
+        try:
+            sessions = _page.decode(body)
+        except msgspec.ValidationError:
+            return self._item_by_item(body)
+        return sessions, len(sessions)
+
+    def _item_by_item(self, body: bytes) -> tuple[list[Session], int]:
         try:
             raws = _items.decode(body)
         except msgspec.ValidationError:

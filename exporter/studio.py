@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Protocol
 
 import httpx
@@ -48,6 +49,11 @@ RETRIES: Final = 2
 """How often a 500, 502, 503 or 504 is asked again within one poll."""
 
 RETRY_BASE: Final = 0.5
+"""Seconds; doubled with every retry, half of it by chance."""
+
+LONGEST_RETRY_WAIT: Final = 5.0
+"""Seconds that a poll waits for a retry; a longer ``Retry-After`` is left to the next poll."""
+
 KEEPALIVE: Final = 4.0
 """Seconds an idle connection is kept; upstream closes it after five, and we must not race it."""
 
@@ -148,6 +154,7 @@ def open_client(*, ca_file: str | None, trust_env: bool, connections: int) -> ht
         timeout=None,  # noqa: S113 - httpx's timeouts are per operation; asyncio.timeout bounds the whole request
         limits=httpx.Limits(max_connections=connections, keepalive_expiry=KEEPALIVE),
         headers={"User-Agent": f"livepeer-session-exporter/{VERSION}", "Accept-Encoding": "identity"},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
     )
 
 
@@ -166,6 +173,7 @@ class Studio:
         request_timeout: seconds that one request may take in all.
         page_limit: sessions to a page, at most 1000 upstream.
         concurrency: requests that may be under way at once.
+        parts: parts of the id space that one walk may be split into.
     """
 
     def __init__(
@@ -182,6 +190,7 @@ class Studio:
         request_timeout: float = 10.0,
         page_limit: int = 1000,
         concurrency: int = 4,
+        parts: int = 4,
     ) -> None:
         self._client = client
         self._url = f"{base_url.rstrip('/')}/session"
@@ -193,7 +202,7 @@ class Studio:
         self._sleep = sleep
         self._request_timeout = request_timeout
         self._limit = max(2, page_limit)
-        self._concurrency = concurrency
+        self._parts = parts
         self._slots = asyncio.Semaphore(concurrency)
 
     async def sessions(self, scope: Scope, on_page: Callable[[Walked], None] = lambda _: None) -> Answer:
@@ -245,19 +254,21 @@ class Studio:
         try:
             async with asyncio.TaskGroup() as group:
                 for query in queries:
-                    fetch = self._fetcher(query, on_page=lambda: on_page(walked))
-                    concurrency = self._concurrency
-                    group.create_task(walk(fetch, walked, limit=self._limit, concurrency=concurrency, ids=scope.ids))
+                    fetch = self._fetcher(query, on_page=lambda: on_page(walked), start=scope.ids.after)
+                    parts = self._parts
+                    group.create_task(walk(fetch, walked, limit=self._limit, concurrency=parts, ids=scope.ids))
         except BaseExceptionGroup as failures:
             raise next((each for each in failures.exceptions if isinstance(each, PollError)), failures) from None
 
-    def _fetcher(self, filters: list[Filter], on_page: Callable[[], None]) -> Fetch:
+    def _fetcher(self, filters: list[Filter], on_page: Callable[[], None], start: str | None = None) -> Fetch:
         query = {"limit": str(self._limit), "order": "id-false"}
         if filters:
             query["filters"] = json.dumps(filters, separators=(",", ":"))
 
         async def fetch(cursor: str | None) -> Page:
-            more = {"count": "1"} if cursor is None else {"cursor": cursor.encode("utf-8", "replace").decode()}
+            more = {"count": "1"} if cursor in (None, start) else {}
+            if cursor is not None:
+                more["cursor"] = cursor.encode("utf-8", "replace").decode()
             async with self._slots:
                 response, body = await self._get(query | more)
             reading = read_page(body, self.clock.now())
@@ -273,11 +284,12 @@ class Studio:
             try:
                 return await self._ask(params)
             except ServerFailed as failure:
-                if failure.status not in (500, 502, 503, 504) or attempt == RETRIES:
+                wait = failure.retry_after or RETRY_BASE * 2 ** (attempt + 1) * (0.5 + self._jitter() / 2)
+                if failure.status not in (500, 502, 503, 504) or attempt == RETRIES or wait > LONGEST_RETRY_WAIT:
                     raise
                 attempt += 1
                 self._meter.retry()
-                await self._sleep(failure.retry_after or RETRY_BASE * 2**attempt * (0.5 + self._jitter() / 2))
+                await self._sleep(wait)
 
     async def _ask(self, params: dict[str, str]) -> tuple[httpx.Response, bytes]:
         key = self._key()
@@ -304,7 +316,7 @@ class Studio:
                 return response, _inflated(response, body)
         except TimeoutError:
             raise TimedOut(f"no complete answer within {self._request_timeout:g} s") from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise _unreachable(error) from None
         finally:
             self._meter.request(code if code in CODES else "other", self._monotonic() - began, size)
@@ -380,8 +392,8 @@ def _inflated(response: httpx.Response, body: bytes) -> bytes:
         raise Undecodable("the answer is compressed, and broken") from None
     if len(plain) > MAX_PAGE_BYTES:
         raise TooLarge(f"a page of more than {MAX_PAGE_BYTES} bytes")
-    if not inflater.eof:
-        raise Undecodable("the answer is compressed, and ends too early")
+    if not inflater.eof or inflater.unused_data:
+        raise Undecodable("the answer is compressed, and does not end where it should")
     return plain
 
 
@@ -402,8 +414,10 @@ def _count(response: httpx.Response) -> int | None:
     return int(told) if told.isascii() and told.isdecimal() and len(told) < 16 else None
 
 
-def _unreachable(error: httpx.HTTPError) -> PollError:
+def _unreachable(error: Exception) -> PollError:
     """Name the cause of httpx's error; its text stays out, since it may hold headers."""
+    if isinstance(error, httpx.InvalidURL | UnicodeError):
+        return UnknownHost("the API's host is no name that can be looked up")
     if isinstance(error, httpx.TimeoutException):
         return TimedOut("the connection timed out")
     cause: BaseException | None = error

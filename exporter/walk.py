@@ -144,8 +144,8 @@ class _Walker:
             return
         if last is None or not first.reading.ascending or (self._ids.after or "") >= (first.reading.first_id or ""):
             raise _KeysetIgnored
-        remaining = 0 if first.total is None else (first.total - first.reading.items) // self._limit
-        parts = max(1, min(concurrency, remaining // 2))
+        remaining = (first.total or 0) * share(self._ids) - first.reading.items
+        parts = max(1, min(concurrency, int(remaining / self._limit / 2)))
         ranges = list(split(IdRange(last, self._ids.until), parts))
         with _first_failure():
             async with asyncio.TaskGroup() as group:
@@ -177,14 +177,18 @@ class _Walker:
             self._total = max(filter(None, (self._total, page.total)), default=None)
             if not reading.ascending and (page.more or offset):
                 raise Unpageable("the pages are not in the order that was asked for")
-            if offset and last is not None and (reading.first_id is None or reading.first_id > last):
+            if offset and last is not None and (reading.items == 0 or (reading.first_id or "") > last):
                 offset = max(0, offset - overlap)
                 overlap = min(2 * overlap, widest)
                 continue
             known = len(self._seen)
             last = max(filter(None, (last, self._take(page, self._ids))), default=None)
             idle = idle + 1 if len(self._seen) == known else 0
-            if self._ends(page, self._ids.until) or idle == MAX_IDLE_PAGES:
+            if self._ends(page, self._ids.until):
+                return
+            if idle == MAX_IDLE_PAGES:
+                if page.more and self._total is None:
+                    raise Unpageable("the pages go on and on without anything new")
                 return
             offset += max(1, reading.items - overlap)
 
@@ -238,6 +242,12 @@ class _Walker:
         if isinstance(problem, ServerFailed) and problem.status != 500:
             return False
         return isinstance(problem, _KeysetIgnored | BadRequest) or self._pages > 0
+
+
+def share(ids: IdRange) -> float:
+    """How much of the ids behind a range's start lies in the range, if they are spread as UUIDs are."""
+    low, high = _position(ids.after, 0), _position(ids.until, _SPACE)
+    return (high - low) / (_SPACE - low)
 
 
 def split(ids: IdRange, parts: int) -> Iterator[IdRange]:

@@ -55,18 +55,12 @@ def create_app(
     async def people(_request: Request) -> Response:
         return HTMLResponse(landing(), headers=_PAGE_HEADERS)
 
-    return Starlette(
-        routes=[
-            _page("/", people),
-            _page(metrics_path, metrics),
-            *probes(health),
-        ],
-    )
+    return _site([_page("/", people), _page(metrics_path, metrics), *probes(health)])
 
 
 def create_probe_app(health: Health) -> Starlette:
     """The probes alone, for a port of their own."""
-    return Starlette(routes=probes(health))
+    return _site(probes(health))
 
 
 def probes(health: Health) -> list[Route]:
@@ -79,6 +73,12 @@ def probes(health: Health) -> list[Route]:
         return _verdict(health.ready(), "stopping")
 
     return [_page("/livez", alive), _page("/readyz", ready)]
+
+
+def _site(pages: list[Route]) -> Starlette:
+    site = Starlette(routes=pages)
+    site.router.redirect_slashes = False  # `/metrics/` is no page of ours: 404, and no redirect to what Host says
+    return site
 
 
 def _page(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:

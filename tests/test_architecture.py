@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "exporter"
 
 _BOTTOM_UP = """
-version durations settings flags logs errors steps session walk studio key snapshot trouble catalogue telemetry
+version durations settings flags logs errors steps session walk studio key snapshot stream trouble catalogue telemetry
 exposition budget board collector poller clock process negotiation landing web webconfig tls webfile auth connection
 listener notify health assets simulator app daemon commands __main__
 """

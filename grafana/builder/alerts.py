@@ -1,15 +1,15 @@
-"""The alerts: what each says, how bad it is, how long it must last, and where to look.
+"""The alerts, all of them, and in particular those about streams.
 
-Every alert is about one thing only: an account, an exporter or a session. They ask in the same words as the panels and
+Every alert is about one thing only: an account, an exporter, a session. They ask in the same words as the panels and
 depend on no recording rule. Replicas give one alert. An alert carries the labels that it is about, so that Alertmanager
 can route by the stream's name and inhibit by job.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from grafana.builder import page, queries
+from grafana.builder import page, queries, streams
+from grafana.builder.alert import Alert
+from grafana.builder.exporter_alerts import about_data, about_exporters
 from grafana.builder.promql import EVERYWHERE, KEY, named, per_session, series
 from grafana.builder.thresholds import Thresholds
 
@@ -18,73 +18,13 @@ EXPECTED: Final = "livepeer_expected_live"
 
 _ALL: Final = EVERYWHERE
 _ON: Final = f"on ({', '.join(KEY)})"
-_ACCOUNT: Final = "job, account"
-_PROCESS: Final = "job, instance, account"
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the links of an alert lead.
-
-    Attributes:
-        grafana: the base URL of a Grafana that has the dashboards.
-        runbooks: the URL of ``docs/runbooks.md``, wherever it is published.
-    """
-
-    grafana: str = "http://localhost:3000"
-    runbooks: str = "docs/runbooks.md"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """One alerting rule.
-
-    Attributes:
-        name: also the runbook's anchor, in lower case.
-        expr: what fires.
-        lasts: how long it must be true, as Prometheus writes durations.
-        severity: critical wakes somebody up, warning waits for the morning.
-        summary, description: templates; the summary fits a telephone.
-        dashboard: the dashboard that shows it.
-        variables: the labels that become its variables.
-    """
-
-    name: str
-    expr: str
-    lasts: str
-    severity: Literal["warning", "critical"]
-    summary: str
-    description: str
-    dashboard: str
-    variables: Sequence[str] = field(default=("job", "account"))
-
-    def plain(self, places: Places) -> dict[str, Any]:
-        """As the rule file has it."""
-        return {
-            "alert": self.name,
-            "expr": self.expr,
-            "for": self.lasts,
-            "labels": {"severity": self.severity},
-            "annotations": {
-                "summary": self.summary,
-                "description": self.description,
-                "runbook_url": f"{places.runbooks}#{self.name.lower()}",
-                "dashboard_url": f"{places.grafana}/d/{self.dashboard}?{self._chosen()}".rstrip("?"),
-            },
-        }
-
-    def _chosen(self) -> str:
-        names = {"stream_id": "stream", "session_id": "session"}
-        return "&".join(
-            f"var-{names.get(label, label)}={{{{ $labels.{label} | urlquery }}}}" for label in self.variables
-        )
 
 
 def alerts(limits: Thresholds) -> list[Alert]:
     """All of them: what silences others first."""
     return [
-        *_exporters(limits),
-        *_data(limits),
+        *about_exporters(limits),
+        *about_data(limits),
         *_health(limits),
         *_media(limits),
         *_recordings(limits),
@@ -96,94 +36,20 @@ def _s(name: str, *matchers: str, window: str = "") -> str:
     return series(_ALL, name, *matchers, window=window)
 
 
-def _exporters(limits: Thresholds) -> list[Alert]:
-    build = "exporter_build_info"
-    return [
-        Alert(
-            name="LivepeerExporterDown",
-            expr=f"up == 0 and on (job, instance) last_over_time({_s(build, window='1d')})",
-            lasts=limits.down_for,
-            severity="critical",
-            summary="Livepeer exporter {{ $labels.instance }} is down",
-            description="Prometheus cannot scrape the exporter {{ $labels.instance }} of job {{ $labels.job }}. "
-            "Unless a replica goes on, nothing is known of its streams.",
-            dashboard=page.EXPORTER,
-            variables=("job", "instance"),
-        ),
-        Alert(
-            name="LivepeerExporterAbsent",
-            expr=f"absent({_s(build)})",
-            lasts=limits.absent_for,
-            severity="critical",
-            summary="No Livepeer exporter is scraped",
-            description="Prometheus has no Livepeer exporter that answers: none is deployed, or none is discovered.",
-            dashboard=page.EXPORTER,
-            variables=(),
-        ),
-    ]
-
-
-def _data(limits: Thresholds) -> list[Alert]:
-    interval = f"max by (job, account) ({_s('exporter_poll_interval_seconds')})"
-    oldest = f"max by ({_ACCOUNT}) ({queries.age(_ALL)})"
-    allowed = f"{limits.stale_intervals:g} * {interval} + {limits.stale_slack:g}"
-    never = f"max by ({_ACCOUNT}) ({_s('up')}) == 0 unless on ({_ACCOUNT}) {_s('snapshot_timestamp_seconds')}"
-    failed = f"sum by ({_PROCESS}, class) (rate({_s('exporter_poll_failures_total', window=limits.failing_window)}))"
-    polls = f"sum by ({_PROCESS}) (rate({_s('exporter_polls_total', window=limits.failing_window)}))"
-    throttled = f"increase({_s('exporter_api_throttled_total', window=limits.throttled_window)})"
-    return [
-        Alert(
-            name="LivepeerDataStale",
-            expr=f"({oldest} > on ({_ACCOUNT}) {allowed}) or {never}",
-            lasts=limits.stale_for,
-            severity="critical",
-            summary="No fresh data of the Livepeer account {{ $labels.account }}",
-            description="The last good poll is too long ago, or there was none yet, although the exporter runs. After "
-            "its staleness limit the figures of the streams disappear, and alerts about streams fall silent.",
-            dashboard=page.EXPORTER,
-        ),
-        Alert(
-            name="LivepeerApiErrors",
-            expr=f"{failed} / on ({_PROCESS}) group_left {polls} > {limits.failing_share:g}",
-            lasts=limits.failing_for,
-            severity="warning",
-            summary="Polls of the Livepeer account {{ $labels.account }} fail ({{ $labels.class }})",
-            description="{{ $value | humanizePercentage }} of the polls of {{ $labels.instance }} fail with class "
-            "{{ $labels.class }}.",
-            dashboard=page.EXPORTER,
-            variables=("job", "instance", "account"),
-        ),
-        Alert(
-            name="LivepeerRateLimited",
-            expr=f"sum by ({_PROCESS}) ({throttled}) > {limits.throttled_answers:g}",
-            lasts=limits.throttled_for,
-            severity="warning",
-            summary="The Livepeer API throttles the account {{ $labels.account }}",
-            description="The API answered 429 about {{ $value | humanize }} times of late; the exporter slows down, "
-            "and the data gets older.",
-            dashboard=page.EXPORTER,
-            variables=("job", "instance", "account"),
-        ),
-        Alert(
-            name="LivepeerSessionsDropped",
-            expr=f"sum by ({_PROCESS}) ({_s('exporter_sessions_dropped')}) > {limits.dropped_sessions:g}",
-            lasts=limits.dropped_for,
-            severity="warning",
-            summary="{{ $value }} sessions of the Livepeer account {{ $labels.account }} are not on the page",
-            description="The budget of series is used up, so {{ $value }} sessions have no series of their own, and "
-            "no alert can tell of them. Totals still count them.",
-            dashboard=page.EXPORTER,
-            variables=("job", "instance", "account"),
-        ),
-    ]
-
-
 def _about_session(
-    name: str, expr: str, lasts: str, severity: Literal["warning", "critical"], summary: str, description: str
+    name: str,
+    expr: str,
+    lasts: str,
+    severity: Literal["warning", "critical"],
+    summary: str,
+    description: str,
+    *,
+    or_streams: str = "",
 ) -> Alert:
+    """About a session, or about a stream where the exporter tells of streams alone; it never tells of both."""
     return Alert(
         name=name,
-        expr=named(_ALL, expr),
+        expr=f"{named(_ALL, expr)} or {or_streams}" if or_streams else named(_ALL, expr),
         lasts=lasts,
         severity=severity,
         summary=f"{{{{ $labels.name }}}}: {summary}",
@@ -195,9 +61,12 @@ def _about_session(
 
 def _health(limits: Thresholds) -> list[Alert]:
     expr = f"{queries.healthy(_ALL)} == 0"
+    whole = streams.named(_ALL, f"{streams.healthy(_ALL)} == 0")
     text = "Livepeer calls the stream unhealthy. Its own words are in livepeer_studio_session_issue_info."
     return [
-        _about_session("LivepeerStreamUnhealthy", expr, limits.unhealthy_for, "warning", "unhealthy", text),
+        _about_session(
+            "LivepeerStreamUnhealthy", expr, limits.unhealthy_for, "warning", "unhealthy", text, or_streams=whole
+        ),
         _about_session(
             "LivepeerStreamUnhealthyForLong",
             expr,
@@ -205,6 +74,7 @@ def _health(limits: Thresholds) -> list[Alert]:
             "critical",
             "unhealthy for long",
             text,
+            or_streams=whole,
         ),
     ]
 
@@ -257,6 +127,7 @@ def _media(limits: Thresholds) -> list[Alert]:
 
 def _recordings(limits: Thresholds) -> list[Alert]:
     failed = per_session(_s("session_recording_status", 'status="failed"'))
+    lost = streams.added(_ALL, _s("stream_recording_status", 'status="failed"'))
     waiting = per_session(_s("session_recording_status", 'status=~"waiting|none"'))
     return [
         _about_session(
@@ -266,6 +137,7 @@ def _recordings(limits: Thresholds) -> list[Alert]:
             "warning",
             "the recording failed",
             "Livepeer says that the recording of this session has failed.",
+            or_streams=streams.named(_ALL, f"{lost} > 0"),
         ),
         _about_session(
             "LivepeerRecordingStuck",
@@ -279,7 +151,7 @@ def _recordings(limits: Thresholds) -> list[Alert]:
 
 
 def _expected(limits: Thresholds) -> Alert:
-    live = f"max by (account, stream_id) ({_s('session_active')}) == 1"
+    live = f"max by (account, stream_id) ({_s('session_active')} or {_s('stream_active')}) == 1"
     told = f"max by (account) ({_s('up')}) == 1"
     return Alert(
         name="LivepeerExpectedStreamNotLive",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from grafana.builder import page, rules
-from grafana.builder.alerts import Places
+from grafana.builder.alert import Places
 from grafana.builder.exporter import exporter
 from grafana.builder.overview import overview
 from grafana.builder.session import session

@@ -2,28 +2,22 @@
 
 from typing import Final
 
-from grafana.builder import page, queries, variables
+from grafana.builder import overview_graphs as graphs
+from grafana.builder import page, queries, streams, variables
+from grafana.builder.meanings import HEALTH_ORDER, NONE_LIVE
 from grafana.builder.panels import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
     RED,
-    SLOW_STEP,
     TEXT,
     figure,
-    graph,
     note,
-    query,
-    timeline,
 )
-from grafana.builder.promql import KEY, STREAMS, named, per_account, per_session, series
+from grafana.builder.promql import KEY, STREAMS, named, per_account, series
 from grafana.builder.tables import Column, grid
 from grafana.builder.thresholds import Thresholds
-
-HEALTH_ORDER: Final = {"0": ("Unhealthy", RED), "1": ("Unknown", GREY), "2": ("Healthy", GREEN)}
-HEALTH: Final = {"0": ("Unhealthy", RED), "1": ("Healthy", GREEN)}
-NONE_LIVE: Final = "No live stream"
 
 _VARIABLES: Final = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "job", "instance", "account"))
 _CHOSEN: Final = "var-stream=${__data.fields.stream_id}&var-session=${__data.fields.Session}&${__url_time_range}"
@@ -51,10 +45,19 @@ def overview(limits: Thresholds) -> page.Page:
         shelves=[
             page.Shelf(4, [(panel, 3) for panel in _figures(limits)]),
             page.Shelf(10, [(_sessions(limits), 24)]),
-            page.Shelf(8, [(_health(), 12), (_counts(), 12)]),
-            page.Shelf(8, [(_ingest(), 12), (_lag(limits), 12)], "Media"),
-            page.Shelf(8, [(_started(), 8), (_recordings(), 8), (_recording_states(), 8)], "Sessions and recordings"),
-            page.Shelf(8, [(_traffic(), 12), (_bytes(), 12)], "Traffic"),
+            page.Shelf(8, [(graphs.health(), 12), (graphs.counts(), 12)]),
+            page.Shelf(8, [(graphs.ingest(), 12), (graphs.lag(limits), 12)], "Media"),
+            page.Shelf(
+                8,
+                [
+                    (graphs.started(), 8),
+                    (graphs.recordings(), 8),
+                    (graphs.recording_states(), 8),
+                ],
+                "Sessions and recordings",
+            ),
+            page.Shelf(8, [(graphs.traffic(), 12), (graphs.cost(), 12)], "Traffic"),
+            page.Shelf(6, [(streams.table(limits), 24)], "Streams as wholes"),
             page.Shelf(7, [(note("What these numbers mean", _MEANING), 24)]),
         ],
     )
@@ -186,125 +189,4 @@ def _sessions(limits: Thresholds) -> page.Builder:
         no_value=NONE_LIVE,
         drop=("job",),
         worst_first="Value #B",
-    )
-
-
-def _health() -> page.Builder:
-    scope = STREAMS
-    bad = series(scope, "session_healthy", window="$__range")
-    ever = f"{per_session(f'min_over_time({bad} @ end())', how='min')} == 0"
-    troubled = f"{queries.healthy(scope)} and on ({', '.join(KEY)}) ({ever})"
-    return timeline(
-        "Health of streams that had trouble",
-        "A row for each session that was unhealthy at some time within the range; the others were healthy throughout "
-        "or never said.",
-        query(named(scope, troubled), "{{name}}", interval="30s"),
-        meaning=HEALTH,
-        no_value="No stream was unhealthy in this time range",
-    )
-
-
-def _counts() -> page.Builder:
-    return graph(
-        "Sessions by state",
-        "Sessions within the exporter's window. Pending ones were created and never seen, ended ones were not seen "
-        "for 90 seconds.",
-        query(per_account(STREAMS, series(STREAMS, "sessions"), "state", by=()), "{{state}}"),
-        query(per_account(STREAMS, series(STREAMS, "sessions_by_health"), "health", by=()), "{{health}} (active)"),
-        unit="short",
-        decimals=0,
-        dense_legend=True,
-    )
-
-
-def _ingest() -> page.Builder:
-    top = f"topk(20, {named(STREAMS, queries.ingest(STREAMS))})"
-    return graph(
-        "Ingest per stream",
-        "Bits per second that arrive, of the 20 strongest sessions at each moment.",
-        query(queries.bits(top), "{{name}}"),
-        unit="bps",
-        no_value=NONE_LIVE,
-    )
-
-
-def _lag(limits: Thresholds) -> page.Builder:
-    top = f"topk(20, {named(STREAMS, queries.lag(STREAMS))})"
-    return graph(
-        "Transcoding lag",
-        "Seconds that transcoding is behind the source, of the 20 worst sessions at each moment.",
-        query(top, "{{name}}"),
-        unit="s",
-        low=None,
-        soft_high=limits.lag_red,
-        limits=((limits.lag_red, RED),),
-        no_value=NONE_LIVE,
-    )
-
-
-def _grew(name: str, *labels: str, by: tuple[str, ...] = (), how: str = "increase") -> str:
-    counted = f"{how}({series(STREAMS, name, window='$__rate_interval')})"
-    return per_account(STREAMS, counted, *labels, by=by)
-
-
-def _started() -> page.Builder:
-    return graph(
-        "Sessions started",
-        "Sessions that were created, per interval of the graph.",
-        query(_grew("sessions_started_total", by=("account",)), "{{account}}", interval=SLOW_STEP),
-        unit="short",
-        style="bars",
-        dense_legend=False,
-    )
-
-
-def _recordings() -> page.Builder:
-    return graph(
-        "Recordings finished",
-        "Recordings that became ready or failed, per interval of the graph.",
-        query(_grew("recordings_finished_total", "result"), "{{result}}", interval=SLOW_STEP),
-        unit="short",
-        style="bars",
-        dense_legend=False,
-    )
-
-
-def _recording_states() -> page.Builder:
-    total = per_account(STREAMS, series(STREAMS, "sessions_by_recording_status"), "status", by=())
-    return graph(
-        "Recordings by state",
-        "Recorded sessions on the page. None means that three hours later there was still no asset.",
-        query(total, "{{status}}"),
-        unit="short",
-        decimals=0,
-        dense_legend=False,
-    )
-
-
-def _traffic() -> page.Builder:
-    arrived = queries.bits(_grew("source_bytes_total", how="rate"))
-    made = queries.bits(_grew("transcoded_bytes_total", how="rate"))
-    return graph(
-        "Traffic by counters",
-        "Bits per second of source and of all renditions together, from counters that outlive the sessions.",
-        query(arrived, "arrived", interval=SLOW_STEP),
-        query(made, "transcoded", interval=SLOW_STEP),
-        unit="bps",
-        dense_legend=False,
-    )
-
-
-def _bytes() -> page.Builder:
-    return grid(
-        "Bytes per stream in this time range",
-        "A session that started within the range counts in full, an older one with what it grew by.",
-        [
-            Column(title="Stream", label="name"),
-            Column(title="Account", label="account", width=110),
-            Column(title="Arrived", expr=queries.bytes_in_range(STREAMS, "source"), unit="decbytes", width=120),
-            Column(title="Transcoded", expr=queries.bytes_in_range(STREAMS, "transcoded"), unit="decbytes", width=120),
-        ],
-        no_value="No session in this time range",
-        drop=("stream_id",),
-        worst_first="Arrived",
     )

@@ -5,7 +5,8 @@ from typing import Any, Final
 import promql_parser
 import yaml
 
-from grafana.builder.alerts import EXPECTED, Places, alerts
+from grafana.builder.alert import Places
+from grafana.builder.alerts import EXPECTED, alerts
 from grafana.builder.recordings import recordings
 from grafana.builder.thresholds import Thresholds
 

@@ -3,20 +3,12 @@
 from typing import Final
 
 from grafana.builder import page, queries, variables
-from grafana.builder.overview import HEALTH
-from grafana.builder.panels import BLUE, GREEN, GREY, ORANGE, RED, TEXT, figure, graph, query, timeline
+from grafana.builder.meanings import HEALTH, RECORDING
+from grafana.builder.panels import GREEN, GREY, ORANGE, RED, TEXT, figure, graph, query, timeline
 from grafana.builder.promql import ONE_SESSION, named, per_session, series
 from grafana.builder.tables import Column, grid
 from grafana.builder.thresholds import Thresholds
 
-RECORDING: Final = {
-    "0": ("Unknown", GREY),
-    "1": ("Waiting", BLUE),
-    "2": ("Ready", GREEN),
-    "3": ("Failed", RED),
-    "4": ("None", ORANGE),
-    "5": ("Deleted", GREY),
-}
 _STATUSES: Final = ("unknown", "waiting", "ready", "failed", "none", "deleted")
 _SILENT: Final = "Not live"
 _S: Final = ONE_SESSION

@@ -78,4 +78,6 @@ def test_the_sidecar_gets_into_a_stateful_set_and_leaves_others_alone(kustomize:
     assert [each["name"] for each in changed["spec"]["template"]["spec"]["initContainers"]] == [
         "livepeer-session-exporter"
     ]
-    assert rendering.of_kind("Deployment") == [other]
+    [unchanged] = rendering.of_kind("Deployment")
+    assert [each["name"] for each in unchanged["spec"]["template"]["spec"]["containers"]] == ["main"]
+    assert "initContainers" not in unchanged["spec"]["template"]["spec"]

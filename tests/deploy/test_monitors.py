@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.catalogue import everything
+from exporter.catalogue import EVERY_OPTION, MAX_ISSUE, everything
 from exporter.settings import Settings
 from tests.deploy.manifests import KUBERNETES, our_containers, pod_labels, rendered, selects
 
@@ -40,6 +40,15 @@ def test_a_monitor_holds_only_fields_that_the_operator_knows(monitor: Any) -> No
 def test_a_full_budget_of_series_passes_the_limits(monitor: Any) -> None:
     spec = monitor["spec"]
     assert spec["sampleLimit"] > Settings().max_series * 1.1
+
+
+@monitors
+def test_the_longest_label_and_the_most_labels_pass_the_limits(monitor: Any) -> None:
+    spec = monitor["spec"]
+    targets = 12  # labels that the operator and Prometheus put on a pod's series
+    assert spec["labelValueLengthLimit"] >= MAX_ISSUE * len("\N{VIDEO CAMERA}".encode())
+    assert spec["labelLimit"] >= max(len(labels) for _, labels in everything(EVERY_OPTION)) + targets
+    assert spec["labelNameLengthLimit"] >= max(len(name) for _, labels in everything(EVERY_OPTION) for name in labels)
 
 
 @monitors

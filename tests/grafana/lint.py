@@ -1,4 +1,4 @@
-"""The rules that a dashboard keeps. Each is a function from a dashboard to its complaints; none means that it is kept."""
+"""The rules that a dashboard keeps: each is a function from a dashboard to its complaints."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,7 +8,6 @@ from typing import Final
 from promql_parser import MatchOp
 
 from exporter import catalogue
-from grafana.builder.left_out import LEFT_OUT
 from grafana.builder.promql import LABELS
 from tests.grafana.pages import (
     EVERYTHING,
@@ -204,7 +203,8 @@ def grid_is_tidy(dashboard: Json) -> Iterator[str]:
             if cell in taken:
                 yield f"{panel['title']}: on top of {taken[cell]}"
                 break
-        taken |= dict.fromkeys(cells, panel["title"])
+        for cell in cells:
+            taken[cell] = panel["title"]
 
 
 def page_is_ours(dashboard: Json) -> Iterator[str]:
@@ -240,7 +240,7 @@ def links_resolve(dashboard: Json) -> Iterator[str]:
     for link in dashboard["links"]:
         if link["url"].removeprefix("/d/") not in UIDS or not (link["includeVars"] and link["keepTime"]):
             yield f"link {link['title']}"
-    for url in re.findall(r'/d/[^"\\) ]+', str([panel for panel in panels(dashboard)])):
+    for url in re.findall(r'/d/[^"\\) ]+', str(list(panels(dashboard)))):
         uid = re.match(r"/d/([\w-]+)", url)
         if not uid or uid[1] not in UIDS:
             yield f"link to {url}"
@@ -268,14 +268,26 @@ RULES: Final[tuple[Rule, ...]] = (
 )
 
 
+LIBRARY: Final = {
+    "process_virtual_memory_bytes",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "process_cpu_seconds_total",
+    "process_open_fds",
+    "process_max_fds",
+    "python_info",
+}
+"""What prometheus-client says of a process on Linux."""
+
+
 def unused_metrics(dashboards: list[Json]) -> set[str]:
-    """Metrics of the catalogue that stand on no panel and are not left out with a reason."""
+    """Metrics of the catalogue and of the client library that stand on no panel."""
     used = {
         selector.name
         for dashboard in dashboards
         for query in (*panel_queries(dashboard), *annotation_queries(dashboard))
         for selector, _ in selectors(substitute(query.expr, EVERYTHING))
     }
-    families = {family.name for family, _ in catalogue.everything(catalogue.EVERY_OPTION)}
+    families = {family.name for family, _ in catalogue.everything(catalogue.EVERY_OPTION)} | LIBRARY
     stems = {re.sub(r"_(bucket|sum|count)$", "", name or "") for name in used}
-    return families - used - stems - set(LEFT_OUT)
+    return families - used - stems

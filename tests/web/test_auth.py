@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from exporter.auth import LONGEST_PASSWORD, QUEUED, REMEMBERED, Doorkeeper
 from exporter.webconfig import WebConfig
-from tests.web.wire import Wire, listening, page
+from tests.web.wire import Wire, listening, page, until
 
 ALICE = b"hash of alice"
 BOB = b"hash of bob"
@@ -241,7 +241,8 @@ def test_S10_passwords_are_checked_one_at_a_time_and_the_queue_is_bounded() -> N
         door = Door()
         door.check.gate.clear()
         guesses = [asyncio.create_task(door.status(basic(b"alice", b"%d" % number))) for number in range(QUEUED)]
-        await asyncio.sleep(0)
+        await until(lambda: door.check.busy > 0)
+        await asyncio.sleep(0.05)  # for others to come in beside it, if they could
         status, headers = await door.knock(basic(b"alice", b"one too many"))
         assert (status, headers[b"retry-after"]) == (503, b"1")
         door.check.gate.set()

@@ -1,0 +1,107 @@
+#!/bin/sh
+# Builds the image on a base made from Debian packages, runs it as hardened as it gets, and says what it saw.
+# Needs root, mmdebstrap, buildah, podman, runc, curl, and Debian's mirrors and a package index within reach; asks no
+# image registry. Takes minutes. Arguments: none. Exit code: 0 if all holds.
+set -eu
+cd "$(dirname "$0")/../.."
+
+for tool in mmdebstrap buildah podman runc nsenter curl; do
+    command -v "$tool" >/dev/null || { echo "missing: $tool" >&2; exit 1; }
+done
+
+scratch=$(mktemp -d)
+name=exporter-smoke-$$
+# vfs needs nothing of the kernel; runc works where crun was seen failing.
+store="--root $scratch/storage --runroot $scratch/run --storage-driver vfs"
+pod="podman $store --runtime runc --cgroup-manager cgroupfs"
+
+finish() {
+    $pod rm --force "$name" >/dev/null 2>&1 || true
+    buildah $store rm --all >/dev/null 2>&1 || true
+    rm -rf "$scratch"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+
+fail() { echo "FAILED: $*" >&2; $pod logs "$name" >&2 2>/dev/null || true; exit 1; }
+now() { date +%s%3N; }
+
+echo "== bases"
+mmdebstrap --quiet --variant=minbase --include=python3,python3-venv bookworm "$scratch/build.tar" >/dev/null
+# Python and what it links to: no shell, no package manager's data. Extracted only, so that nothing has to run in it.
+mmdebstrap --quiet --variant=extract --include=python3.11,base-files,netbase \
+    --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+    --extract-hook='ln -s python3.11 "$1/usr/bin/python3"' \
+    --extract-hook='rm -rf "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale "$1"/usr/bin/sh "$1"/usr/bin/bash' \
+    bookworm "$scratch/runtime.tar" >/dev/null 2>&1
+$pod import --quiet "$scratch/build.tar" localhost/build-base >/dev/null
+$pod import --quiet "$scratch/runtime.tar" localhost/runtime-base >/dev/null
+rm "$scratch"/*.tar
+
+echo "== build"
+# Packages are fetched out here, where pip knows its index; inside it finds them in a directory.
+python=${PYTHON:-.venv/bin/python}
+mkdir "$scratch/wheels"
+for lock in requirements/run.txt deploy/container/build.txt; do
+    "$python" -m pip download --quiet --python-version 3.11 --only-binary :all: --require-hashes \
+        --dest "$scratch/wheels" -r "$lock"
+done
+buildah $store bud --quiet --isolation chroot --format docker --layers=false \
+    --volume "$scratch/wheels:/wheels:ro" --build-arg PIP_NO_INDEX=1 --build-arg PIP_FIND_LINKS=/wheels \
+    --build-arg BASE=localhost/runtime-base --build-arg BUILD_BASE=localhost/build-base \
+    --file deploy/container/Dockerfile --tag livepeer-session-exporter:smoke . >/dev/null
+
+size=$($pod image inspect --format '{{.Size}}' livepeer-session-exporter:smoke)
+base_size=$($pod image inspect --format '{{.Size}}' localhost/runtime-base)
+
+echo "== run"
+begin=$(now)
+$pod run --detach --name "$name" --network none --read-only --cap-drop ALL --security-opt no-new-privileges \
+    --no-healthcheck --ulimit nofile=1024:1024 --ulimit nproc=256:256 livepeer-session-exporter:smoke demo >/dev/null
+pid=$($pod inspect --format '{{.State.Pid}}' "$name")
+inside() { nsenter --target "$pid" --net curl --silent --show-error --fail --max-time 10 "$@"; }
+until inside http://127.0.0.1:9877/readyz >/dev/null 2>&1; do
+    kill -0 "$pid" 2>/dev/null || fail "it ended while starting"
+    [ $(($(now) - begin)) -lt 60000 ] || fail "it was not ready within a minute"
+    sleep 0.05
+done
+started=$(($(now) - begin))
+
+field() { awk -v name="$1:" '$1 == name { $1 = ""; print substr($0, 2) }' "/proc/$pid/status"; }
+[ "$(field Uid)" = "65532 65532 65532 65532" ] || fail "user is $(field Uid)"
+[ "$(field NSpid | awk '{ print $NF }')" = 1 ] || fail "it is not PID 1 but $(field NSpid)"
+[ "$(field CapEff)" = 0000000000000000 ] || fail "it has capabilities: $(field CapEff)"
+[ "$(field NoNewPrivs)" = 1 ] || fail "it could get privileges"
+for shell in sh bash dash; do
+    [ ! -e "/proc/$pid/root/bin/$shell" ] || fail "there is a shell: $shell"
+done
+$pod exec "$name" python3 -c '
+try:
+    open("/written", "w")
+except OSError as error:
+    print("root file system:", error.strerror)
+else:
+    raise SystemExit(1)' || fail "its root can be written to"
+$pod exec "$name" livepeer-session-exporter healthcheck || fail "healthcheck says no"
+
+until inside http://127.0.0.1:9877/metrics 2>/dev/null | grep -q '^livepeer_studio_up.* 1'; do
+    [ $(($(now) - begin)) -lt 60000 ] || fail "the simulated account was not polled within a minute"
+    sleep 0.2
+done
+inside http://127.0.0.1:9877/metrics >"$scratch/metrics"
+sessions=$(grep -c '^livepeer_studio_session_info{' "$scratch/metrics") || fail "there are no sessions"
+sleep 15
+memory=$(field VmRSS)
+
+echo "== stop"
+begin=$(now)
+$pod kill --signal TERM "$name" >/dev/null
+code=$($pod wait "$name")
+stopped=$(($(now) - begin))
+[ "$code" = 0 ] || fail "it ended with $code"
+[ "$stopped" -lt 2000 ] || fail "it took $stopped ms to end"
+
+echo "image:          $((size / 1000000)) MB, of which the base $((base_size / 1000000)) MB"
+echo "start to ready: $started ms, with the start of the container"
+echo "idle memory:    $memory resident, demo mode with $sessions sessions"
+echo "stop:           $stopped ms after SIGTERM, exit code $code"

@@ -1,0 +1,59 @@
+"""The program carries dashboards and rules, from a checkout and from a wheel alike."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from exporter import assets
+from tests.grafana.pages import GRAFANA
+
+
+def _committed() -> dict[str, bytes]:
+    return {
+        f"{folder}/{path.name}": path.read_bytes()
+        for folder in assets.FOLDERS
+        for path in (GRAFANA / folder).iterdir()
+        if path.suffix in (".json", ".yaml")
+    }
+
+
+def _found(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_what_is_written_is_what_is_committed(tmp_path: Path) -> None:
+    written = assets.write(tmp_path / "new")
+    assert _found(tmp_path / "new") == _committed()
+    assert {str(path.relative_to(tmp_path / "new")) for path in written} == set(_committed())
+
+
+def test_files_of_the_same_name_are_replaced(tmp_path: Path) -> None:
+    for path in assets.write(tmp_path):
+        path.write_text("old", encoding="utf-8")
+    assets.write(tmp_path)
+    assert _found(tmp_path) == _committed()
+
+
+def test_a_place_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(OSError, match="file"):
+        assets.write(tmp_path / "file")
+
+
+def test_an_installed_program_finds_them_inside_of_its_package(tmp_path: Path) -> None:
+    """The package as a wheel lays it out, in an archive even, without the folder beside it."""
+    archive = tmp_path / "installed.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("exporter/__init__.py", "")
+        packed.writestr("exporter/assets.py", Path(assets.__file__).read_text(encoding="utf-8"))
+        for name, content in _committed().items():
+            packed.writestr(f"exporter/_assets/{name}", content)
+    script = "import sys, pathlib; from exporter import assets; assets.write(pathlib.Path(sys.argv[1]))"
+    out = tmp_path / "out"
+    # Isolated, so that neither the checkout nor the environment lends its own package.
+    command = [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(archive)!r}); {script}", str(out)]
+    subprocess.run(command, check=True, cwd=tmp_path, timeout=60)
+    assert _found(out) == _committed()

@@ -1,0 +1,121 @@
+"""A simulated account for tests of the running program: its sessions can change, and it can be told to fail."""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from exporter.simulator.api import Row, create_app
+from exporter.simulator.serve import serving
+from tests.support.canary import KEY
+
+STREAM_KEY = "stre-amke-y000-0001"
+"""The ingest credential in every row."""
+
+
+def row(number: int, *, age: float = 10.0, **changes: Any) -> Row:
+    """A whole session of a stream of its own, active and healthy, seen `age` seconds ago; every field has a value."""
+    moment = int(time.time() * 1000)
+    return {
+        "id": f"{number:08x}-0000-4000-8000-000000000000",
+        "kind": "session",
+        "name": f"stream {number}",
+        "userId": "user-of-nobody",
+        "projectId": "project-1",
+        "parentId": f"parent-{number}",
+        "playbackId": f"playback-{number}",
+        "createdAt": moment - 600_000,
+        "lastSeen": moment - int(age * 1000),
+        "sourceSegments": 300,
+        "transcodedSegments": 900,
+        "sourceSegmentsDuration": 600.5,
+        "transcodedSegmentsDuration": 1801.5,
+        "sourceBytes": 300_000_000,
+        "transcodedBytes": 450_000_000,
+        "ingestRate": 500_000.5,
+        "outgoingRate": 750_000.25,
+        "isHealthy": True,
+        "issues": [],
+        "record": True,
+        "recordingStatus": "waiting",
+        "profiles": [
+            {"name": "720p", "width": 1280, "height": 720, "bitrate": 3_000_000, "fps": 30, "gop": "2.0"},
+        ],
+        "parentStream": {"id": f"parent-{number}", "streamKey": STREAM_KEY},
+    } | changes
+
+
+class Upstream:
+    """The API of one account.
+
+    Args:
+        rows: its sessions.
+        key: what it lets in.
+        now: its clock, Unix seconds.
+
+    Attributes:
+        rows_: the sessions at the moment; put another sequence here to change them.
+        key: the key that is let in at the moment.
+        instead: answers in the API's place while it is set.
+        keys: the `Authorization` header of every request so far.
+    """
+
+    def __init__(self, rows: Sequence[Row], *, key: str = KEY, now: Callable[[], float] = time.time) -> None:
+        self.rows_: Sequence[Row] = tuple(rows)
+        self.key = key
+        self.instead: ASGIApp | None = None
+        self.keys: list[str] = []
+        self._now = now
+
+    def rows(self, now: float) -> Sequence[Row]:
+        """What the simulator asks for."""
+        return self.rows_
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        self.keys.append(dict(scope["headers"]).get(b"authorization", b"").decode())
+        app = self.instead or create_app(self, key=self.key, now=self._now)
+        await app(scope, receive, send)
+
+
+def answering(status: int, body: bytes = b"") -> ASGIApp:
+    """An application that always says the same."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return answer
+
+
+async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that takes a request and never answers."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@contextmanager
+def aside(app: ASGIApp) -> Iterator[str]:
+    """Serve an application from a thread of its own; gives the API's base URL."""
+    told: queue.Queue[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        async with serving(app) as url:
+            told.put((url, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    url, loop, stop = told.get(timeout=30)
+    try:
+        yield url
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
