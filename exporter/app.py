@@ -238,13 +238,16 @@ async def open_studio(
     """What asks the API for one account; ``resources`` closes its connections.
 
     Raises:
-        OSError: the CA file cannot be read.
+        OSError: the CA file cannot be used; the text says so.
     """
-    client = open_client(
-        ca_file=str(settings.ca_file) if settings.ca_file else None,
-        trust_env=settings.trust_env,
-        connections=account.walk_concurrency,
-    )
+    try:
+        client = open_client(
+            ca_file=str(settings.ca_file) if settings.ca_file else None,
+            trust_env=settings.trust_env,
+            connections=account.walk_concurrency,
+        )
+    except OSError as error:
+        raise OSError(f"the CA file cannot be used: {error.strerror}") from None
     await resources.enter_async_context(client)
     given = account.api_key.get_secret_value() if account.api_key else None
     return Studio(

@@ -159,7 +159,7 @@ async def once(loaded: Loaded, outside: Outside, terminal: Terminal, form: Forma
             try:
                 studio = await open_studio(account, settings, outside, telemetry, resources)
             except OSError as error:
-                print(f"{account.name}: the CA file cannot be used: {error.strerror}", file=terminal.err)
+                print(f"{account.name}: {error}", file=terminal.err)
                 return FAILED
             with _progress(account.name, terminal.err) as on_page:
                 poller = create_poller(account, settings, outside, studio, telemetry, board, on_page)
@@ -212,7 +212,7 @@ async def _check_account(account: Account, settings: Settings, outside: Outside)
             began = outside.monotonic()
             page = await studio.check()
         except OSError as error:
-            return [(name, "failed", f"the CA file cannot be used: {error.strerror}")]
+            return [(name, "failed", str(error))]
         except PollError as error:
             return [(name, "failed", f"{error.failure}: {error}")]
     seconds = outside.monotonic() - began

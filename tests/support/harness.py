@@ -20,9 +20,8 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from exporter import landing, web
-from exporter.app import Outside, create_poller, open_studio, options
-from exporter.board import Board
-from exporter.catalogue import PREFIX, session_families
+from exporter.app import Outside, create_board, create_poller, open_studio
+from exporter.catalogue import PREFIX
 from exporter.exposition import Format
 from exporter.poller import Poller
 from exporter.process import Process
@@ -189,7 +188,7 @@ async def harness(url: str, *, jitter: float = 0.5, **settings: Any) -> AsyncIte
     chosen = Settings(base_url=url, **settings)
     clocks, learnt = Time(), list[str]()
     outside = Outside(clocks.now, clocks.monotonic, lambda: jitter, learnt.append, sleep=clocks.sleep)
-    board = Board(session_families(options(chosen)), clocks.monotonic)
+    board = create_board(chosen, outside)
     process = Process(
         revision="",
         series=board.series,

@@ -1,4 +1,4 @@
-"""Upstreams on real sockets: one that plays a script byte by byte, and the simulator with faults put in its way."""
+"""An upstream on a real socket that plays a script byte by byte; `tests.support.simulated` has one that behaves."""
 
 import asyncio
 import socket
@@ -8,11 +8,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
-
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from exporter.simulator.api import Rows, create_app
-from exporter.simulator.serve import serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +23,7 @@ class Request:
 
 
 Script = Callable[[Request], AsyncIterator[bytes]]
-"""What is written in answer to a request, piece by piece; then the connection is closed. Raise ``Reset`` to reset it."""
+"""What is written in answer to a request, piece by piece; then the connection is closed, or reset by a ``Reset``."""
 
 
 class Reset(Exception):
@@ -142,38 +137,3 @@ def cut(answer: bytes, *, reset: bool) -> Script:
             raise Reset
 
     return script
-
-
-class Faulty:
-    """An application with another one that may stand in its way.
-
-    Attributes:
-        fault: what answers instead, as long as it is set.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self.fault: ASGIApp | None = None
-        self.url = ""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (self.fault or self._app)(scope, receive, send)
-
-
-@asynccontextmanager
-async def simulated(source: Rows, *, key: str, now: Callable[[], float]) -> AsyncIterator[Faulty]:
-    """The simulator's API for some sessions, on a free loopback port, with room for a fault."""
-    app = Faulty(create_app(source, key=key, now=now))
-    async with serving(app) as url:
-        app.url = url
-        yield app
-
-
-def says(status: int) -> ASGIApp:
-    """A fault for ``Faulty``: an error status with a body that nobody should see."""
-
-    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/html")]})
-        await send({"type": "http.response.body", "body": b"<h1>trouble</h1>"})
-
-    return app
