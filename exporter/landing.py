@@ -3,9 +3,10 @@
 Plain HTML without scripts. Every text from outside is cleaned and escaped; no key, URL or playback id gets here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import reduce
 from html import escape
+from itertools import count
 from typing import Final
 
 from exporter.board import Data, Panel
@@ -55,10 +56,10 @@ def _account(plan: Plan, status: Status, panel: Panel | None, now: float) -> str
         f"{_ago(now - data.snapshot.began)}" if data else "no data",
         _counts(totals.sessions, STATES) if totals else "",
         _counts(totals.health, HEALTH) if totals else "",
-        f"{_bits(totals.ingest_rate)} in, {_bits(totals.outgoing_rate)} out" if totals else "",
+        f"{_bits(totals.ingest_rate)} in<br>{_bits(totals.outgoing_rate)} out" if totals else "",
         escape(format_duration(plan.interval)),
     ]
-    return _row(cells)
+    return _row(cells, wrapped=(1,))
 
 
 def _verdict(status: Status, data: Data | None) -> tuple[str, str]:
@@ -81,8 +82,11 @@ def _troubles(troubles: Troubles) -> str:
     rows = "".join(map(_session, troubles.worst))
     more = troubles.count - len(troubles.worst)
     rest = f"<p>{more} more are not listed here.</p>" if more else ""
-    head = "".join(f"<th>{name}</th>" for name in ("Stream", "Trouble", "Livepeer says", "Last media", "Ingest", "Ids"))
+    head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{rest}'
+
+
+_COLUMNS: Final = ("Stream", "Trouble", "Livepeer says", "Started", "Last media", "Ingest", "Account, stream, session")
 
 
 def _session(trouble: Trouble) -> str:
@@ -94,19 +98,23 @@ def _session(trouble: Trouble) -> str:
             escape(clean(session.name or "", MAX_NAME)) or "<i>no name</i>",
             f'<span class="bad">{trouble.reason}</span>',
             issues,
+            "" if trouble.started is None else _ago(trouble.started),
             "never" if trouble.age is None else _ago(trouble.age),
             _bits(session.ingest_rate) if trouble.active and session.ingest_rate is not None else "",
             f"<small>{'<br>'.join(map(escape, ids))}</small>",
-        ]
+        ],
+        wrapped=(0, 2),
     )
 
 
-def _row(cells: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"
+def _row(cells: Iterable[str], wrapped: Collection[int] = ()) -> str:
+    """A row of a table; only the cells in ``wrapped`` may break lines, so that short ones stay readable."""
+    marked = ('<td class="text">' if place in wrapped else "<td>" for place in count())
+    return f"<tr>{''.join(f'{mark}{cell}</td>' for mark, cell in zip(marked, cells, strict=False))}</tr>\n"
 
 
 def _counts(counts: Mapping[str, int], names: Sequence[str]) -> str:
-    return ", ".join(f"{counts[name]} {name}" for name in names)
+    return "<br>".join(f"{counts[name]} {name}" for name in names)
 
 
 def _span(seconds: float) -> str:
@@ -144,7 +152,8 @@ h1 {{ font-size: 1.3rem; }} h2 {{ font-size: 1.1rem; margin-top: 2rem; }}
 table {{ border-collapse: collapse; width: 100%; }}
 th, td {{ border-bottom: 1px solid var(--line); padding: .35rem .8rem .35rem 0; }}
 th, td {{ text-align: left; vertical-align: top; }}
-td {{ overflow-wrap: anywhere; min-width: 5rem; }}
+td, th {{ white-space: nowrap; }}
+td.text {{ min-width: 11rem; overflow-wrap: anywhere; white-space: normal; }}
 small, footer {{ color: var(--dim); }}
 .good {{ color: var(--good); font-weight: 600; }} .bad {{ color: var(--bad); font-weight: 600; }}
 .dim {{ color: var(--dim); }}

@@ -15,13 +15,17 @@ MOST: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A session that needs attention; a smaller ``rank`` is worse, ``age`` is seconds since its last media."""
+    """A session that needs attention; a smaller ``rank`` is worse.
+
+    ``started`` and ``age`` are seconds since it was created, and since its last media.
+    """
 
     rank: int
     reason: str
     account: str
     session: Session
     active: bool
+    started: float | None
     age: float | None
 
 
@@ -49,10 +53,14 @@ def find(snapshot: Snapshot) -> Steps[Troubles]:
         for session, state in part:
             ranked = _rank(session, active=state == ACTIVE)
             if ranked is not None:
-                age = snapshot.server_time - session.last_seen / 1000 if session.last_seen else None
-                found.append(Trouble(*ranked, snapshot.account, session, state == ACTIVE, age and max(0.0, age)))
+                started, seen = (_age(snapshot, when) for when in (session.created_at, session.last_seen))
+                found.append(Trouble(*ranked, snapshot.account, session, state == ACTIVE, started, seen))
         yield
     return Troubles(worst(found), len(found))
+
+
+def _age(snapshot: Snapshot, milliseconds: float | None) -> float | None:
+    return max(0.0, snapshot.server_time - milliseconds / 1000) if milliseconds else None
 
 
 def _rank(session: Session, *, active: bool) -> tuple[int, str] | None:
