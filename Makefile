@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick soak fuzz grafana requirements sbom clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick soak fuzz grafana test-container manifests requirements sbom clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -47,6 +47,12 @@ bench: $(VENV)/dev.done  ## speed beside others, as ratios: make bench ARGS="--s
 
 bench-quick: $(VENV)/dev.done  ## the same at 1,000 sessions, under a minute
 	$(BIN)/python -m tests.bench --quick $(ARGS)
+
+test-container:  ## build the image and try it; needs mmdebstrap, buildah, podman and runc
+	deploy/container/smoke.sh
+
+manifests:  ## render the Kubernetes examples anew; needs kubectl or kustomize
+	deploy/kubernetes/render.sh
 
 requirements: $(VENV)/dev.done  ## pin anew what pyproject.toml asks for
 	$(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host \
