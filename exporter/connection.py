@@ -18,9 +18,11 @@ from uvicorn.server import ServerState
 
 logger = logging.getLogger(__name__)
 
-SLICE: Final = 65_536
+SLICE: Final = 512 * 1024
 """Bytes of a body that are handed to the transport at once: what it cannot send it copies, and holds for each slow
-reader. Smaller and larger slices were both slower to send."""
+reader. Smaller slices were slower to send; larger ones hardly faster."""
+HELD: Final = 64 * 1024
+"""Bytes that the transport may hold back before the next slice has to wait."""
 PIPELINED: Final = 8
 """Requests that may wait on one connection for the answer to another; more is an attack."""
 
@@ -84,8 +86,8 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection up; with TLS, after the handshake."""
         super().connection_made(transport)
-        # asyncio holds up to 512 KiB of ciphertext for a reader that is slow; for plain TCP this is its default.
-        transport.set_write_buffer_limits(high=SLICE)
+        # asyncio's own value for plain TCP; for TLS it would hold eight times as much.
+        transport.set_write_buffer_limits(high=HELD)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; whoever still answers on it is told."""

@@ -156,6 +156,9 @@ class Listener:
                 return
             self._short_of_descriptors = False
             accepted.setblocking(False)
+            # asyncio does it only where the socket names its protocol; without it the body of an answer waits for the
+            # headers to be acknowledged, which the client puts off.
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.connections >= self._limits.max_connections and not self._make_room():
                 accepted.close()
                 continue

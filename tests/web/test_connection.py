@@ -5,7 +5,7 @@ import asyncio
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from exporter.connection import SLICE, Connection, Limits
+from exporter.connection import HELD, Connection, Limits
 from tests.web.wire import page, run
 
 
@@ -20,11 +20,11 @@ class Quiet(asyncio.Transport):
         self.high = high
 
 
-def test_S08_a_connection_holds_no_more_than_a_slice_for_a_slow_reader() -> None:
+def test_S08_a_connection_holds_little_beside_the_slice_for_a_slow_reader() -> None:
     async def scenario() -> None:
         config = Config(page(), http=Connection, ws="none", lifespan="off", log_config=None, workers=1)
         transport = Quiet()
         Connection(config, ServerState(), Limits(), lambda: None).connection_made(transport)
-        assert transport.high == SLICE
+        assert transport.high == HELD
 
     run(scenario)

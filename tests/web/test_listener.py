@@ -33,6 +33,19 @@ def test_a_connection_is_kept_for_the_next_request() -> None:
     run(scenario)
 
 
+def test_the_body_does_not_wait_for_the_headers_to_be_acknowledged() -> None:
+    async def scenario() -> None:
+        async with listening(page()) as listener:
+            wire = await Wire.to(listener.port)
+            await wire.ask()
+            (connection,) = listener._connections()
+            accepted = connection.transport.get_extra_info("socket")
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            await wire.close()
+
+    run(scenario)
+
+
 def test_answers_carry_a_date_and_no_server() -> None:
     async def scenario() -> None:
         listener = Listener(page(), Address("127.0.0.1", 0), now=lambda: 1_700_000_000.0)
@@ -217,16 +230,17 @@ def test_S04_silent_sockets_leave_room_for_a_scrape() -> None:
 def test_S04_a_burst_of_connections_does_not_exceed_the_limit() -> None:
     async def scenario() -> None:
         async with listening(page(), limits=Limits(max_connections=10)) as listener:
-            await (await Wire.to(listener.port)).close()
+            settled = [await Wire.to(listener.port) for _ in range(10)]
+            await until(lambda: listener.connections == 10)
             # Connected without a turn of the loop, so that they are accepted in one.
             burst = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(60)]
-            await until(lambda: listener.connections > 0)
             wire = await Wire.to(listener.port)
             assert (await wire.ask()).status == 200
             assert listener.connections <= 10
-            await wire.close()
             for connection in burst:
                 connection.close()
+            for each in (*settled, wire):
+                await each.close()
 
     run(scenario)
 
@@ -488,6 +502,7 @@ def test_R11_the_listener_survives_without_descriptors(caplog: pytest.LogCapture
     async def scenario() -> None:
         async with listening(page()) as listener:
             kept = await Wire.to(listener.port)
+            await kept.ask()
             waiting = socket.socket()
             waiting.setblocking(False)
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -496,7 +511,8 @@ def test_R11_the_listener_survives_without_descriptors(caplog: pytest.LogCapture
                 with pytest.raises(BlockingIOError):
                     waiting.connect(("127.0.0.1", listener.port))
                 wire = Wire(*await asyncio.open_connection(sock=waiting))
-                assert (await wire.ask()).status == 200, "in place of the silent one"
+                async with asyncio.timeout(20):
+                    assert (await wire.ask()).status == 200, "in place of the silent one"
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             await kept.close()

@@ -31,6 +31,7 @@ class Wire:
 
     @classmethod
     async def to(cls, port: int, *, tls: ssl.SSLContext | None = None, limit: int = 1 << 16) -> "Wire":
+        """Connect to 127.0.0.1; about `limit` bytes are read ahead."""
         name = "localhost" if tls else None
         return cls(*await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=name, limit=limit))
 
