@@ -35,7 +35,8 @@ async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Async
     Raises:
         OSError: the address cannot be listened on.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+    # With its protocol named, or asyncio leaves TCP_NODELAY off and answers wait for acknowledgements.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         server = _Server(
