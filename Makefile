@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+MINUTES ?= 15
 
 .PHONY: help demo run test check lint types unit coverage bench bench-quick soak fuzz grafana test-container manifests requirements sbom clean
 
@@ -53,6 +54,17 @@ test-container:  ## build the image and try it; needs mmdebstrap, buildah, podma
 
 manifests:  ## render the Kubernetes examples anew; needs kubectl or kustomize
 	deploy/kubernetes/render.sh
+
+soak: $(VENV)/dev.done  ## faults, turnover and greedy scrapers for a while: make soak MINUTES=15
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
+
+fuzz: $(VENV)/dev.done  ## pages and requests made up at random: make fuzz ARGS="--pages 1000 --requests 1000"
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+sbom: $(VENV)/dev.done  ## the software bill of materials, CycloneDX, into dist/sbom.json
+	@mkdir -p dist
+	$(BIN)/python -W ignore -m cyclonedx_py requirements --output-reproducible --pyproject pyproject.toml requirements/run.txt \
+	  | $(BIN)/python -m deploy.sbom requirements/run.txt > dist/sbom.json
 
 requirements: $(VENV)/dev.done  ## pin anew what pyproject.toml asks for
 	$(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host \

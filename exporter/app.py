@@ -1,6 +1,7 @@
 """The composition root: the one place where the parts meet."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,13 +13,13 @@ from exporter import landing, web
 from exporter.board import Board
 from exporter.budget import Budget
 from exporter.catalogue import Options
-from exporter.clock import Clock
+from exporter.clock import Clock, Schedule
 from exporter.key import Key
 from exporter.poller import Plan, Poller
 from exporter.process import Process
 from exporter.settings import Account, Settings
 from exporter.snapshot import Windows
-from exporter.studio import Scope, ServerClock, Studio, open_client
+from exporter.studio import Scope, ServerClock, Studio, open_client, open_trust
 from exporter.telemetry import Telemetry
 from exporter.walk import IdRange, Walked, split
 
@@ -58,15 +59,16 @@ class App:
     Args:
         settings: everything that can be set.
         outside: the clocks, the randomness, the ear for secrets.
+        schedule: when polls are due; None is a clock of its own.
     """
 
-    def __init__(self, settings: Settings, outside: Outside) -> None:
+    def __init__(self, settings: Settings, outside: Outside, schedule: Schedule | None = None) -> None:
         self._settings = settings
         self._outside = outside
         self._stopping = False
         self._members: dict[str, _Member] = {}
         self.board: Final = create_board(settings, outside)
-        self.clock: Final = Clock(outside.now, outside.monotonic)
+        self.clock: Final[Schedule] = schedule or Clock(outside.now, outside.monotonic)
         self.process: Final = Process(
             revision=outside.revision,
             series=self.board.series,
@@ -109,6 +111,7 @@ class App:
             OSError: the CA file cannot be read; nothing has changed then.
         """
         before = self._settings
+        asked, settings = settings, settings.model_copy(update={name: getattr(before, name) for name in _FIXED})
         shared = any(getattr(before, name) != getattr(settings, name) for name in _SHARED)
         changed = [
             account
@@ -129,7 +132,7 @@ class App:
         self._admit(opened)
         self.board.budget.limit = settings.max_series
         self.process.set_series_limit(settings.max_series)
-        return tuple(name for name in _FIXED if getattr(before, name) != getattr(settings, name))
+        return tuple(name for name in _FIXED if getattr(before, name) != getattr(asked, name))
 
     def stopping(self) -> None:
         """From now on the program is not ready for scrapes any more."""
@@ -154,13 +157,14 @@ class App:
         await self._members.pop(name).resources.aclose()
 
     async def _open_all(self, accounts: Sequence[Account], settings: Settings) -> list[_Member]:
+        trust = create_trust(settings)
         async with AsyncExitStack() as all_or_none:
             opened = []
             for account in accounts:
                 known = self._members.get(account.name)
                 telemetry = known.telemetry if known else Telemetry(account.name)
                 resources = await all_or_none.enter_async_context(AsyncExitStack())
-                studio = await open_studio(account, settings, self._outside, telemetry, resources)
+                studio = await open_studio(account, settings, self._outside, telemetry, resources, trust)
                 poller = create_poller(account, settings, self._outside, studio, telemetry, self.board)
                 opened.append(_Member(account, poller, telemetry, resources))
             all_or_none.pop_all()
@@ -175,6 +179,11 @@ _FIXED: Final = (
     "web_health_listen_address",
     "web_telemetry_path",
     "web_config_file",
+    "web_max_connections",
+    "web_max_header_bytes",
+    "web_header_timeout",
+    "web_answer_timeout",
+    "web_idle_timeout",
     "log_format",
     "issue_texts",
     "profile_series",
@@ -232,22 +241,34 @@ def create_poller(
     )
 
 
-async def open_studio(
-    account: Account, settings: Settings, outside: Outside, telemetry: Telemetry, resources: AsyncExitStack
-) -> Studio:
-    """What asks the API for one account; ``resources`` closes its connections.
+def create_trust(settings: Settings) -> ssl.SSLContext:
+    """Whom every account trusts to be the API.
 
     Raises:
         OSError: the CA file cannot be used; the text says so.
     """
     try:
-        client = open_client(
-            ca_file=str(settings.ca_file) if settings.ca_file else None,
-            trust_env=settings.trust_env,
-            connections=account.walk_concurrency,
-        )
+        return open_trust(ca_file=str(settings.ca_file) if settings.ca_file else None, trust_env=settings.trust_env)
     except OSError as error:
         raise OSError(f"the CA file cannot be used: {error.strerror}") from None
+
+
+async def open_studio(
+    account: Account,
+    settings: Settings,
+    outside: Outside,
+    telemetry: Telemetry,
+    resources: AsyncExitStack,
+    trust: ssl.SSLContext | None = None,
+) -> Studio:
+    """What asks the API for one account; ``resources`` closes its connections, ``trust`` is shared between accounts.
+
+    Raises:
+        OSError: the CA file cannot be used; the text says so.
+    """
+    client = open_client(
+        trust or create_trust(settings), trust_env=settings.trust_env, connections=account.walk_concurrency
+    )
     await resources.enter_async_context(client)
     given = account.api_key.get_secret_value() if account.api_key else None
     return Studio(

@@ -9,7 +9,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
-FOLDERS: Final = ("dashboards", "rules")
+FOLDERS: Final = {"dashboards": ".json", "rules": ".yaml"}
+"""What is carried: folders, and how their files end."""
 
 
 def write(directory: Path) -> list[Path]:
@@ -33,9 +34,9 @@ def write(directory: Path) -> list[Path]:
 def _assets() -> Iterator[tuple[str, str]]:
     """Path below the directory, and text, of each."""
     source = _source()
-    for folder in FOLDERS:
+    for folder, ending in FOLDERS.items():
         for each in sorted(source.joinpath(folder).iterdir(), key=lambda entry: entry.name):
-            if each.name.endswith((".json", ".yaml")):
+            if each.name.endswith(ending):
                 yield f"{folder}/{each.name}", each.read_text(encoding="utf-8")
 
 

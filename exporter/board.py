@@ -1,12 +1,13 @@
 """What every account shows at the moment, and the two pages that are made of it, one to a format.
 
-Publishing puts the pages together; a scrape takes a reference to bytes that are already there. A page belongs to one
-generation: whoever holds it sees all of it, whatever is published meanwhile.
+Publishing puts the pages together, so that a scrape takes a reference to bytes that are already there. With many
+accounts much is published between two scrapes, and what nobody asks for is not put together: then a scrape joins what
+the polls have rendered and compressed. A page belongs to one generation: whoever holds it sees all of it, whatever is
+published meanwhile.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import Final
 
 from prometheus_client.metrics_core import Metric
@@ -62,11 +63,11 @@ class Panel:
     Attributes:
         data: of its sessions; None before the first good poll.
         metrics: its counters and how its polling goes, as prometheus-client has them.
-        chunks: the same rendered, one chunk to each of ``ACCOUNT_FAMILIES``.
+        texts: the same rendered, one text to each of ``ACCOUNT_FAMILIES``.
     """
 
     metrics: Sequence[Metric]
-    chunks: tuple[Chunk, ...]
+    texts: tuple[bytes, ...]
     data: Data | None = None
 
 
@@ -79,7 +80,7 @@ class Page:
         rest: the accounts' own families, raw deflate to go behind.
         size: bytes of the text in both.
         crc: CRC-32 of that text.
-        pieces: the same text in small pieces, to inflate one at a time.
+        pieces: the same text in smaller pieces, to inflate one at a time.
     """
 
     start: bytes
@@ -96,7 +97,7 @@ class Page:
 
     def plain(self) -> Iterator[bytes]:
         """The page's text, inflated piece by piece."""
-        return (inflate(piece) for piece in self.pieces if piece.size)
+        return map(inflate, self.pieces)
 
 
 class Board:
@@ -125,10 +126,11 @@ class Board:
             form: [deflate(header(family, form).encode()) for family in ACCOUNT_FAMILIES] for form in Format
         }
         self._sessions = Chunk(GZIP_HEADER, 0, 0)
-        self._session_pieces: tuple[Chunk, ...] = ()
-        self._pages: Mapping[Format, Page] = {}
-        self._compose_sessions()
-        self._compose_pages()
+        self._session_pieces: Sequence[Chunk] = ()
+        self._sessions_changed = False
+        self._pages = self._composed()
+        self._outdated = False
+        self._asked_for = False
 
     def panels(self) -> dict[str, Panel]:
         """Every account's panel as it is shown now; data that is too old is gone from it."""
@@ -138,6 +140,9 @@ class Board:
     def page(self, form: Format) -> Page:
         """The page of the current generation."""
         self._expire()
+        if self._outdated:
+            self._compose()
+        self._asked_for = True
         return self._pages[form]
 
     def series(self) -> int:
@@ -149,45 +154,68 @@ class Board:
         known = self._panels.get(account)
         kept = data or (known.data if known else None)
         self._panels[account] = Panel(metrics, render_metrics(metrics), kept)
-        if data:
-            self._compose_sessions()
-        self._compose_pages()
+        self._changed(sessions=data is not None)
 
     def remove(self, account: str) -> None:
         """Take an account off the pages."""
         self._panels.pop(account, None)
         self.budget.leave(account)
-        self._compose_sessions()
-        self._compose_pages()
+        self._changed(sessions=True)
 
     def _expire(self) -> None:
-        if self._monotonic() >= self._expires:
-            self._compose_sessions()
-            self._compose_pages()
-
-    def _compose_sessions(self) -> None:
         now = self._monotonic()
+        if now < self._expires:
+            return
         for account, panel in self._panels.items():
             if panel.data and panel.data.expires <= now:
                 self._panels[account] = replace(panel, data=None)
-        shown = {account: panel.data for account, panel in self._panels.items() if panel.data}
-        self._expires = min((data.expires for data in shown.values()), default=float("inf"))
-        columns = [data.chunks for data in shown.values()]
-        used = [any(chunk.size for chunk in row) for row in zip(*columns, strict=True)]
-        headers = [head if use else NOTHING for head, use in zip_longest(self._data_headers, used)]
-        pieces = _interleave(headers, columns)
-        self._sessions = joined([Chunk(GZIP_HEADER, 0, 0), *pieces])
-        self._session_pieces = shared = _slices(self._sessions.data, pieces, len(GZIP_HEADER))
-        # The chunks now are views of the page, so that its bytes are kept once.
-        width = len(shown) + 1
-        for place, (account, data) in enumerate(shown.items(), start=1):
-            self._panels[account] = replace(self._panels[account], data=replace(data, chunks=shared[place::width]))
+                self.budget.withdraw(account)
+        self._changed(sessions=True)
 
-    def _compose_pages(self) -> None:
-        metrics = [panel.chunks for panel in self._panels.values()]
+    def _changed(self, *, sessions: bool) -> None:
+        self._expires = min((data.expires for _, data in self._shown()), default=float("inf"))
+        self._outdated = True
+        self._sessions_changed |= sessions
+        if self._asked_for:
+            self._compose()
+
+    def _shown(self) -> list[tuple[str, Data]]:
+        return [(account, panel.data) for account, panel in self._panels.items() if panel.data]
+
+    def _compose(self) -> None:
+        if self._sessions_changed:
+            self._compose_sessions()
+        self._pages = self._composed()
+        self._sessions_changed = self._outdated = self._asked_for = False
+
+    def _compose_sessions(self) -> None:
+        shown = self._shown()
+        rows = [[data.chunks[place] for _, data in shown] for place in range(len(self._data_families))]
+        pieces = [
+            chunk
+            for head, row in zip(self._data_headers, rows, strict=True)
+            if any(chunk.size for chunk in row)
+            for chunk in (head, *row)
+            if chunk.size
+        ]
+        self._sessions = joined([Chunk(GZIP_HEADER, 0, 0), *pieces])
+        self._session_pieces = _slices(self._sessions.data, pieces, len(GZIP_HEADER))
+        # The chunks now are views of the page, so that its bytes are kept once.
+        views = iter(self._session_pieces)
+        for row in rows:
+            if any(chunk.size for chunk in row):
+                next(views)  # the header
+            row[:] = [next(views) if chunk.size else NOTHING for chunk in row]
+        for (account, data), chunks in zip(shown, zip(*rows, strict=True), strict=True):
+            self._panels[account] = replace(self._panels[account], data=replace(data, chunks=chunks))
+
+    def _composed(self) -> Mapping[Format, Page]:
+        columns = [panel.texts for panel in self._panels.values()]
+        families = [deflate(b"".join(texts[place] for texts in columns)) for place in range(len(ACCOUNT_FAMILIES))]
         pages = {}
         for form in Format:
-            pieces = _interleave(self._account_headers[form], metrics)
+            headers = self._account_headers[form]
+            pieces = [piece for pair in zip(headers, families, strict=True) for piece in pair if piece.size]
             rest = joined(pieces)
             both = joined([Chunk(b"", self._sessions.size, self._sessions.crc), replace(rest, data=b"")])
             pages[form] = Page(
@@ -197,19 +225,14 @@ class Board:
                 crc=both.crc,
                 pieces=(*self._session_pieces, *pieces),
             )
-        self._pages = pages
+        return pages
 
 
-def _interleave(headers: Sequence[Chunk], columns: Sequence[tuple[Chunk, ...]]) -> list[Chunk]:
-    """Each header, followed by that family's chunk of every account."""
-    return [chunk for row in zip(headers, *columns, strict=True) for chunk in row]
-
-
-def _slices(whole: bytes | memoryview, pieces: Sequence[Chunk], start: int) -> tuple[Chunk, ...]:
+def _slices(whole: bytes | memoryview, pieces: Sequence[Chunk], start: int) -> list[Chunk]:
     view = memoryview(whole)
     found = []
     for piece in pieces:
         end = start + len(piece.data)
-        found.append(replace(piece, data=view[start:end]))
+        found.append(Chunk(view[start:end], piece.size, piece.crc))
         start = end
-    return tuple(found)
+    return found

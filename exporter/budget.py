@@ -21,8 +21,9 @@ class Selection(Generic[Subject]):
 class Budget:
     """Shares the series that a page may carry between its accounts.
 
-    No account gets more than it asks for; what is left over goes to those that ask for more, in equal parts. An
-    account that showed more before the others came keeps it until its own next poll, so that the limit always holds.
+    No account gets more than it asks for; what is left over goes to those that ask for more, in equal parts. What an
+    account shows, or was allowed to show and is still rendering, is its own until its next poll, so that the limit
+    always holds.
 
     Args:
         limit: series that there may be.
@@ -31,22 +32,35 @@ class Budget:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._wanted: dict[str, int] = {}
-        self._used: dict[str, int] = {}
+        self._granted: dict[str, int] = {}
+        self._shown: dict[str, int] = {}
 
     def claim(self, account: str, series: int) -> int:
         """Say how many series an account would like to show, and learn how many it may."""
         self._wanted[account] = series
-        others = sum(used for name, used in self._used.items() if name != account)
-        return max(0, min(self._share(account), self.limit - others))
+        others = sum(self._held(name) for name in self._granted | self._shown if name != account)
+        self._granted[account] = max(0, min(self._share(account), self.limit - others))
+        return self._granted[account]
 
     def use(self, account: str, series: int) -> None:
         """Say how many series an account shows from now on."""
-        self._used[account] = series
+        granted = self._granted.pop(account, 0)
+        if self._wanted.get(account, 0) <= granted:
+            self._wanted[account] = series  # it had all it asked for, which was a guess from above
+        self._shown[account] = series
+
+    def withdraw(self, account: str) -> None:
+        """What an account shows is off the page; it may be about to show something new."""
+        self._wanted.pop(account, None)
+        self._shown.pop(account, None)
 
     def leave(self, account: str) -> None:
         """The account is gone."""
-        self._wanted.pop(account, None)
-        self._used.pop(account, None)
+        self.withdraw(account)
+        self._granted.pop(account, None)
+
+    def _held(self, account: str) -> int:
+        return max(self._granted.get(account, 0), self._shown.get(account, 0))
 
     def _share(self, account: str) -> int:
         left = self.limit

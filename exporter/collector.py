@@ -56,7 +56,7 @@ def _session_labels(session: Session) -> dict[str, str]:
 
 
 def _stream_labels(stream: Stream) -> dict[str, str]:
-    return {"stream_id": clean(stream.id, MAX_ID)} if stream.id else {}
+    return {"stream_id": stream.id} if stream.id else {}
 
 
 def _about(

@@ -5,6 +5,7 @@ SIGHUP reads settings, key and web configuration again.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Final
 
 from exporter.app import App, Outside
 from exporter.auth import Doorkeeper
+from exporter.connection import Limits
 from exporter.listener import Listener
 from exporter.logs import event
 from exporter.notify import Notifier, watchdog_interval
@@ -71,6 +73,7 @@ class Daemon:
             WebConfigError: the web configuration is wrong.
         """
         async with self._signals(), self._listening(), self._polling(), self._watchdog():
+            gc.freeze()  # what is there by now stays; looking it all through would stop the loop for tens of milliseconds
             self._notifier.ready()
             await self._until_stopped()
             self._app.stopping()
@@ -139,9 +142,11 @@ class Daemon:
 
     def _listeners(self, settings: Settings) -> list[Listener]:
         pages = Doorkeeper(self._app.pages(), self._web.config, open_paths=PROBES)
-        listeners = [Listener(pages, settings.web_listen_address, tls=self._web.context)]
+        limits = _limits(settings)
+        listeners = [Listener(pages, settings.web_listen_address, limits=limits, tls=self._web.context)]
         if settings.web_health_listen_address:
-            listeners.append(Listener(create_probe_app(self._app.health), settings.web_health_listen_address))
+            probes = create_probe_app(self._app.health)
+            listeners.append(Listener(probes, settings.web_health_listen_address, limits=limits))
         return listeners
 
     @asynccontextmanager
@@ -168,6 +173,16 @@ class Daemon:
             if self._app.clock.ticking():
                 self._notifier.alive()
             await asyncio.sleep(interval)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_connections=settings.web_max_connections,
+        max_header_bytes=settings.web_max_header_bytes,
+        header_timeout=settings.web_header_timeout,
+        answer_timeout=settings.web_answer_timeout,
+        idle_timeout=settings.web_idle_timeout,
+    )
 
 
 async def _first(*waits: Awaitable[object]) -> None:

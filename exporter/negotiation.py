@@ -14,27 +14,40 @@ MAX_HEADER: Final = 4096
 """Characters of a header that are looked at."""
 
 
+_NAMES: Final = {
+    Format.TEXT: ("text/plain", "0.0.4"),
+    Format.OPENMETRICS: ("application/openmetrics-text", "1.0.0"),
+}
+
+
 def choose_format(accept: str | None) -> Format:
     """The format that an ``Accept`` header likes best.
 
-    Prometheus lists several versions of OpenMetrics with falling q-values; only 1.0.0 is ours (a media range without
-    a version means the same). Among equals the first one named wins. Where nothing fits we answer text 0.0.4 all the
-    same, as Prometheus's own libraries do: a page is more use than a 406.
+    A format has the q-value of the range that names it most exactly; among equals the first one named wins. Prometheus
+    lists several versions of OpenMetrics with falling q-values; only 1.0.0 is ours (a media range without a version
+    means the same). Where nothing fits we answer text 0.0.4 all the same, as Prometheus's own libraries do: a page is
+    more use than a 406.
     """
-    best, best_q = Format.TEXT, 0.0
-    for media, parameters, q in _elements(accept):
-        form = _format(media, parameters.get("version"))
-        if form is not None and q > best_q:
-            best, best_q = form, q
+    ranges = tuple(_elements(accept))
+    best, best_rank = Format.TEXT, (0.0, 0)
+    for form in Format:
+        fits = [
+            (exactness, q, -place)
+            for place, (media, parameters, q) in enumerate(ranges)
+            if (exactness := _exactness(form, media, parameters.get("version")))
+        ]
+        _, q, place = max(fits, default=(0, 0.0, 0))
+        if q and (q, place) > best_rank:
+            best, best_rank = form, (q, place)
     return best
 
 
-def _format(media: str, version: str | None) -> Format | None:
-    if media == "application/openmetrics-text" and version in (None, "1.0.0"):
-        return Format.OPENMETRICS
-    if media == "text/plain" and version in (None, "0.0.4"):
-        return Format.TEXT
-    return Format.TEXT if media in ("text/*", "*/*") else None
+def _exactness(form: Format, media: str, version: str | None) -> int:
+    """How exactly a media range names a format; 0 where it does not."""
+    name, ours = _NAMES[form]
+    if media == name:
+        return {None: 3, ours: 4}.get(version, 0)
+    return 2 if media == f"{name.partition('/')[0]}/*" else int(media == "*/*")
 
 
 def wants_gzip(accept_encoding: str | None) -> bool:

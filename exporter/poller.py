@@ -19,7 +19,7 @@ from exporter.exposition import NOTHING, Rendered, render, render_totals, sessio
 from exporter.logs import event
 from exporter.session import Session
 from exporter.snapshot import ACTIVE, Ledger, Snapshot, Windows, compare, take
-from exporter.steps import gently
+from exporter.steps import gently, release
 from exporter.stream import Stream, group
 from exporter.studio import Answer, Scope, Studio
 from exporter.telemetry import Telemetry
@@ -111,6 +111,7 @@ class Poller:
         self._jitter = jitter
         self._ledger = Ledger()
         self._dropped = 0
+        self._shown: list[Session] = []
         self._on_page = on_page
 
     def begin(self) -> None:
@@ -139,6 +140,9 @@ class Poller:
         except Exception as error:  # noqa: BLE001 - a mistake of our own must not end the polling; R12
             wait = self._failed(error, began)
         self._publish(data)
+        if data:
+            before, self._shown = self._shown, list(data.snapshot.sessions)
+            await gently(release(before))
         return wait
 
     async def _attempt(self) -> Data:
@@ -175,10 +179,9 @@ class Poller:
 
     async def _sessions(self, snapshot: Snapshot) -> tuple[Selection[Session], Rendered]:
         families = self._board.session_families
-        shown: Selection[Session] = Selection((), ())
-        if self.plan.detail == "session":
-            active = [state == ACTIVE for state in snapshot.states]
-            shown = await gently(select(snapshot.sessions, active, families, _last_seen, self._claim))
+        sessions = snapshot.sessions if self.plan.detail == "session" else ()
+        active = [state == ACTIVE for state in snapshot.states[: len(sessions)]]
+        shown = await gently(select(sessions, active, families, _last_seen, self._claim))
         rendered = await gently(
             render(shown.subjects, shown.active, families, partial(session_labels, self.plan.account))
         )

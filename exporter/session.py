@@ -97,6 +97,7 @@ class Reading:
         last_id: the last id as the server spells it, for the cursor; None on a page without ids.
         ascending: whether the ids stand in ascending order, as ``order=id-false`` asks.
         first_id: the first id as the server spells it.
+        spelled: how the server spells the ids that had to be cleaned, by what has become of them.
         invalid_values: per (field, fault) how many values were left out.
         invalid_sessions: per fault how many sessions were left out.
     """
@@ -106,6 +107,7 @@ class Reading:
     first_id: str | None
     last_id: str | None
     ascending: bool
+    spelled: Mapping[str, str] = field(default_factory=dict)
     invalid_values: Counter[tuple[str, str]] = field(default_factory=Counter)
     invalid_sessions: Counter[str] = field(default_factory=Counter)
 
@@ -140,6 +142,7 @@ def read_page(body: bytes, now: float) -> Reading:
         first_id=ids[0] if ids else None,
         last_id=ids[-1] if ids else None,
         ascending=ascending,
+        spelled=reader.spelled,
         invalid_values=reader.invalid_values,
         invalid_sessions=reader.invalid_sessions,
     )
@@ -175,6 +178,7 @@ class _Reader:
 
     def __init__(self, latest: float) -> None:
         self.latest = latest
+        self.spelled: dict[str, str] = {}
         self.invalid_values: Counter[tuple[str, str]] = Counter()
         self.invalid_sessions: Counter[str] = Counter()
 
@@ -233,7 +237,7 @@ class _Reader:
             else:
                 try:
                     found[each.name] = msgspec.convert(value, each.type)
-                except msgspec.ValidationError:
+                except (msgspec.ValidationError, UnicodeEncodeError):  # a text with half a surrogate pair for a number
                     number = isinstance(value, float) and _is_amount(each)
                     self.invalid_values[name, "range" if number else "type"] += 1
         return found
@@ -266,6 +270,7 @@ class _Reader:
             changes["created_at"] = None
         if (readable := clean(session.id, MAX_ID)) != session.id:
             changes["id"] = readable
+            self.spelled[readable] = session.id
         return msgspec.structs.replace(session, **changes) if changes else session
 
 

@@ -160,8 +160,8 @@ class _Sums:
 
 
 Cumulative = tuple[float | None, ...]
-Entry = tuple[Cumulative, str | None]
-"""What is remembered of a session: its cumulative values and the status of its recording."""
+Entry = tuple[Cumulative, str | None, float | None]
+"""What is remembered of a session: its cumulative values, the status of its recording, and ``createdAt``."""
 
 _cumulative = attrgetter(*COUNTED)
 
@@ -199,7 +199,8 @@ def compare(
     """Compare a poll with the one before.
 
     A session that is new counts in full if it was created within the window; else it left the window and came back,
-    and its values are its baseline. A value that is missing for once keeps its last one.
+    and its values are its baseline. A value that is missing for once keeps its last one, and a session that is missing
+    for once is remembered for as long as it would count as new when it comes back.
 
     Args:
         ledger: the poll before.
@@ -214,33 +215,56 @@ def compare(
     finished: dict[str, int] = dict.fromkeys(FINISHED, 0)
     started = 0
     for part in slices(sessions):
+        changes: list[tuple[Cumulative, Cumulative]] = []
         for session in part:
-            entry: Entry = (_cumulative(session), recording_status(session))
+            entry: Entry = (_cumulative(session), recording_status(session), session.created_at)
             known = before.get(session.id) if before is not None else entry
             if known is None:
                 known = entry
                 if session.created_at is not None and windows.holds(session.created_at, now):
                     started += 1
-                    known = (_NOTHING, None)
+                    known = (_NOTHING, None, None)
             if entry != known:
-                if entry[1] != known[1] and entry[1] in finished:
-                    finished[entry[1]] += 1
-                entry = (_grow(known[0], entry[0], amounts, regressions), entry[1])
+                status = known[1] if entry[1] in _UNTOLD else entry[1]
+                if status != known[1] and status in finished:
+                    finished[status] += 1
+                created = known[2] if entry[2] is None else entry[2]
+                changes.append((known[0], entry[0]))
+                entry = (_kept(known[0], entry[0]), status, created)
             entries[session.id] = entry
+        _add_up(changes, amounts, regressions)
         yield
+    if before is not None:
+        for names in slices(tuple(before.keys() - entries.keys())):
+            entries |= {name: before[name] for name in names if _would_be_new(before[name], windows, now)}
+            yield
     return Ledger(entries), Growth(amounts, regressions, started, finished)
 
 
 _NOTHING: Final[Cumulative] = (0.0,) * len(COUNTED)
+_UNTOLD: Final = (None, "unknown")
 
 
-def _grow(before: Cumulative, after: Cumulative, amounts: dict[str, float], regressions: dict[str, int]) -> Cumulative:
-    """Add up one session's changes; answers the values to compare with next time."""
-    for name, old, new in zip(COUNTED, before, after, strict=True):
-        if old is None or new is None:
-            continue
-        if new > old:
-            amounts[name] += new - old
-        elif new < old:
-            regressions[name] += 1
+def _would_be_new(entry: Entry, windows: Windows, now: float) -> bool:
+    return entry[2] is not None and windows.holds(entry[2], now)
+
+
+def _kept(before: Cumulative, after: Cumulative) -> Cumulative:
+    """The values to compare with next time."""
+    if None not in after:
+        return after
     return tuple(old if new is None else new for old, new in zip(before, after, strict=True))
+
+
+def _add_up(
+    changes: Sequence[tuple[Cumulative, Cumulative]], amounts: dict[str, float], regressions: dict[str, int]
+) -> None:
+    """Add up what has changed in some sessions, one field after the other."""
+    if not changes:
+        return
+    befores, afters = zip(*changes, strict=True)
+    columns = zip(COUNTED, zip(*befores, strict=True), zip(*afters, strict=True), strict=True)
+    for name, olds, news in columns:
+        grown = [new - old for old, new in zip(olds, news, strict=True) if old is not None and new is not None]
+        amounts[name] += sum([each for each in grown if each > 0])
+        regressions[name] += sum([each < 0 for each in grown])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from exporter.session import Profile, Session
+from exporter.session import MAX_ID, Profile, Session, clean
 from exporter.snapshot import ACTIVE, COUNTED, STATES, Snapshot, recording_status
 from exporter.steps import Steps, slices
 
@@ -15,7 +15,7 @@ class Stream:
     """What the sessions of one parent stream come to; None where no session has the value.
 
     Attributes:
-        id: of the parent stream; None gathers the sessions without one.
+        id: of the parent stream, readable; None gathers the sessions without one.
         name: of the session that was created last.
         states: how many sessions are in each state.
         sums: per field of ``SUMMED`` over all sessions; the rates over the active ones.
@@ -55,12 +55,17 @@ RATES = ("ingest_rate", "outgoing_rate")
 SUMMED = (*COUNTED, *RATES)
 
 
+def stream_id(session: Session) -> str | None:
+    """The id of a session's parent stream as a label may hold it; two that look the same there are the same."""
+    return clean(session.parent_id, MAX_ID) if session.parent_id else None
+
+
 def group(snapshot: Snapshot) -> Steps[list[Stream]]:
     """The streams of a snapshot, ordered by id."""
     members: defaultdict[str | None, list[tuple[Session, str]]] = defaultdict(list)
     for part in slices(tuple(zip(snapshot.sessions, snapshot.states, strict=True))):
         for session, state in part:
-            members[session.parent_id or None].append((session, state))
+            members[stream_id(session)].append((session, state))
         yield
     streams = []
     for names in slices(sorted(members, key=lambda name: name or "")):

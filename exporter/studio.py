@@ -141,15 +141,19 @@ class Answer:
         return tuple(self.walked.sessions.values())
 
 
-def open_client(*, ca_file: str | None, trust_env: bool, connections: int) -> httpx.AsyncClient:
-    """The HTTP client of one account: HTTP/1.1, few connections, no redirects, nothing kept of cookies.
+def open_trust(*, ca_file: str | None, trust_env: bool) -> ssl.SSLContext:
+    """Whom we trust to be the API; costly, so that all accounts share one.
 
     Raises:
         OSError: the CA file cannot be read, or holds no certificate (``ssl.SSLError``).
     """
-    verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
+    return ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context(trust_env=trust_env)
+
+
+def open_client(trust: ssl.SSLContext, *, trust_env: bool, connections: int) -> httpx.AsyncClient:
+    """The HTTP client of one account: HTTP/1.1, few connections, no redirects, nothing kept of cookies."""
     return httpx.AsyncClient(
-        verify=verify,
+        verify=trust,
         trust_env=trust_env,
         timeout=None,  # noqa: S113 - httpx's timeouts are per operation; asyncio.timeout bounds the whole request
         limits=httpx.Limits(max_connections=connections, keepalive_expiry=KEEPALIVE),

@@ -31,6 +31,9 @@ MAX_IDLE_PAGES: Final = 2
 CHURN: Final = 100
 """One session in this many may differ from the server's count: sessions come and go while a walk lasts."""
 
+PART_PAGES: Final = 4
+"""Pages at least to a part: the last one of each reaches into the next part, and is half in vain."""
+
 _SPACE: Final = 16**8
 
 
@@ -145,7 +148,7 @@ class _Walker:
         if last is None or not first.reading.ascending or (self._ids.after or "") >= (first.reading.first_id or ""):
             raise _KeysetIgnored
         remaining = (first.total or 0) * share(self._ids) - first.reading.items
-        parts = max(1, min(concurrency, int(remaining / self._limit / 2)))
+        parts = max(1, min(concurrency, int(remaining / self._limit / PART_PAGES)))
         ranges = list(split(IdRange(last, self._ids.until), parts))
         with _first_failure():
             async with asyncio.TaskGroup() as group:
@@ -181,9 +184,9 @@ class _Walker:
                 offset = max(0, offset - overlap)
                 overlap = min(2 * overlap, widest)
                 continue
-            known = len(self._seen)
-            last = max(filter(None, (last, self._take(page, self._ids))), default=None)
-            idle = idle + 1 if len(self._seen) == known else 0
+            # By the ids and not by what is kept of them: a shard has none of its own on the first pages.
+            before, last = last, max(filter(None, (last, self._take(page, self._ids))), default=None)
+            idle = idle + 1 if last == before else 0
             if self._ends(page, self._ids.until):
                 return
             if idle == MAX_IDLE_PAGES:
@@ -206,13 +209,15 @@ class _Walker:
     def _take(self, page: Page, part: IdRange) -> str | None:
         """Keep what belongs to this part, and say which id the next page starts behind."""
         reading, into = page.reading, self._into
-        for session in reading.sessions:
-            if not part.holds(session.id):
-                continue
-            if session.id in self._seen:
-                into.duplicates += 1
-            self._seen.add(session.id)
-            into.add(session)
+        kept = [each for each in reading.sessions if part.holds(reading.spelled.get(each.id, each.id))]
+        found = {session.id: session for session in kept}
+        into.duplicates += len(kept) - len(found.keys() - self._seen)
+        self._seen |= found.keys()
+        if len(found) == len(kept) and into.sessions.keys().isdisjoint(found):
+            into.sessions.update(found)  # the usual case, a page at a time
+        else:
+            for session in kept:
+                into.add(session)
         self._repeated += len(reading.sessions) - len({session.id for session in reading.sessions})
         self._unread += sum(reading.invalid_sessions.values())
         into.invalid_values += reading.invalid_values
@@ -220,10 +225,11 @@ class _Walker:
         return reading.last_id
 
     def _ends(self, page: Page, until: str | None) -> bool:
-        if until is not None and page.reading.last_id is not None and page.reading.last_id > until:
+        reading = page.reading
+        if until is not None and reading.ascending and reading.last_id is not None and reading.last_id > until:
             return True
         # A short page that the server still calls full (it links to a next one) is a server with a smaller limit.
-        return page.reading.items == 0 or (page.reading.items < self._limit and not page.more)
+        return reading.items == 0 or (reading.items < self._limit and not page.more)
 
     def misses(self) -> bool:
         """Whether fewer sessions came than the server counted when the walk began."""

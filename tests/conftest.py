@@ -1,10 +1,12 @@
-"""Fixtures for all tests: Hypothesis's profile, and the real programs of Prometheus."""
+"""For all tests: Hypothesis's profile, the real programs of Prometheus, and the canary that nobody may hear (S11)."""
 
 import os
 import shutil
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.canary import MARK, heard
 
 # A deadline would be a timed assertion on a machine that others load as well.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -31,3 +33,22 @@ def promtool() -> str:
 def prometheus_binary() -> str:
     """The path of Prometheus."""
     return program("prometheus")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Listen to everything that pytest captured of a test."""
+    heard.take(report.nodeid, report.longreprtext)
+    for name, text in report.sections:
+        heard.take(f"{report.nodeid}: {name}", text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where the canary was heard, without saying it again."""
+    for source in heard.findings:
+        terminalreporter.write_line(f"S11: the API key was heard in {source.replace(MARK, '...')}", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run if the canary was heard anywhere."""
+    if heard.findings:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import Undecodable, WrongSchema
@@ -268,6 +268,7 @@ def test_any_json_is_read_or_refused_with_a_class(value: object) -> None:
     check_reading(json.dumps(value).encode())
 
 
+@settings(max_examples=50)
 @given(st.lists(st.fixed_dictionaries({}, optional={**dict.fromkeys(FIELDS, JSON), "id": ANY_TEXT | JSON}), max_size=4))
 def test_any_values_in_our_fields_are_read_or_counted(rows: list[dict[str, Any]]) -> None:
     reading = check_reading(json.dumps(rows).encode())

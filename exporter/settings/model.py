@@ -12,12 +12,15 @@ from exporter.settings.address import Address
 from exporter.settings.values import (
     BaseUrl,
     Budget,
+    Connections,
     FilePath,
+    HeaderBytes,
     Interval,
     Key,
     Label,
     ListenAddress,
     PageLimit,
+    Patience,
     ShardCount,
     ShardIndex,
     Span,
@@ -85,6 +88,13 @@ class Settings(BaseSettings):
     web_config_file: FilePath | None = _setting(
         "Web", None, "TLS and basic auth, in the format of Prometheus's exporter-toolkit"
     )
+    web_max_connections: Connections = _setting(
+        "Web", 512, "most connections at once; for one more, the one that has been silent longest is closed"
+    )
+    web_max_header_bytes: HeaderBytes = _setting("Web", 16_384, "most bytes of a request's line and headers together")
+    web_header_timeout: Patience = _setting("Web", 10.0, "longest time for the headers of a request, and for TLS")
+    web_answer_timeout: Patience = _setting("Web", 60.0, "longest time for a client to take the whole answer")
+    web_idle_timeout: Patience = _setting("Web", 120.0, "longest time between an answer and the next request")
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = _setting(
         "Logs", "info", "the least important lines that are written"

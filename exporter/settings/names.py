@@ -29,6 +29,11 @@ _DOTTED: Final = {  # what every exporter has carries the name that every export
     "web_health_listen_address": "web.health-listen-address",
     "web_telemetry_path": "web.telemetry-path",
     "web_config_file": "web.config.file",
+    "web_max_connections": "web.max-connections",
+    "web_max_header_bytes": "web.max-header-bytes",
+    "web_header_timeout": "web.header-timeout",
+    "web_answer_timeout": "web.answer-timeout",
+    "web_idle_timeout": "web.idle-timeout",
     "log_level": "log.level",
     "log_format": "log.format",
 }

@@ -168,6 +168,12 @@ PageLimit = Annotated[int, BeforeValidator(_whole(1, 1000))]
 """The API answers at most 1000 sessions a page."""
 Workers = Annotated[int, BeforeValidator(_whole(1, 32))]
 """How many requests go side by side."""
+Connections = Annotated[int, BeforeValidator(_whole(4, 100_000))]
+"""How many connections may be open at once; with very few a Prometheus and a probe would drive each other out."""
+HeaderBytes = Annotated[int, BeforeValidator(_whole(1024, 1 << 20))]
+"""Bytes of a request's head; less than a kilobyte would refuse Prometheus's own."""
+Patience = Annotated[float, BeforeValidator(_span(0.1))]
+"""Seconds that a client of ours is waited for."""
 Budget = Annotated[int, BeforeValidator(_whole(1, 10**9))]
 """A number of series."""
 ShardIndex = Annotated[int, BeforeValidator(_whole(0, 1023)), BeforeValidator(_pod_index)]

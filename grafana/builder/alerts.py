@@ -62,10 +62,10 @@ def _about_session(
 def _health(limits: Thresholds) -> list[Alert]:
     expr = f"{queries.healthy(_ALL)} == 0"
     whole = streams.named(_ALL, f"{streams.healthy(_ALL)} == 0")
-    text = "Livepeer calls the stream unhealthy. Its own words are in livepeer_studio_session_issue_info."
+    words = "Livepeer calls the stream unhealthy. Its own words are in livepeer_studio_session_issue_info."
     return [
         _about_session(
-            "LivepeerStreamUnhealthy", expr, limits.unhealthy_for, "warning", "unhealthy", text, or_streams=whole
+            "LivepeerStreamUnhealthy", expr, limits.unhealthy_for, "warning", "unhealthy", words, or_streams=whole
         ),
         _about_session(
             "LivepeerStreamUnhealthyForLong",
@@ -73,7 +73,7 @@ def _health(limits: Thresholds) -> list[Alert]:
             limits.unhealthy_critical_for,
             "critical",
             "unhealthy for long",
-            text,
+            words,
             or_streams=whole,
         ),
     ]

@@ -49,7 +49,7 @@ def exporter(limits: Thresholds) -> page.Page:
             ),
             page.Shelf(8, [(graphs.growth(), 12), (graphs.amounts(), 12)], "Counted since the start"),
             page.Shelf(8, [(graphs.cpu(), 8), (graphs.memory(), 8), (graphs.files(), 8)], "Process"),
-            page.Shelf(6, [(_builds(), 24)]),
+            page.Shelf(5, [(_builds(), 24)]),
         ],
     )
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from grafana.builder import page
+from grafana.builder.meanings import PAINTED
 from grafana.builder.panels import RED, SLOW_STEP, graph, query
 from grafana.builder.promql import PROCESS, series
 from grafana.builder.thresholds import Thresholds
@@ -151,6 +152,7 @@ def series_used() -> page.Builder:
         query(f"sum by (instance) ({_s('exporter_series')})", "{{instance}}"),
         query(f"max({_s('exporter_series_limit')})", "limit"),
         unit="short",
+        painted=PAINTED,
         dense_legend=False,
     )
 
@@ -243,5 +245,6 @@ def files() -> page.Builder:
         query(f"max by (instance) ({_s('process_open_fds')})", "{{instance}}"),
         query(f"min({_s('process_max_fds')})", "limit"),
         unit="short",
+        painted=PAINTED,
         dense_legend=False,
     )

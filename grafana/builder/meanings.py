@@ -16,4 +16,22 @@ RECORDING: Final = {
     "4": ("None", ORANGE),
     "5": ("Deleted", GREY),
 }
+AS_SOURCE: Final = {"0": ("as the source", GREY)}
 NONE_LIVE: Final = "No live stream"
+
+PAINTED: Final = {
+    "active": BLUE,
+    "pending": ORANGE,
+    "ended": GREY,
+    "healthy (active)": GREEN,
+    "unhealthy (active)": RED,
+    "unknown (active)": "purple",
+    "ready": GREEN,
+    "failed": RED,
+    "waiting": BLUE,
+    "none": ORANGE,
+    "deleted": GREY,
+    "unknown": "purple",
+    "limit": RED,
+}
+"""Colours of series whose name is a state."""

@@ -15,12 +15,12 @@ from grafana.builder.panels import (
     figure,
     note,
 )
-from grafana.builder.promql import KEY, STREAMS, named, per_account, series
+from grafana.builder.promql import KEY, STREAMS, named, per_account, per_session, series
 from grafana.builder.tables import Column, grid
 from grafana.builder.thresholds import Thresholds
 
 _VARIABLES: Final = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "job", "instance", "account"))
-_CHOSEN: Final = "var-stream=${__data.fields.stream_id}&var-session=${__data.fields.Session}&${__url_time_range}"
+_CHOSEN: Final = "var-stream=$__all&var-session=${__data.fields.Session}&${__url_time_range}"
 DRILL_DOWN: Final = ("Open this session", f"/d/{page.SESSION}?{_VARIABLES}&{_CHOSEN}")
 
 _MEANING: Final = f"""\
@@ -44,7 +44,7 @@ def overview(limits: Thresholds) -> page.Page:
         annotations=variables.marks(STREAMS),
         shelves=[
             page.Shelf(4, [(panel, 3) for panel in _figures(limits)]),
-            page.Shelf(10, [(_sessions(limits), 24)]),
+            page.Shelf(12, [(_sessions(limits), 24)]),
             page.Shelf(8, [(graphs.health(), 12), (graphs.counts(), 12)]),
             page.Shelf(8, [(graphs.ingest(), 12), (graphs.lag(limits), 12)], "Media"),
             page.Shelf(
@@ -57,8 +57,8 @@ def overview(limits: Thresholds) -> page.Page:
                 "Sessions and recordings",
             ),
             page.Shelf(8, [(graphs.traffic(), 12), (graphs.cost(), 12)], "Traffic"),
-            page.Shelf(6, [(streams.table(limits), 24)], "Streams as wholes"),
-            page.Shelf(7, [(note("What these numbers mean", _MEANING), 24)]),
+            page.Shelf(8, [(streams.table(limits), 24)], "Streams as wholes (only with --detail=stream)", folded=True),
+            page.Shelf(5, [(note("What these numbers mean", _MEANING), 24)]),
         ],
     )
 
@@ -140,22 +140,22 @@ def _figures(limits: Thresholds) -> list[page.Builder]:
 def _sessions(limits: Thresholds) -> page.Builder:
     keys = ", ".join(KEY)
     live = queries.active(STREAMS)
-    text = f"topk by ({keys}) (1, {series(STREAMS, 'session_issue_info')})"
+    text = per_session(f"topk by ({keys}) (1, {series(STREAMS, 'session_issue_info')})", "issue")
     columns = [
-        Column(title="Stream", expr=named(STREAMS, live), label="name", width=220, link=DRILL_DOWN),
+        Column(title="Stream", expr=named(STREAMS, live), label="name", width=190, link=DRILL_DOWN),
         Column(title="", expr=queries.trouble(STREAMS, limits)),
         Column(title="Health", expr=queries.health_or_unknown(STREAMS), width=100, meaning=HEALTH_ORDER, unit="short"),
         Column(
             title="Issues",
             expr=queries.issues(STREAMS),
-            width=70,
+            width=65,
             unit="short",
             colours=((None, TEXT), (1, RED)),
             missing=("–", GREY),
         ),
         Column(title="Livepeer says", expr=text, label="issue", missing=("–", GREY)),
-        Column(title="Ingest", expr=queries.bits(queries.ingest(STREAMS)), unit="bps", width=105),
-        Column(title="Outgoing", expr=queries.bits(queries.outgoing(STREAMS)), unit="bps", width=105),
+        Column(title="Ingest", expr=queries.bits(queries.ingest(STREAMS)), unit="bps", width=95),
+        Column(title="Outgoing", expr=queries.bits(queries.outgoing(STREAMS)), unit="bps", width=95),
         Column(
             title="Lag",
             expr=queries.lag(STREAMS),
@@ -168,7 +168,7 @@ def _sessions(limits: Thresholds) -> page.Builder:
             title="Last media",
             expr=queries.since_media(STREAMS),
             unit="s",
-            width=100,
+            width=90,
             decimals=0,
             colours=((None, TEXT), (limits.late_orange, ORANGE), (limits.late_red, RED)),
         ),
@@ -176,17 +176,17 @@ def _sessions(limits: Thresholds) -> page.Builder:
             title="Started",
             expr=queries.while_active(STREAMS, queries.created(STREAMS)),
             unit="dateTimeFromNow",
-            width=130,
+            width=125,
         ),
-        Column(title="Account", label="account", width=110),
-        Column(title="Session", label="session_id", width=120, link=DRILL_DOWN),
-        Column(title="stream_id", label="stream_id", width=0),
+        Column(title="Account", label="account", width=90),
+        Column(title="Session", label="session_id", width=95, link=DRILL_DOWN),
     ]
     return grid(
         "Live sessions, the worst first",
         "Unhealthy, late, behind and unknown ones come first. A click on the name opens the session.",
         columns,
         no_value=NONE_LIVE,
-        drop=("job",),
+        drop=("job", "stream_id"),
         worst_first="Value #B",
+        long=True,
     )

@@ -1,7 +1,7 @@
 """What the dashboard Overview draws over time, and what streams cost in bytes."""
 
 from grafana.builder import page, queries
-from grafana.builder.meanings import HEALTH, NONE_LIVE
+from grafana.builder.meanings import HEALTH, NONE_LIVE, PAINTED
 from grafana.builder.panels import RED, SLOW_STEP, graph, query, timeline
 from grafana.builder.promql import KEY, STREAMS, named, per_account, per_session, series
 from grafana.builder.tables import Column, grid
@@ -34,7 +34,7 @@ def counts() -> page.Builder:
         query(per_account(STREAMS, series(STREAMS, "sessions_by_health"), "health", by=()), "{{health}} (active)"),
         unit="short",
         decimals=0,
-        dense_legend=True,
+        painted=PAINTED,
     )
 
 
@@ -91,6 +91,7 @@ def recordings() -> page.Builder:
         unit="short",
         style="bars",
         dense_legend=False,
+        painted=PAINTED,
     )
 
 
@@ -103,6 +104,7 @@ def recording_states() -> page.Builder:
         query(total, "{{status}}"),
         unit="short",
         decimals=0,
+        painted=PAINTED,
         dense_legend=False,
     )
 
@@ -135,4 +137,5 @@ def cost() -> page.Builder:
         no_value="No session in this time range",
         drop=("stream_id",),
         worst_first="Arrived",
+        long=True,
     )

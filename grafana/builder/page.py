@@ -4,8 +4,9 @@ The schema's version is 39, Grafana 11's, although the SDK would write its own: 
 them up to date, but promises nothing about newer ones.
 """
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -36,11 +37,15 @@ Sized = tuple[Builder, int]
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Panels side by side, of one height in grid units; a title makes it the start of a section."""
+    """Panels side by side, of one height in grid units.
+
+    A title makes it the start of a section; a section that is folded up asks nothing until it is opened.
+    """
 
     height: int
     panels: Sequence[Sized]
     title: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,21 +85,36 @@ def write(page: Page) -> str:
 
 def _place(shelves: Sequence[Shelf]) -> list[dashboard.Panel | dashboard.RowPanel]:
     placed: list[dashboard.Panel | dashboard.RowPanel] = []
+    ids = itertools.count(1)
     y = 0
     for shelf in shelves:
+        row = None
         if shelf.title:
             at = dashboard.GridPos(h=1, w=WIDTH, x=0, y=y)
-            placed.append(dashboard.RowPanel(title=shelf.title, id_val=len(placed) + 1, grid_pos=at, panels=[]))
+            row = dashboard.RowPanel(
+                title=shelf.title, id_val=next(ids), grid_pos=at, panels=[], collapsed=shelf.folded
+            )
+            placed.append(row)
             y += 1
-        x = 0
-        for builder, width in shelf.panels:
-            panel = builder.build()
-            panel.id_val = len(placed) + 1
-            panel.grid_pos = dashboard.GridPos(h=shelf.height, w=width, x=x, y=y)
-            placed.append(panel)
-            x += width
-        y += shelf.height
+        panels = _beside(shelf, y, ids)
+        if row is not None and shelf.folded:
+            row.panels = panels
+        else:
+            placed += panels
+            y += shelf.height
     return placed
+
+
+def _beside(shelf: Shelf, y: int, ids: Iterator[int]) -> list[dashboard.Panel]:
+    panels = []
+    x = 0
+    for builder, width in shelf.panels:
+        panel = builder.build()
+        panel.id_val = next(ids)
+        panel.grid_pos = dashboard.GridPos(h=shelf.height, w=width, x=x, y=y)
+        panels.append(panel)
+        x += width
+    return panels
 
 
 def _link(uid: str) -> dashboard.DashboardLink:

@@ -116,14 +116,19 @@ def graph(
     *targets: prometheus.Dataquery,
     unit: str,
     no_value: str = "No data",
-    style: Literal["line", "bars", "stack"] = "line",
+    style: Literal["line", "bars"] = "line",
     low: float | None = 0,
     soft_high: float | None = None,
     limits: Sequence[Step] = (),
     decimals: int | None = None,
     dense_legend: bool = True,
+    painted: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
-    """Values over time. ``limits`` draws dashed lines; ``dense_legend`` is a table beside for panels of many lines."""
+    """Values over time.
+
+    ``limits`` draws dashed lines, ``dense_legend`` is a table beside for panels of many lines, ``painted`` gives series
+    whose name means something the colour of it, and no area below, which would drown the others.
+    """
     made = _start(timeseries.Panel(), title, about, targets, no_value).unit(unit)
     legend = common_builders.VizLegendOptions().show_legend(True)
     if dense_legend:
@@ -134,14 +139,22 @@ def graph(
     tooltip = (
         common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
     )
-    made = made.legend(legend).tooltip(tooltip).line_width(1).fill_opacity(8).show_points(common.VisibilityMode.NEVER)
-    made = made.color_scheme(dashboard_builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+    made = (
+        made.legend(legend)
+        .tooltip(tooltip)
+        .line_width(1)
+        .fill_opacity(0 if dense_legend else 8)
+        .show_points(common.VisibilityMode.NEVER)
+    )
+    made = made.color_scheme(dashboard_builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
     if style == "bars":
-        made = made.draw_style(common.GraphDrawStyle.BARS).fill_opacity(60)
-    if style in ("bars", "stack"):
-        made = made.stacking(common_builders.StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
-    if style == "stack":
-        made = made.fill_opacity(25)
+        stacked = common_builders.StackingConfig().mode(common.StackingMode.NORMAL).group("A")
+        made = made.draw_style(common.GraphDrawStyle.BARS).fill_opacity(60).stacking(stacked)
+    for name, colour in (painted or {}).items():
+        properties: dict[str, object] = {"color": {"mode": "fixed", "fixedColor": colour}}
+        if style == "line":
+            properties["custom.fillOpacity"] = 0
+        made = made.override_by_name(name, [dashboard.DynamicConfigValue(*each) for each in properties.items()])
     if low is not None:
         made = made.min(low)
     if soft_high is not None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from grafana.builder import page, queries, variables
-from grafana.builder.meanings import HEALTH, RECORDING
+from grafana.builder.meanings import AS_SOURCE, HEALTH, RECORDING
 from grafana.builder.panels import GREEN, GREY, ORANGE, RED, TEXT, figure, graph, query, timeline
 from grafana.builder.promql import ONE_SESSION, named, per_session, series
 from grafana.builder.tables import Column, grid
@@ -27,8 +27,8 @@ def session(limits: Thresholds) -> page.Page:
             page.Shelf(8, [(_rates(), 12), (_speed(limits), 12)], "Media"),
             page.Shelf(8, [(_lag(limits), 8), (_renditions(limits), 8), (_segments(limits), 8)]),
             page.Shelf(7, [(_bytes(), 8), (_counted(), 8), (_recording(), 8)], "Amounts and recording"),
-            page.Shelf(7, [(_about(), 24)]),
-            page.Shelf(7, [(_profiles(), 24)]),
+            page.Shelf(4, [(_about(), 24)]),
+            page.Shelf(6, [(_profiles(), 24)]),
         ],
     )
 
@@ -196,7 +196,6 @@ def _segments(limits: Thresholds) -> page.Builder:
         query(named(_S, queries.segment_length(_S, limits, "transcoded")), "transcoded {{name}}"),
         unit="s",
         no_value=_SILENT,
-        decimals=2,
         dense_legend=False,
     )
 
@@ -264,12 +263,12 @@ def _profiles() -> page.Builder:
     asked = series(_S, "session_profile_bitrate_bytes_per_second")
     return grid(
         "Renditions that were asked for",
-        "Only where the exporter runs with --profile-series. A height or rate of 0 is that of the source.",
+        "Only where the exporter runs with --profile-series. What is not set is as in the source.",
         [
             Column(title="Rendition", expr=per_session(series(_S, "session_profile_info"), *shape), label="profile"),
-            Column(title="Width", label="width"),
-            Column(title="Height", label="height"),
-            Column(title="Frames per second", label="fps"),
+            Column(title="Width", label="width", meaning=AS_SOURCE),
+            Column(title="Height", label="height", meaning=AS_SOURCE),
+            Column(title="Frames per second", label="fps", meaning=AS_SOURCE),
             Column(title="GOP", label="gop"),
             Column(title="Encoder", label="encoder"),
             Column(title="Bit rate", expr=queries.bits(per_session(asked, "profile")), unit="bps"),

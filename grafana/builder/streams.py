@@ -71,7 +71,7 @@ def table(limits: Thresholds) -> page.Builder:
         ),
         Column(
             title="Livepeer says",
-            expr=f"topk by ({_KEYS}) (1, {series(scope, 'stream_issue_info')})",
+            expr=f"max by ({_KEYS}, issue) (topk by ({_KEYS}) (1, {series(scope, 'stream_issue_info')}))",
             label="issue",
             missing=("–", GREY),
         ),
@@ -121,9 +121,10 @@ def table(limits: Thresholds) -> page.Builder:
     ]
     return grid(
         "Streams",
-        "Only where the exporter runs with --detail=stream and tells of no session. Recorded and failed count sessions.",
+        "Only where the exporter runs with --detail=stream. Recorded and failed count sessions.",
         columns,
         no_value="The exporter tells of sessions: see above",
         drop=("job", "stream_id"),
         worst_first="Issues",
+        long=True,
     )

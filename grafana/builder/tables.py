@@ -10,6 +10,8 @@ from grafana_foundation_sdk.models import common, dashboard
 
 from grafana.builder.panels import DATASOURCE, Step, rows, words
 
+NOTHING: Final = "–"
+
 _Names = Mapping[str, Mapping[str, object]]
 
 COLOURED_TEXT: Final = {"type": "color-text"}
@@ -43,7 +45,14 @@ class Column:
 
 
 def grid(
-    title: str, about: str, columns: Sequence[Column], *, no_value: str, drop: Sequence[str] = (), worst_first: str = ""
+    title: str,
+    about: str,
+    columns: Sequence[Column],
+    *,
+    no_value: str,
+    drop: Sequence[str] = (),
+    worst_first: str = "",
+    long: bool = False,
 ) -> table.Panel:
     """A table of instant queries, one row for each set of labels that the queries share.
 
@@ -54,6 +63,7 @@ def grid(
         no_value: what an empty table says.
         drop: labels that are not shown.
         worst_first: the title of the column to sort by, largest first.
+        long: whether it may have more rows than find room, and needs pages.
     """
     asked = [column for column in columns if column.expr]
     letters = {id(column): chr(ord("A") + number) for number, column in enumerate(asked)}
@@ -77,7 +87,7 @@ def grid(
         made = made.with_transformation(dashboard.DataTransformerConfig(id_val="sortBy", options=sort))
     made = made.with_transformation(dashboard.DataTransformerConfig(id_val="organize", options=organize))
     made = made.cell_height(common.TableCellHeight.SM).footer(
-        common_builders.TableFooterOptions().enable_pagination(True)
+        common_builders.TableFooterOptions().enable_pagination(long)
     )
     for column in columns:
         if column.title:
@@ -98,7 +108,7 @@ def _single(organize: _Names, letter: str) -> _Names:
 
 
 def _properties(column: Column) -> list[dashboard.DynamicConfigValue]:
-    given: dict[str, object] = {}
+    given: dict[str, object] = {"noValue": NOTHING}  # else an empty cell says what an empty table says
     if column.unit:
         given["unit"] = column.unit
     if column.decimals is not None:

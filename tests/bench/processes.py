@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 PATIENCE = 120.0
 """Seconds that a process has to start."""
@@ -19,10 +20,21 @@ KEY = "bench-key"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process that answers on a port."""
+    """A process that answers on a port of loopback; ``output`` is what it has printed since."""
 
     pid: int
     port: int
+    output: TextIO | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def last_line(self) -> str:
+        """What it prints as it ends, which is waited for."""
+        assert self.output is not None
+        return self.output.read().splitlines()[-1]
 
     def cpu(self) -> float:
         """Seconds of CPU that the process has used, all its threads, in user and kernel."""
@@ -53,7 +65,7 @@ def running(arguments: Sequence[str], variables: Mapping[str, str] | None = None
     )
     try:
         assert process.stdout is not None
-        yield Running(process.pid, int(_first_line(process, process.stdout.fileno())))
+        yield Running(process.pid, int(_first_line(process, process.stdout.fileno())), process.stdout)
     finally:
         _end(process)
 

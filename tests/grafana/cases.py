@@ -218,7 +218,7 @@ SESSION_CASES: Final = (
     Case(STARVING, "for three minutes", session(source_segments_duration_seconds=_speed(0.5, 561)), 640 + 180, 1),
     Case(STARVING, "not for three minutes", session(source_segments_duration_seconds=_speed(0.5, 561)), 600 + 170, 0),
     Case(STARVING, "it went on", session(source_segments_duration_seconds=_speed(0.5, 0, 1224)), 1224 + 270, 1),
-    Case(STARVING, "it has recovered", session(source_segments_duration_seconds=_speed(0.5, 0, 1224)), 1224 + 380, 0),
+    Case(STARVING, "it has recovered", session(source_segments_duration_seconds=_speed(0.5, 0, 1224)), 1224 + 310, 0),
     Case(
         STARVING,
         "nothing is written any more",

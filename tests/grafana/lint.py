@@ -194,7 +194,7 @@ def grid_is_tidy(dashboard: Json) -> Iterator[str]:
     ids = [panel.get("id") for panel in panels(dashboard)]
     if None in ids or len(set(ids)) != len(ids):
         yield "ids missing or not unique"
-    for panel in panels(dashboard):
+    for panel in dashboard["panels"]:  # what is folded up into a row takes no room
         at = panel["gridPos"]
         if at["x"] < 0 or at["x"] + at["w"] > 24:
             yield f"{panel['title']}: outside"

@@ -14,9 +14,8 @@ from tests.grafana.pages import GRAFANA
 def _committed() -> dict[str, bytes]:
     return {
         f"{folder}/{path.name}": path.read_bytes()
-        for folder in assets.FOLDERS
-        for path in (GRAFANA / folder).iterdir()
-        if path.suffix in (".json", ".yaml")
+        for folder, ending in {"dashboards": ".json", "rules": ".yaml"}.items()
+        for path in (GRAFANA / folder).glob(f"*{ending}")
     }
 
 

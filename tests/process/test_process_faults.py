@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.canary import KEY, MARK
 from tests.support.running import COMMAND, ROOT, Exporter, environment, run, running_exporter, until
-from tests.support.simulated import Upstream, answering, aside, row, silent
+from tests.support.simulated import Upstream, answering, aside, live, silent
 
 pytestmark = pytest.mark.process
 
@@ -33,7 +33,7 @@ def auth_failures(exporter: Exporter) -> float | None:
 
 @pytest.fixture(scope="module")
 def upstream() -> Upstream:
-    return Upstream([row(1), row(2, name="nasty \n\x1b[31m%s%d\u202e name")])
+    return Upstream([live(1), live(2, name="nasty \n\x1b[31m%s%d\u202e name")])
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def read_on(scrape: socket.socket) -> bytes:
 @pytest.fixture(scope="module")
 def crowd() -> Iterator[str]:
     """An account whose page is larger than what the system holds for a connection."""
-    with aside(Upstream([row(number, name="n" * 120) for number in range(4000)])) as url:
+    with aside(Upstream([live(number, name="n" * 120) for number in range(4000)])) as url:
         yield url
 
 
@@ -305,7 +305,7 @@ def test_R09_without_a_key_it_runs_and_looks_for_one_at_every_interval(base_url:
 
 
 def test_R10_a_rotated_key_is_used_within_one_poll_and_an_empty_read_keeps_the_old_one(tmp_path: Path) -> None:
-    upstream = Upstream([row(1)])
+    upstream = Upstream([live(1)])
     for name, key in (("first", KEY), ("second", f"{KEY}-2")):
         (tmp_path / name).write_text(key)
     file = tmp_path / "key"
@@ -399,7 +399,7 @@ def _answers(exporter: Exporter) -> bool:
 
 
 def test_a_failing_upstream_leaves_pages_and_probes_alone(tmp_path: Path) -> None:
-    upstream = Upstream([row(1)])
+    upstream = Upstream([live(1)])
     upstream.instead = answering(500, b'{"errors": ["no"]}')
     with aside(upstream) as url, running_exporter("--base-url", url, *QUICK) as exporter:
         exporter.wait_for("poll failed")

@@ -6,10 +6,14 @@ answers 200 in under a second with a body that prometheus-client's parser of eac
 
 import asyncio
 import gzip
+import io
+import logging
+import ssl
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpx
@@ -20,12 +24,15 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from exporter import landing, web
-from exporter.app import Outside, create_board, create_poller, open_studio
+from exporter.app import Outside, create_board, create_poller, create_trust, open_studio
+from exporter.board import Board
 from exporter.catalogue import PREFIX
 from exporter.exposition import Format
+from exporter.logs import OWN, configure
 from exporter.poller import Poller
 from exporter.process import Process
 from exporter.settings import Settings
+from exporter.studio import open_trust
 from exporter.telemetry import Telemetry
 from tests.support.canary import KEY, heard
 from tests.support.rows import START
@@ -63,8 +70,8 @@ class Time:
 class Scrape:
     """What one scrape showed: every sample by its name and labels."""
 
-    samples: Mapping[tuple[str, frozenset[tuple[str, str]]], float]
-    text: str
+    samples: Mapping[tuple[str, frozenset[tuple[str, str]]], float] = field(repr=False)
+    text: str = field(repr=False)
 
     def all(self, name: str, /, **labels: str) -> list[tuple[dict[str, str], float]]:
         """The samples of a name (the prefix left out) that have these labels, among others."""
@@ -108,13 +115,15 @@ class Harness:
 
     Attributes:
         poller: polls when it is told to.
+        board: where it publishes.
         time: the clocks that everything goes by.
         learnt: the secrets that the logs were told of.
         shown: what the last scrape showed.
     """
 
-    def __init__(self, poller: Poller, app: ASGIApp, clocks: Time, learnt: list[str]) -> None:
+    def __init__(self, poller: Poller, board: Board, app: ASGIApp, clocks: Time, learnt: list[str]) -> None:
         self.poller = poller
+        self.board = board
         self.app = app
         self.time = clocks
         self.learnt = learnt
@@ -125,7 +134,7 @@ class Harness:
         polling = asyncio.create_task(self.poller.poll())
         try:
             await asyncio.sleep(0.01)
-            await self.scrape()
+            parse_all(await self.get(Format.TEXT), Format.TEXT)
             wait = await polling
         finally:
             polling.cancel()
@@ -199,7 +208,8 @@ async def harness(url: str, *, jitter: float = 0.5, **settings: Any) -> AsyncIte
     account = chosen.accounts[0]
     telemetry = Telemetry(account.name)
     async with AsyncExitStack() as resources:
-        studio = await open_studio(account, chosen, outside, telemetry, resources)
+        trust = create_trust(chosen) if chosen.ca_file else _usual_trust()
+        studio = await open_studio(account, chosen, outside, telemetry, resources, trust)
         poller = create_poller(account, chosen, outside, studio, telemetry, board)
         poller.begin()
 
@@ -210,4 +220,23 @@ async def harness(url: str, *, jitter: float = 0.5, **settings: Any) -> AsyncIte
 
         health = web.Health(alive=lambda: True, ready=lambda: True)
         app = web.create_app(board, process, health, people, metrics_path="/metrics")
-        yield Harness(poller, app, clocks, learnt)
+        yield Harness(poller, board, app, clocks, learnt)
+
+
+@cache
+def _usual_trust() -> ssl.SSLContext:
+    return open_trust(ca_file=None, trust_env=False)
+
+
+@contextmanager
+def written() -> Iterator[io.StringIO]:
+    """What the program logs at debug, without the help of the redactor."""
+    logger, stream = logging.getLogger(OWN), io.StringIO()
+    handlers, level = logger.handlers[:], logger.level
+    configure("debug", "json", stream, redact=str, root=logger)
+    try:
+        yield stream
+    finally:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        heard.take("a log of the harness", stream.getvalue())

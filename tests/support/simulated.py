@@ -10,44 +10,17 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from exporter.simulator.api import Row, create_app
+from exporter.simulator.api import create_app
 from exporter.simulator.serve import serving
 from tests.support.canary import KEY
-
-STREAM_KEY = "stre-amke-y000-0001"
-"""The ingest credential in every row."""
+from tests.support.rows import Row, row
 
 
-def row(number: int, *, age: float = 10.0, **changes: Any) -> Row:
-    """A whole session of a stream of its own, active and healthy, seen `age` seconds ago; every field has a value."""
-    moment = int(time.time() * 1000)
-    return {
-        "id": f"{number:08x}-0000-4000-8000-000000000000",
-        "kind": "session",
-        "name": f"stream {number}",
-        "userId": "user-of-nobody",
-        "projectId": "project-1",
-        "parentId": f"parent-{number}",
-        "playbackId": f"playback-{number}",
-        "createdAt": moment - 600_000,
-        "lastSeen": moment - int(age * 1000),
-        "sourceSegments": 300,
-        "transcodedSegments": 900,
-        "sourceSegmentsDuration": 600.5,
-        "transcodedSegmentsDuration": 1801.5,
-        "sourceBytes": 300_000_000,
-        "transcodedBytes": 450_000_000,
-        "ingestRate": 500_000.5,
-        "outgoingRate": 750_000.25,
-        "isHealthy": True,
-        "issues": [],
-        "record": True,
-        "recordingStatus": "waiting",
-        "profiles": [
-            {"name": "720p", "width": 1280, "height": 720, "bitrate": 3_000_000, "fps": 30, "gop": "2.0"},
-        ],
-        "parentStream": {"id": f"parent-{number}", "streamKey": STREAM_KEY},
-    } | changes
+def live(number: int, /, *, age: float = 10.0, **fields: Any) -> Row:
+    """A session as `tests.support.rows` makes it, seen `age` seconds ago by the real clock."""
+    now = time.time()
+    times = {"createdAt": int(now - age - 600) * 1000, "lastSeen": int((now - age) * 1000)}
+    return row(number, **(times | fields))
 
 
 class Upstream:

@@ -37,12 +37,14 @@ class Upstream:
         script: what it plays; a test may change it from one poll to the next.
         requests: what it was asked, in order.
         connections: how many were opened.
+        port: where it listens.
     """
 
     def __init__(self, script: Script) -> None:
         self.script = script
         self.requests: list[Request] = []
         self.connections = 0
+        self.port = 0
         self.url = ""
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -91,8 +93,8 @@ async def upstream(script: Script, *, tls: ssl.SSLContext | None = None) -> Asyn
     """A scripted server on a free loopback port as long as the context lasts."""
     player = Upstream(script)
     server = await asyncio.start_server(player.serve, "127.0.0.1", 0, ssl=tls)
-    port = server.sockets[0].getsockname()[1]
-    player.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/api"
+    player.port = server.sockets[0].getsockname()[1]
+    player.url = f"{'https' if tls else 'http'}://127.0.0.1:{player.port}/api"
     try:
         yield player
     finally:

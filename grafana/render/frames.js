@@ -1,0 +1,51 @@
+// From Prometheus's answers to Grafana's data frames, the way Grafana's Prometheus data source makes them.
+
+import { FieldType, renderLegendFormat, toDataFrame } from '@grafana/data';
+
+/** The frames of a panel: one per series, or one per query where the panel asks for tables. */
+export function frames(panel, results) {
+  const targets = panel.targets ?? [];
+  return targets.flatMap((target) => {
+    const result = results[`${panel.id}/${target.refId}`] ?? [];
+    return target.format === 'table'
+      ? [table(target, result, targets.length > 1)]
+      : result.map((series) => line(target, series));
+  });
+}
+
+function line(target, series) {
+  const points = series.values ?? [series.value];
+  const config = { displayNameFromDS: legend(target, series.metric) };
+  return toDataFrame({
+    refId: target.refId,
+    fields: [
+      { name: 'Time', type: FieldType.time, values: points.map(([time]) => time * 1000), config: {} },
+      { name: 'Value', type: FieldType.number, labels: series.metric, values: points.map(([, value]) => Number(value)), config },
+    ],
+  });
+}
+
+function legend(target, labels) {
+  if (target.legendFormat && target.legendFormat !== '__auto') {
+    return renderLegendFormat(target.legendFormat, labels);
+  }
+  return Object.entries(labels).map(([name, value]) => `${name}="${value}"`).join(', ') || target.expr;
+}
+
+function table(target, result, several) {
+  const labels = [...new Set(result.flatMap((series) => Object.keys(series.metric)))].sort();
+  const value = several ? `Value #${target.refId}` : 'Value';
+  return toDataFrame({
+    refId: target.refId,
+    fields: [
+      { name: 'Time', type: FieldType.time, values: result.map((series) => series.value[0] * 1000), config: {} },
+      ...labels.map((name) => ({
+        name,
+        type: FieldType.string,
+        values: result.map((series) => series.metric[name] ?? ''),
+        config: { filterable: true },
+      })),
+      { name: value, type: FieldType.number, values: result.map((series) => Number(series.value[1])), config: {} },
+    ],
+  });
+}

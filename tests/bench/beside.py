@@ -1,0 +1,90 @@
+"""This program with polls back to back instead of on a clock, in a process of its own.
+
+Prints its port; and when it ends, as one JSON object, how many polls it did, how much memory was resident after each,
+and the longest time for which the event loop did nothing else.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass, field
+
+from exporter.listener import Listener
+from exporter.settings import Address
+from exporter.studio import open_client, open_trust
+from tests.bench.contestants import Ours
+from tests.bench.processes import Running
+
+_BEAT = 0.001
+
+
+@dataclass(slots=True)
+class Diary:
+    """What happened.
+
+    Attributes:
+        memory: resident bytes after each poll.
+        gaps: per poll the longest time between two beats of the loop that were to be a millisecond apart, seconds.
+    """
+
+    memory: list[int] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+
+
+async def _run(options: argparse.Namespace) -> Diary:
+    diary = Diary()
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with open_client(open_trust(ca_file=None, trust_env=False), trust_env=False, connections=4) as client:
+        ours = Ours(client, f"{options.url}/api")
+        listener = Listener(ours.app, Address("127.0.0.1", 0))
+        await listener.start()
+        gc.freeze()  # as the daemon does
+        await ours.poll()
+        print(listener.port, flush=True)
+        running = Running(os.getpid(), listener.port)
+        longest = [0.0]
+        beating = asyncio.create_task(_beat(longest))
+        while not stop.is_set() and (options.polls is None or len(diary.memory) < options.polls):
+            if options.idle:
+                await stop.wait()
+                break
+            if options.change:
+                await client.post(f"{options.url}{options.change}")
+            longest[0] = 0.0
+            await ours.poll()
+            await asyncio.sleep(_BEAT)  # so that the end of the poll is seen
+            diary.gaps.append(longest[0])
+            diary.memory.append(running.memory())
+        if options.polls is None:
+            await stop.wait()
+        beating.cancel()
+        await listener.stop(grace=0.1)
+    return diary
+
+
+async def _beat(longest: list[float]) -> None:
+    last = time.perf_counter()
+    while True:
+        await asyncio.sleep(_BEAT)
+        now = time.perf_counter()
+        longest[0] = max(longest[0], now - last)
+        last = now
+
+
+def main() -> None:
+    """Poll until a signal says stop, or until so many polls are done."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--url", required=True, help="of the upstream")
+    parser.add_argument("--polls", type=int)
+    parser.add_argument("--change", help="path that is posted to before each poll")
+    parser.add_argument("--idle", action="store_true", help="poll once only")
+    print(json.dumps(asdict(asyncio.run(_run(parser.parse_args())))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""This program and the obvious one inside one process, polling from a tape: what is measured then is not the network."""
+
+import random
+import re
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import httpx
+from starlette.types import ASGIApp, Message
+
+from exporter import web
+from exporter.app import Outside, create_board, create_poller
+from exporter.process import Process
+from exporter.settings import Settings
+from exporter.studio import ServerClock, Studio
+from exporter.telemetry import Telemetry
+from tests.bench.obvious import Obvious, create_app
+from tests.bench.processes import KEY
+from tests.bench.report import OURS
+from tests.bench.scraper import ACCEPT
+
+BASE_URL = "http://127.0.0.1:9/api"
+OBVIOUS = "the obvious program"
+_TIMES = re.compile(r"\d{13}")
+
+
+class Tape(httpx.AsyncBaseTransport):
+    """A network that answers a question from memory when it has heard it before.
+
+    What questions have in common but for the times in them counts as the same question.
+
+    Args:
+        upstream: answers what is new.
+    """
+
+    def __init__(self, upstream: ASGIApp) -> None:
+        self._upstream = httpx.ASGITransport(upstream)
+        self._heard: dict[str, tuple[httpx.Headers, bytes]] = {}
+
+    def forget(self) -> None:
+        """Ask the upstream anew."""
+        self._heard.clear()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        question = _TIMES.sub("T", str(request.url))
+        if question not in self._heard:
+            answer = await self._upstream.handle_async_request(request)
+            self._heard[question] = answer.headers, await answer.aread()
+        headers, body = self._heard[question]
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(body), request=request)
+
+
+class Contestant(Protocol):
+    """A program that can be told to poll, and asked for its page."""
+
+    name: str
+    path: str
+    app: ASGIApp
+
+    async def rehearse(self) -> None:
+        """Ask everything that a poll asks, and change nothing."""
+
+    async def poll(self) -> None:
+        """Poll once."""
+
+
+class Ours:
+    """This program.
+
+    Args:
+        client: the network.
+        base_url: of the API.
+    """
+
+    name = OURS
+    path = "/metrics"
+
+    def __init__(self, client: httpx.AsyncClient, base_url: str = BASE_URL) -> None:
+        settings = Settings(base_url=base_url, max_series=100_000_000)
+        account = settings.accounts[0]
+        outside = Outside(time.time, time.monotonic, random.random, learn=lambda _: None)
+        telemetry = Telemetry(account.name)
+        board = create_board(settings, outside)
+        self._studio = Studio(
+            client,
+            base_url,
+            key=lambda: KEY,
+            clock=ServerClock(time.time, time.monotonic),
+            meter=telemetry,
+            monotonic=time.monotonic,
+            jitter=random.random,
+            request_timeout=60.0,
+            concurrency=account.walk_concurrency,
+        )
+        self._poller = create_poller(account, settings, outside, self._studio, telemetry, board)
+        self._poller.begin()
+        process = Process(revision="bench", series=board.series, series_limit=0, shard=(0, 1), now=time.time)
+        health = web.Health(alive=lambda: True, ready=lambda: True)
+        self.app: ASGIApp = web.create_app(board, process, health, lambda: "", metrics_path=self.path)
+
+    async def rehearse(self) -> None:
+        """Ask everything that a poll asks, and change nothing."""
+        await self._studio.sessions(self._poller.plan.scope)
+
+    async def poll(self) -> None:
+        """Poll once.
+
+        Raises:
+            RuntimeError: the poll failed, and so did the benchmark.
+        """
+        await self._poller.poll()
+        if self._poller.status.failure is not None:
+            raise RuntimeError(f"a poll failed: {self._poller.status.failure}")
+
+
+class Theirs:
+    """The obvious program.
+
+    Args:
+        client: the network.
+        base_url: of the API.
+    """
+
+    name = OBVIOUS
+    path = "/metrics/"
+
+    def __init__(self, client: httpx.AsyncClient, base_url: str = BASE_URL) -> None:
+        self._obvious = Obvious(client, base_url)
+        self.app: ASGIApp = create_app(self._obvious, interval=3600)
+
+    async def rehearse(self) -> None:
+        """Ask everything that a poll asks, and change nothing."""
+        await self._obvious.fetch()
+
+    async def poll(self) -> None:
+        """Poll once."""
+        await self._obvious.poll()
+
+
+BY_NAME: dict[str, Callable[[httpx.AsyncClient], Contestant]] = {"ours": Ours, "obvious": Theirs}
+"""What makes each of them, for the command lines."""
+
+
+async def scrape(contestant: Contestant) -> bytes:
+    """Ask for the page as Prometheus does, but without a socket; the body is compressed.
+
+    Raises:
+        RuntimeError: the answer is not 200.
+    """
+    messages: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    headers = [(b"host", b"localhost"), (b"accept", ACCEPT.encode()), (b"accept-encoding", b"gzip")]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": contestant.path,
+        "raw_path": contestant.path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+    }
+    await contestant.app(scope, receive, send)
+    if messages[0]["status"] != 200:
+        raise RuntimeError(f"{contestant.name} answered {messages[0]['status']}")
+    return b"".join(message.get("body", b"") for message in messages)

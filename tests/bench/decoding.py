@@ -1,0 +1,116 @@
+"""P5: reading pages, next to the least that msgspec can do for the same fields."""
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from exporter.session import Reading, read_page
+from exporter.simulator.dense import dense_rows
+from exporter.simulator.query import Row
+from tests.bench.report import OURS, Figure, Findings, Verdict
+
+PAGE = 1000
+RAW = "raw msgspec"
+GOOD = "reading good pages"
+ONE_BAD = "reading, one bad value to a page"
+REFUSED = "reading, one value to a page that msgspec refuses"
+NAMES = {ONE_BAD: ("sourceBytes", "range"), REFUSED: ("sourceBytes", "not_finite")}
+
+
+class Profile(msgspec.Struct, gc=False):
+    """One rendition, with the fields that we read, and nothing asked of them."""
+
+    name: str | None = None
+    width: float | None = None
+    height: float | None = None
+    bitrate: float | None = None
+    fps: float | None = None
+    gop: str | None = None
+    encoder: str | None = None
+
+
+class Raw(msgspec.Struct, gc=False, rename="camel"):
+    """One session, likewise."""
+
+    id: str
+    name: str | None = None
+    parent_id: str | None = None
+    created_at: float | None = None
+    last_seen: float | None = None
+    source_segments: float | None = None
+    transcoded_segments: float | None = None
+    source_segments_duration: float | None = None
+    transcoded_segments_duration: float | None = None
+    source_bytes: float | None = None
+    transcoded_bytes: float | None = None
+    ingest_rate: float | None = None
+    outgoing_rate: float | None = None
+    is_healthy: bool | None = None
+    issues: tuple[str, ...] | None = None
+    record: bool | None = None
+    recording_status: str | None = None
+    recording_url: str | None = None
+    mp4_url: str | None = None
+    playback_id: str | None = None
+    project_id: str | None = None
+    profiles: tuple[Profile, ...] | None = None
+
+
+def compare(sessions: int, rounds: int) -> Findings:
+    """Our reader and raw msgspec in turns, on good pages; then our reader on pages with one bad value each.
+
+    Raises:
+        RuntimeError: something else than the bad value was lost.
+    """
+    now = time.time()
+    rows = dense_rows(sessions, seed=1, now=now)
+    pages = [rows[start : start + PAGE] for start in range(0, sessions, PAGE)]
+    good = [msgspec.json.encode(page) for page in pages]
+    bad = [msgspec.json.encode(_spoilt(page, -1)) for page in pages]
+    refused = [msgspec.json.encode(_spoilt(page, -1)).replace(b'"sourceBytes":-1', b'"sourceBytes":NaN') for page in pages]
+    for what, bodies in ((ONE_BAD, bad), (REFUSED, refused)):
+        _lost_one([read_page(body, now) for body in bodies], sessions, NAMES[what])
+    decoder = msgspec.json.Decoder(list[Raw])
+    found = _in_turns(
+        {
+            (GOOD, RAW): lambda: [decoder.decode(body) for body in good],
+            (GOOD, OURS): lambda: [read_page(body, now) for body in good],
+            (ONE_BAD, OURS): lambda: [read_page(body, now) for body in bad],
+            (REFUSED, OURS): lambda: [read_page(body, now) for body in refused],
+        },
+        sessions,
+        rounds,
+    )
+    raw, ours, one_bad, _ = (figure.median for figure in found)
+    return Findings(
+        found,
+        (
+            Verdict("P5", "reading good pages, to raw msgspec", 1.1, ours / raw),
+            Verdict("P5", "reading with one bad value to a page, to raw msgspec on good ones", 2.5, one_bad / raw),
+        ),
+    )
+
+
+def _spoilt(page: list[Row], value: float) -> list[Row]:
+    # The last item: everything before it is decoded in vain.
+    return [*page[:-1], page[-1] | {"sourceBytes": value}]
+
+
+def _lost_one(readings: list[Reading], sessions: int, fault: tuple[str, str]) -> None:
+    if sum(len(reading.sessions) for reading in readings) != sessions:
+        raise RuntimeError("sessions were lost")
+    if any(dict(reading.invalid_values) != {fault: 1} for reading in readings):
+        raise RuntimeError("not exactly the bad value was lost")
+
+
+def _in_turns(
+    contestants: dict[tuple[str, str], Callable[[], object]], sessions: int, rounds: int
+) -> tuple[Figure, ...]:
+    seconds: dict[tuple[str, str], list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, read in contestants.items():
+            began = time.process_time()
+            read()
+            seconds[name].append((time.process_time() - began) * 1000)
+    return tuple(Figure(what, who, sessions, "ms", tuple(values)) for (what, who), values in seconds.items())

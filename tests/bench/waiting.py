@@ -1,0 +1,75 @@
+"""P4: how long a scrape waits while polls run back to back."""
+
+import json
+import time
+from collections.abc import Sequence
+
+from tests.bench.processes import Running, running
+from tests.bench.report import OURS, Figure, Findings, Verdict
+from tests.bench.scraper import Scraper
+
+BODY = 100_000
+BYTES_PER_SESSION = 640
+"""Compressed, of a page; so many sessions make a body of 100 kB."""
+
+PACE = 0.004
+IDLE = f"{OURS}, idle"
+BUSY = f"{OURS}, polling"
+
+
+def compare(rounds: int, scrapes: int, *, crowd: int) -> Findings:
+    """Scrapes of a body of 100 kB, idle and while polling; then the longest gap of the loop with many sessions."""
+    count = BODY // BYTES_PER_SESSION
+    waits: dict[str, list[float]] = {IDLE: [], BUSY: []}
+    with running(["tests.bench.upstream", "--sessions", str(count)]) as upstream:
+        for _ in range(rounds):
+            for name, flags in ((IDLE, ["--idle"]), (BUSY, ["--change", "/change?share=0.05"])):
+                with running(["tests.bench.beside", "--url", upstream.url, *flags]) as program:
+                    waits[name] += scraped(program, scrapes)
+    high = {name: percentile(values, 0.99) for name, values in waits.items()}
+    figures = [
+        Figure("scrape of 100 kB, every 4 ms", name, count, "ms", tuple(each * 1000 for each in values))
+        for name, values in waits.items()
+    ]
+    figures += [Figure("the same, p99", name, count, "ms", (value * 1000,)) for name, value in high.items()]
+    gaps = _gaps(crowd, polls=3 * rounds)
+    figures.append(Figure("longest gap of the loop in a poll", OURS, crowd, "ms", tuple(gap * 1000 for gap in gaps)))
+    return Findings(
+        tuple(figures),
+        (
+            Verdict("P4", "p99 of a scrape while polling, to the idle p99", 5, high[BUSY] / high[IDLE]),
+            Verdict("P4", "p99 of a scrape while polling", 10, high[BUSY] * 1000, "ms"),
+            Verdict("P4", f"longest gap of the loop, {crowd:,} sessions", 20, max(gaps) * 1000, "ms"),
+        ),
+    )
+
+
+def scraped(program: Running, count: int) -> list[float]:
+    """Seconds of each scrape, begun one every 4 ms; one that is late because of another waits for both."""
+    found = []
+    with Scraper(program.port) as scraper:
+        scraper.scrape()
+        due = time.perf_counter()
+        for _ in range(count):
+            due += PACE
+            if (ahead := due - time.perf_counter()) > 0:
+                time.sleep(ahead)
+            began = max(due, time.perf_counter()) if ahead > 0 else due
+            scraper.scrape()
+            found.append(time.perf_counter() - began)
+    return found
+
+
+def percentile(values: Sequence[float], part: float) -> float:
+    """The value that so great a part of them does not exceed."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
+
+
+def _gaps(sessions: int, polls: int) -> list[float]:
+    with (
+        running(["tests.bench.upstream", "--sessions", str(sessions)]) as upstream,
+        running(
+            ["tests.bench.beside", "--url", upstream.url, "--change", "/change?share=0.05", "--polls", str(polls)]
+        ) as program,
+    ):
+        return list(json.loads(program.last_line())["gaps"])

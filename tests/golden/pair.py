@@ -1,0 +1,45 @@
+"""A page of JSON in, the exposition out, both through real sockets; no clock but the test's own."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from exporter.catalogue import PREFIX
+from exporter.exposition import Format
+from exporter.listener import Listener
+from exporter.settings import Address
+from tests.support.harness import harness
+from tests.support.upstream import Request, reply, upstream
+
+PAGE: Final = Path(__file__).with_name("page.json")
+METRICS: Final = Path(__file__).with_name("metrics.txt")
+
+LEFT_OUT: Final = (f"{PREFIX}exporter_", "process_", "python_")
+"""Families that tell of the process and of how it polls: they vary, or have tests of their own."""
+
+
+async def exposition() -> str:
+    """What the program shows of the page to a client that takes no compression."""
+
+    async def script(request: Request) -> AsyncIterator[bytes]:
+        the_window = len(json.loads(request.query["filters"])) == 1
+        yield reply(PAGE.read_bytes() if the_window else b"[]")
+
+    async with upstream(script) as server, harness(server.url) as program:
+        await program.poll()
+        listener = Listener(program.app, Address("127.0.0.1", 0))
+        await listener.start()
+        try:
+            async with httpx.AsyncClient(trust_env=False) as client:
+                url = f"http://127.0.0.1:{listener.port}/metrics"
+                answer = await client.get(url, headers={"Accept": Format.TEXT.value, "Accept-Encoding": "identity"})
+        finally:
+            await listener.stop(1.0)
+    return "".join(line for line in answer.text.splitlines(keepends=True) if not _family(line).startswith(LEFT_OUT))
+
+
+def _family(line: str) -> str:
+    return line.split()[2] if line.startswith("#") else line

@@ -1,0 +1,237 @@
+"""Rows S01 to S11 of the fault matrix, asked of the real command; `tests/web` has more of them for the listener."""
+
+import asyncio
+import gzip
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from tests.support.canary import KEY, MARK, Ear, heard
+from tests.support.rows import Row
+from tests.support.running import Answer, Exporter, run, running_exporter
+from tests.support.simulated import Upstream, aside, live
+from tests.web.wire import Wire
+
+pytestmark = pytest.mark.process
+
+SESSIONS = 600
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+class Generations:
+    """An account whose every session shows in its values how often the sessions were asked for."""
+
+    def __init__(self) -> None:
+        self._rows = [live(number) for number in range(SESSIONS)]
+        self._generation = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        self._generation += 1
+        return ({**row, "sourceSegments": self._generation, "ingestRate": self._generation} for row in self._rows)
+
+
+class Stepping(Upstream):
+    """An upstream whose sessions all change together, from one request to the next."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self._generations = Generations()
+
+    def rows(self, now: float) -> list[Row]:
+        return list(self._generations)
+
+
+@pytest.fixture(scope="module")
+def exporter() -> Iterator[Exporter]:
+    with aside(Stepping()) as url, running_exporter("--base-url", url, "--poll-interval", "1s") as exporter:
+        exporter.wait_for("poll finished")
+        yield exporter
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/livez", "/readyz"])
+def test_S01_head_answers_as_get_without_a_body(exporter: Exporter, path: str) -> None:
+    get, head = exporter.ask(path), exporter.ask(path, "HEAD")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert int(head.headers["content-length"]) == pytest.approx(len(get.body), rel=0.1)  # a poll may lie between
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/livez"])
+def test_S02_other_methods_are_405_with_allow(exporter: Exporter, method: str, path: str) -> None:
+    answer = exporter.ask(path, method)
+    assert answer.status == 405
+    assert sorted(answer.headers["allow"].split(", ")) == ["GET", "HEAD"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing", "/metrics/", "/livez/", "//metrics", "/metrics/more", "/Metrics", "/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd", "/metrics%00", "/metrics%2f", "/static/..%2f..%2fetc/passwd", "/favicon.ico",
+    ],
+)  # fmt: skip
+def test_S03_unknown_paths_are_404(exporter: Exporter, path: str) -> None:
+    answer = exporter.ask(path)
+    assert answer.status == 404
+    assert "location" not in answer.headers
+
+
+def test_S04_beside_300_idle_and_slow_sockets_a_scrape_is_quick_and_memory_bounded(exporter: Exporter) -> None:
+    exporter.ask()
+    threads, memory = exporter.status("Threads"), exporter.status("VmRSS")
+    crowd = [exporter.connect() for _ in range(300)]
+    try:
+        for place, each in enumerate(crowd):
+            each.sendall((b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\nX: ")[place % 3])
+        began = time.monotonic()
+        assert exporter.ask().status == 200
+        assert time.monotonic() - began < 3  # "under a second", on a machine that others load as well
+        assert exporter.status("Threads") <= threads + 2
+        assert exporter.status("VmRSS") < memory + 64 * 1024
+    finally:
+        for each in crowd:
+            each.close()
+
+
+def test_S05_an_over_long_url_or_header_is_refused(exporter: Exporter) -> None:
+    assert exporter.ask("/metrics?" + "x" * 70_000).status == 414
+    assert exporter.ask("/metrics", X_Long="x" * 70_000).status == 431
+    assert exporter.ask().status == 200
+
+
+def generation_of(page: bytes) -> float:
+    """The generation that a page shows, and that it shows no other."""
+    values = Answer(200, {}, page).values
+    prefix = "livepeer_studio_session_source_segments{"
+    shown = {value for name, value in values.items() if name.startswith(prefix)}
+    assert len(shown) == 1
+    assert sum(name.startswith(prefix) for name in values) == SESSIONS
+    generation = shown.pop()
+    assert values['livepeer_studio_ingest_rate_bytes_per_second{account="default"}'] == generation * SESSIONS
+    assert values["livepeer_studio_exporter_series"] > SESSIONS
+    return generation
+
+
+def test_S06_200_parallel_scrapes_each_see_exactly_one_generation(exporter: Exporter) -> None:
+    async def scrape(encoding: str) -> bytes:
+        wire = await Wire.to(exporter.port)
+        head = f"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {encoding}\r\n\r\n"
+        answer = await wire.ask(head.encode())
+        await wire.close()
+        assert answer.status == 200
+        return gzip.decompress(answer.body) if encoding == "gzip" else answer.body
+
+    async def rounds() -> set[float]:
+        seen: set[float] = set()
+        while len(seen) < 3:  # go on until polls have swapped the page twice
+            encodings = ["gzip", "identity"] * (4 if seen else 100)
+            seen |= {generation_of(page) for page in await asyncio.gather(*map(scrape, encodings))}
+        return seen
+
+    assert len(asyncio.run(asyncio.wait_for(rounds(), 60))) >= 3
+
+
+def parsed(answer: Answer) -> int:
+    """How many families a page has, read as what it says it is."""
+    body = gzip.decompress(answer.body) if answer.headers.get("content-encoding") == "gzip" else answer.body
+    parse = parse_openmetrics if answer.headers["content-type"] == OPENMETRICS else parse_text
+    return len(list(parse(body.decode())))
+
+
+@pytest.mark.parametrize(
+    ("accept", "encoding", "form", "packed"),
+    [
+        ("*/*", "gzip", TEXT, True),
+        ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3", "gzip", OPENMETRICS, True),
+        ("application/openmetrics-text", "gzip;q=0", OPENMETRICS, False),
+        ("application/openmetrics-text;version=0.0.1", "identity", TEXT, False),
+        ("image/png", "br, zstd", TEXT, False),
+        ("\xff;;q=\u00b2,,", "\xff;q=2", TEXT, False),
+    ],
+)
+def test_S07_format_and_compression_are_what_was_asked_for(
+    exporter: Exporter, accept: str, encoding: str, form: str, packed: bool
+) -> None:
+    answer = exporter.ask("/metrics", Accept=accept, Accept_Encoding=encoding)
+    assert (answer.status, answer.headers["content-type"]) == (200, form)
+    assert (answer.headers.get("content-encoding") == "gzip") is packed
+    assert parsed(answer) > 40
+
+
+header = st.text(st.characters(min_codepoint=33, max_codepoint=255, blacklist_characters="\x7f"), max_size=200)
+
+
+@settings(max_examples=100)
+@given(accept=header, encoding=header)
+def test_S07_no_header_whatever_is_an_error(exporter: Exporter, accept: str, encoding: str) -> None:
+    answer = exporter.ask("/metrics", "HEAD", Accept=accept, Accept_Encoding=encoding)
+    assert (answer.status, answer.headers["content-type"] in (TEXT, OPENMETRICS)) == (200, True)
+
+
+def test_S08_slow_readers_hold_little_memory(exporter: Exporter) -> None:
+    exporter.ask()
+    memory = exporter.status("VmRSS")
+    crowd = [exporter.connect() for _ in range(100)]
+    try:
+        for each in crowd:
+            each.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert exporter.ask().status == 200
+        assert exporter.status("VmRSS") < memory + 64 * 1024
+    finally:
+        for each in crowd:
+            each.close()
+
+
+@pytest.mark.parametrize(
+    "noise", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GARBAGE\r\n\r\n", b"GET\x00/ HTTP/9\r\n\r\n", b"\r\n\x00"]
+)
+def test_S09_what_is_no_request_is_closed_with_at_most_a_debug_line(exporter: Exporter, noise: bytes) -> None:
+    before = len(exporter.lines)
+    with exporter.connect() as connection:
+        connection.sendall(noise + b"\r\n\r\n")
+        while connection.recv(4096):
+            pass
+    assert exporter.ask().status == 200
+    assert not [line for line in exporter.lines[before:] if '"level": "debug"' not in line and "poll" not in line]
+
+
+def test_S11_no_byte_that_leaves_the_program_holds_the_key_or_what_opens_a_stream(tmp_path: Path) -> None:
+    secrets = Ear(b"stream-key-that-stays-secret")
+    watching = (Ear(b"playback-1"), Ear(b"example.invalid"))
+    upstream = Upstream([live(1, name="x" * 300), live(2, isHealthy=False, issues=["something"]), live(3, lastSeen=1)])
+    with aside(upstream) as url, running_exporter("--base-url", url, "--poll-interval", "1s") as exporter:
+        exporter.wait_for("poll finished")
+        pages = [exporter.ask(path).body for path in ("/", "/metrics", "/livez", "/readyz", "/nothing")]
+        upstream.key = "another"  # from now on the API's 401 echoes ours
+        exporter.wait_for("poll failed")
+        pages += [exporter.ask(path).body for path in ("/", "/metrics")]
+        said = [*exporter.lines, *(page.decode() for page in pages)]
+        for arguments in (["check"], ["once"], ["once", "--format", "openmetrics"]):
+            told = run(*arguments, "--base-url", url, "--log.level", "debug")
+            assert told.code == 1
+            said += [told.out, told.err]
+    said += [text for flag in ("--help", "--version") for text in [run(flag).out]]
+    said.append(run("--api-key", KEY).err)
+    keys = {key.removeprefix("Bearer ") for key in upstream.keys}
+    assert keys == {KEY}, "the upstream must have been asked with the canary"
+    for ear in (secrets, *watching):
+        ear.take("the program", "\n".join(said))
+        assert ear.size > 10_000
+        assert not ear.findings
+    assert not heard.findings
+
+
+def test_S11_the_ear_hears_the_key_wherever_it_stands() -> None:
+    ear = Ear(MARK.encode())
+    ear.take("a log", f"Authorization: Bearer {KEY}\n")
+    ear.take("a url", b"/api/session?key=sk%2D" + MARK.upper().encode())
+    ear.take("silence", "nothing")
+    assert ear.findings == ["a log", "a url"]

@@ -1,0 +1,166 @@
+"""A poller whose upstream is a list of sessions, and arbitrary sessions for it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from hypothesis import strategies as st
+
+from exporter.board import Board
+from exporter.budget import Budget
+from exporter.catalogue import Options
+from exporter.poller import Plan, Poller
+from exporter.session import MAX_ID, Profile, Session, clean
+from exporter.snapshot import Windows
+from exporter.studio import Answer, Scope, Studio
+from exporter.telemetry import Telemetry
+from exporter.walk import Walked
+from tests.support.harness import Time
+from tests.support.rows import START, ident
+
+PLENTY = 1_000_000
+
+
+@dataclass
+class Shelf:
+    """Stands for a Studio: answers with the sessions that lie on it, or raises what lies on it instead.
+
+    Attributes:
+        sessions_: what the next poll reads.
+        error: what the next polls raise instead.
+        during: called in the middle of a poll.
+        skew: seconds that the server's clock is ahead.
+    """
+
+    sessions_: Sequence[Session] = ()
+    error: BaseException | None = None
+    during: Callable[[], Any] = lambda: None
+    skew: float | None = None
+
+    @property
+    def clock(self) -> "Shelf":
+        return self
+
+    async def sessions(self, scope: Scope, on_page: Callable[[Walked], None] = lambda _: None) -> Answer:
+        self.during()
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        return Answer(Walked(sessions={each.id: each for each in self.sessions_}, pages=1), START)
+
+
+def plan(account: str = "default", **changes: Any) -> Plan:
+    """How tests poll, unless they say otherwise."""
+    usual: dict[str, Any] = {
+        "account": account,
+        "interval": 30.0,
+        "deadline": 25.0,
+        "max_staleness": 300.0,
+        "detail": "session",
+        "scope": Scope(3600.0, 14_400.0),
+        "windows": Windows(session=3600.0, active=90.0),
+    }
+    return Plan(**(usual | changes))
+
+
+@dataclass
+class Office:
+    """A board, and pollers that publish on it; time stands still until it is moved."""
+
+    options: Options = field(default_factory=Options)
+    limit: int = PLENTY
+    time: Time = field(default_factory=Time)
+
+    def __post_init__(self) -> None:
+        self.board = Board(self.options, Budget(self.limit), self.time.monotonic)
+
+    def poller(
+        self,
+        shelf: Shelf,
+        account: str = "default",
+        *,
+        jitter: float = 0.5,
+        telemetry: Telemetry | None = None,
+        **changes: Any,
+    ) -> Poller:
+        """A poller for what is on a shelf; it has begun."""
+        poller = Poller(
+            plan(account, **changes),
+            cast(Studio, shelf),
+            telemetry or Telemetry(account),
+            self.board,
+            now=self.time.now,
+            monotonic=self.time.monotonic,
+            jitter=lambda: jitter,
+        )
+        poller.begin()
+        return poller
+
+    def show(self, sessions: Sequence[Session], account: str = "default", **changes: Any) -> None:
+        """Poll these sessions once."""
+        asyncio.run(self.poller(Shelf(sessions), account, **changes).poll())
+
+
+def session(number: int = 1, /, **changes: Any) -> Session:
+    """A live and healthy session."""
+    usual: dict[str, Any] = {
+        "id": ident(number),
+        "name": f"stream {number}",
+        "parent_id": f"parent-{number}",
+        "created_at": (START - 600) * 1000,
+        "last_seen": (START - 10) * 1000,
+        "source_bytes": 1000.0,
+        "ingest_rate": 100.0,
+        "outgoing_rate": 200.0,
+        "is_healthy": True,
+    }
+    return Session(**(usual | changes))
+
+
+texts = st.text(st.characters(), max_size=12) | st.sampled_from(
+    ['"', "\\", "\n", '"} 1\nfake{', "\ud800", "\x00", "# HELP x", "\u2028", "\u202e", "\\n", "x" * 300, " ", "ä€😀", "\r"]
+)
+amounts = st.none() | st.floats(0, 2.0**63) | st.sampled_from([0.0, 1.0, 56.05600000000002, 2.0**53 + 2, 1e-9])
+times = st.none() | st.just(0.0) | st.floats((START - 20_000) * 1000, (START + 80_000) * 1000)
+flags = st.none() | st.booleans()
+profiles = st.builds(
+    Profile,
+    name=st.none() | texts,
+    width=amounts,
+    height=amounts,
+    bitrate=amounts,
+    fps=amounts,
+    gop=st.none() | texts,
+    encoder=st.none() | texts,
+)
+some_sessions = st.lists(
+    st.builds(
+        Session,
+        id=texts.map(lambda text: clean(text, MAX_ID)).filter(bool),
+        name=st.none() | texts,
+        parent_id=st.none() | texts,
+        created_at=times,
+        last_seen=times,
+        source_segments=amounts,
+        transcoded_segments=amounts,
+        source_segments_duration=amounts,
+        transcoded_segments_duration=amounts,
+        source_bytes=amounts,
+        transcoded_bytes=amounts,
+        ingest_rate=amounts,
+        outgoing_rate=amounts,
+        is_healthy=flags,
+        issues=st.none() | st.lists(texts, max_size=8).map(tuple),
+        record=flags,
+        recording_status=st.none() | texts | st.sampled_from(["waiting", "ready", "failed", "none"]),
+        recording_url=st.none() | texts,
+        mp4_url=st.none() | texts,
+        profiles=st.none() | st.lists(profiles, max_size=3).map(tuple),
+        playback_id=st.none() | texts,
+        project_id=st.none() | texts,
+    ),
+    max_size=6,
+    unique_by=lambda each: each.id,
+)
+"""Any sessions that a walk can bring: ids are readable and unique, everything else is as it came."""
