@@ -24,7 +24,7 @@ def needed_by(pins: str) -> dict[str, list[str]]:
     for line in pins.splitlines():
         if pin := re.match(r"([A-Za-z0-9._-]+)==", line):
             name = pin[1].lower()
-        elif by := re.match(r" +#(?: via)? +([A-Za-z0-9._-]+)", line):
+        elif by := re.match(r" +# +(?:via +)?(?!via$)([A-Za-z0-9._-]+)", line):
             needs[by[1].lower()].append(name)
     return {name: sorted(names) for name, names in needs.items()}
 

@@ -73,7 +73,7 @@ class Daemon:
             WebConfigError: the web configuration is wrong.
         """
         async with self._signals(), self._listening(), self._polling(), self._watchdog():
-            gc.freeze()  # what is there by now stays; looking it all through would stop the loop for tens of milliseconds
+            gc.freeze()  # what is there by now stays; to look it all through would stop the loop for many milliseconds
             self._notifier.ready()
             await self._until_stopped()
             self._app.stopping()

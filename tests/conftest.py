@@ -1,7 +1,9 @@
 """For all tests: Hypothesis's profile, the real programs of Prometheus, and the canary that nobody may hear (S11)."""
 
+import logging
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -33,6 +35,16 @@ def promtool() -> str:
 def prometheus_binary() -> str:
     """The path of Prometheus."""
     return program("prometheus")
+
+
+@pytest.fixture
+def root_logger_as_before() -> Iterator[None]:
+    """For tests that configure the root logger, as the program does."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -160,6 +160,9 @@ class Watch:
 
 @pytest.mark.parametrize("step", [-3600.0, 3600.0, 50 * 365 * 86_400.0], ids=["hour back", "hour on", "50 years on"])
 def test_R01_a_step_of_the_wall_clock_makes_it_plan_anew(step: float, caplog: pytest.LogCaptureFixture) -> None:
+    def warnings() -> list[logging.LogRecord]:
+        return [each for each in caplog.records if each.levelno >= logging.WARNING]
+
     # APScheduler goes by the real wall clock. A job planned while ours was an hour ahead of it waits for an hour,
     # as after a step back; one planned while ours was an hour behind runs early, as after a step forward.
     @in_loop
@@ -171,15 +174,15 @@ def test_R01_a_step_of_the_wall_clock_makes_it_plan_anew(step: float, caplog: py
         await asyncio.sleep(5 * SHORT)
         assert bool(work.begun) is (step > 0)
         watch.ahead = 0
-        await until(lambda: bool(caplog.records))
+        await until(lambda: bool(warnings()))
         before = work.ended
         await until(lambda: work.ended >= before + 3)
         await clock.stop()
 
     with caplog.at_level(logging.WARNING, "exporter"):
         scenario()
-    assert [each.getMessage() for each in caplog.records] == ["the wall clock stepped, planning anew"]
-    assert abs(getattr(caplog.records[0], "fields", {})["seconds"] - step) < 5
+    assert [each.getMessage() for each in warnings()] == ["the wall clock stepped, planning anew"]
+    assert abs(getattr(warnings()[0], "fields", {})["seconds"] - step) < 5
 
 
 @in_loop
@@ -196,7 +199,7 @@ async def test_a_slow_drift_of_the_wall_clock_is_no_step(caplog: pytest.LogCaptu
     await until(lambda: work.ended == 1)
     await asyncio.sleep(5 * SHORT)
     assert work.begun == 1
-    assert not caplog.records
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
     await clock.stop()
 
 

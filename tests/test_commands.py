@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,8 @@ from tests.support.canary import KEY, heard
 from tests.support.loop import in_loop
 from tests.support.running import Answer
 from tests.support.simulated import Upstream, answering, live
+
+pytestmark = pytest.mark.usefixtures("root_logger_as_before")
 
 OUTSIDE = Outside(time.time, time.monotonic, lambda: 0.5, lambda _: None)
 
@@ -57,18 +59,6 @@ def loaded(url: str, **changes: str) -> Loaded:
     return load({"base_url": url, **changes}, {"LIVEPEER_API_KEY": KEY})
 
 
-@pytest.fixture(autouse=True)
-def loggers_as_before() -> Iterator[None]:
-    """Commands configure the root logger."""
-    import logging
-
-    root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
-
-
 @pytest.mark.parametrize("form", Format)
 @in_loop
 async def test_once_prints_a_whole_exposition(form: Format) -> None:
@@ -76,7 +66,8 @@ async def test_once_prints_a_whole_exposition(form: Format) -> None:
     async with serving(Upstream([live(1), live(2)])) as url:
         assert await commands.once(loaded(url), OUTSIDE, terminal, form) == FINE
     text, beside = said(out, err)
-    families = list(parse_openmetrics(text) if form is Format.OPENMETRICS else parse_text(text))
+    parse = parse_openmetrics if form is Format.OPENMETRICS else parse_text
+    families = list(parse(text))
     assert "livepeer_studio_session_active" in {each.name for each in families}
     assert "livepeer_studio_exporter_build_info" in {each.name for each in families}
     assert text.endswith("# EOF\n") is (form is Format.OPENMETRICS)
@@ -97,7 +88,9 @@ async def test_once_that_fails_prints_what_there_is_and_answers_1() -> None:
 @in_loop
 async def test_once_says_what_is_wrong_with_the_ca_file() -> None:
     terminal, out, err = screens()
-    assert await commands.once(loaded("https://127.0.0.1/api", ca_file="missing.pem"), OUTSIDE, terminal, Format.TEXT) == 1
+    assert (
+        await commands.once(loaded("https://127.0.0.1/api", ca_file="missing.pem"), OUTSIDE, terminal, Format.TEXT) == 1
+    )
     assert said(out, err) == ["", "default: the CA file cannot be used: No such file or directory\n"]
 
 

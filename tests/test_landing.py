@@ -158,7 +158,9 @@ def test_no_text_from_outside_becomes_markup(sessions: list[Session], account: s
     office = Office()
     calm = Office()
     markup = '<script>alert("x")</script>'
-    nasty = [troubled(number, name=markup, issues=(markup, *(each.issues or ()))) for number, each in enumerate(sessions)]
+    nasty = [
+        troubled(number, name=markup, issues=(markup, *(each.issues or ()))) for number, each in enumerate(sessions)
+    ]
     plain = [troubled(number, name="n", issues=("i",)) for number, _ in enumerate(sessions)]
     found = Reader(page(office, polled(office, Shelf(nasty), account)))
     expected = Reader(page(calm, polled(calm, Shelf(plain), "default")))

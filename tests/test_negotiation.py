@@ -37,7 +37,10 @@ PROTOBUF_FIRST = "application/vnd.google.protobuf;proto=io.prometheus.client.Met
         # A range that names a format exactly counts before one that merely covers it.
         ("text/plain;q=0.1, */*", Format.OPENMETRICS),
         ("application/openmetrics-text;q=0, */*", Format.TEXT),
-        ("application/openmetrics-text;q=0.2, application/openmetrics-text;version=1.0.0, */*;q=0.5", Format.OPENMETRICS),
+        (
+            "application/openmetrics-text;q=0.2, application/openmetrics-text;version=1.0.0, */*;q=0.5",
+            Format.OPENMETRICS,
+        ),
         # A comma or a semicolon in quotes separates nothing.
         ('text/plain;note="a,application/openmetrics-text;q=1"', Format.TEXT),
         # Garbage counts as absent.

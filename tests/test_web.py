@@ -98,7 +98,8 @@ def test_the_metrics_can_have_another_path() -> None:
 def test_R13_a_probe_answers_200_while_all_is_well_and_503_otherwise(path: str, word: str) -> None:
     good = ask(site(Office()), path)
     assert (good.status_code, good.text) == (200, "ok\n")
-    assert ask(site(Office(), **{word: False}), path).status_code == 503
+    bad = site(Office(), alive=word != "alive", ready=word != "ready")
+    assert ask(bad, path).status_code == 503
 
 
 def test_one_probe_does_not_depend_on_the_other() -> None:

@@ -125,7 +125,7 @@ WALK_DUPLICATES: Final = counter(
     "exporter_walk_duplicates", "Sessions that came more than once within a walk; kept once."
 )
 EXPORTED: Final = gauge(
-    "exporter_sessions_exported", "Sessions, or streams, that have series of their own on the page."
+    "exporter_sessions_exported", "Sessions, or streams, of the last good poll that have series of their own."
 )
 DROPPED: Final = gauge(
     "exporter_sessions_dropped",

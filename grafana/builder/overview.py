@@ -176,7 +176,7 @@ def _sessions(limits: Thresholds) -> page.Builder:
             title="Started",
             expr=queries.while_active(STREAMS, queries.created(STREAMS)),
             unit="dateTimeFromNow",
-            width=125,
+            width=145,
         ),
         Column(title="Account", label="account", width=90),
         Column(title="Session", label="session_id", width=95, link=DRILL_DOWN),

@@ -73,12 +73,13 @@ def created(scope: Scope) -> str:
 def lag(scope: Scope) -> str:
     """Seconds that transcoding is behind the source, of active sessions.
 
-    What is transcoded is summed over all renditions, so it is divided by the number of profiles.
+    What is transcoded is summed over all renditions, so it is divided by the number of profiles. Rounded, since
+    upstream's seconds carry the noise of floating point, and a lag of some femtoseconds is none.
     """
     source = series(scope, "session_source_segments_duration_seconds")
     transcoded = series(scope, "session_transcoded_segments_duration_seconds")
     profiles = series(scope, "session_profiles")
-    return while_active(scope, per_session(f"{source} - {transcoded} / ({profiles} > 0)"))
+    return while_active(scope, per_session(f"round({source} - {transcoded} / ({profiles} > 0), 0.01)"))
 
 
 def trouble(scope: Scope, limits: Thresholds) -> str:

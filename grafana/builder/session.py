@@ -154,6 +154,7 @@ def _speed(limits: Thresholds) -> page.Builder:
         query(named(_S, queries.rendition_speed(_S, limits)), "per rendition {{name}}"),
         unit="short",
         low=None,
+        soft_high=1.05,
         limits=((limits.real_time, ORANGE),),
         no_value=_SILENT,
         decimals=2,

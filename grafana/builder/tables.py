@@ -122,7 +122,7 @@ def _properties(column: Column) -> list[dashboard.DynamicConfigValue]:
         )
     if column.meaning or column.missing:
         given["mappings"] = words(column.meaning or {}, column.missing)
-    if column.colours or column.meaning:
+    if column.colours or (column.meaning and not column.label):
         given["custom.cellOptions"] = COLOURED_TEXT
     if column.link:
         title, url = column.link

@@ -109,7 +109,7 @@ def _bundle(work: Path) -> None:
 
 def _stage(prometheus: str, dashboard: dict[str, Any], began: float, now: float, theme: str) -> dict[str, Any]:
     """The dashboard, and the answers to its queries."""
-    session = _newest_trouble(prometheus)
+    session = _troubled(prometheus)
     answers: dict[str, Any] = {}
     for panel in dashboard["panels"]:
         for target in panel.get("targets", ()):
@@ -119,9 +119,11 @@ def _stage(prometheus: str, dashboard: dict[str, Any], began: float, now: float,
     return {"dashboard": dashboard, "results": answers, "from": began * 1000, "to": now * 1000, "theme": theme}
 
 
-def _newest_trouble(prometheus: str) -> str:
-    """The session that the dashboard Session shows: one that had an issue."""
-    rows = _get(prometheus, "query", query="topk(1, count_over_time(livepeer_studio_session_issue_info[10m]))")
+def _troubled(prometheus: str) -> str:
+    """The session that the dashboard Session shows: a recorded one that had issues for long, and is live."""
+    counted = "count_over_time(livepeer_studio_session_issue_info[10m])"
+    live = "livepeer_studio_session_active == 1 and livepeer_studio_session_recording_enabled == 1"
+    rows = _get(prometheus, "query", query=f"topk(1, {counted} and on (session_id) ({live}))")
     return str(rows[0]["metric"]["session_id"]) if rows else ".+"
 
 

@@ -1,4 +1,4 @@
-"""This program and the obvious one inside one process, polling from a tape: what is measured then is not the network."""
+"""This program and the obvious one inside one process, polling from a tape, so that no network is measured."""
 
 import random
 import re
@@ -26,29 +26,46 @@ _TIMES = re.compile(r"\d{13}")
 
 
 class Tape(httpx.AsyncBaseTransport):
-    """A network that answers a question from memory when it has heard it before.
+    """A network that records what an upstream answers, and then plays it again without one.
 
-    What questions have in common but for the times in them counts as the same question.
+    Questions that differ only in the times in them count as the same. A reel holds the answers of one generation of
+    the sessions.
 
     Args:
-        upstream: answers what is new.
+        upstream: answers while the tape records.
     """
 
     def __init__(self, upstream: ASGIApp) -> None:
-        self._upstream = httpx.ASGITransport(upstream)
-        self._heard: dict[str, tuple[httpx.Headers, bytes]] = {}
+        self._upstream: httpx.ASGITransport | None = httpx.ASGITransport(upstream)
+        self._reel: dict[str, tuple[httpx.Headers, bytes]] = {}
+        self._reels = [self._reel]
 
-    def forget(self) -> None:
-        """Ask the upstream anew."""
-        self._heard.clear()
+    def next_reel(self) -> None:
+        """From now on record another generation."""
+        self._reel = {}
+        self._reels.append(self._reel)
+
+    def cut(self) -> None:
+        """Record no more: the upstream and its sessions are let go."""
+        self._upstream = None
+
+    def play(self, reel: int) -> None:
+        """From now on answer as this generation, the first of which is 0."""
+        self._reel = self._reels[reel]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request."""
+        """Answer one request.
+
+        Raises:
+            RuntimeError: nobody has asked this while the tape recorded.
+        """
         question = _TIMES.sub("T", str(request.url))
-        if question not in self._heard:
+        if question not in self._reel:
+            if self._upstream is None:
+                raise RuntimeError("this question is not on the tape")
             answer = await self._upstream.handle_async_request(request)
-            self._heard[question] = answer.headers, await answer.aread()
-        headers, body = self._heard[question]
+            self._reel[question] = answer.headers, await answer.aread()
+        headers, body = self._reel[question]
         return httpx.Response(200, headers=headers, stream=httpx.ByteStream(body), request=request)
 
 

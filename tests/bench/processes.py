@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -10,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import IO
+from urllib.request import Request, urlopen
 
 PATIENCE = 120.0
 """Seconds that a process has to start."""
 
 KEY = "bench-key"
+_FLAGS = ("--log.format", "json", "--max-series", "100000000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,21 @@ class Running:
 
     pid: int
     port: int
-    output: TextIO | None = None
+    output: IO[str] | None = None
 
     @property
     def url(self) -> str:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
+
+    def post(self, path: str) -> None:
+        """Tell it something.
+
+        Raises:
+            OSError: it does not listen, or says that it went wrong.
+        """
+        with urlopen(Request(self.url + path, method="POST")):
+            pass
 
     def last_line(self) -> str:
         """What it prints as it ends, which is waited for."""
@@ -48,8 +60,11 @@ class Running:
 
 
 def environ(**more: str) -> dict[str, str]:
-    """What a contestant may know of its surroundings: nothing that a user has set for the program."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPEER_")}
+    """What a contestant may know of its surroundings: nothing that a user has set for the program, or for Python.
+
+    Where modules may not be kept compiled, ours would be compiled at every start, and installed ones would not.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LIVEPEER_", "PYTHON"))}
     return kept | more
 
 
@@ -67,7 +82,7 @@ def running(arguments: Sequence[str], variables: Mapping[str, str] | None = None
         assert process.stdout is not None
         yield Running(process.pid, int(_first_line(process, process.stdout.fileno())), process.stdout)
     finally:
-        _end(process)
+        end(process)
 
 
 @contextmanager
@@ -77,14 +92,14 @@ def exporter(base_url: str, *flags: str) -> Iterator[Running]:
     try:
         yield Running(process.pid, port_of(process))
     finally:
-        _end(process)
+        end(process)
 
 
-def start_exporter(base_url: str, *flags: str) -> "subprocess.Popen[str]":
+def start_exporter(base_url: str, *flags: str, port: int = 0) -> "subprocess.Popen[str]":
     """Start the daemon, and do not wait for it."""
+    listen = ("--web.listen-address", f"127.0.0.1:{port}")
     return subprocess.Popen(
-        [sys.executable, "-m", "exporter", "--web.listen-address", "127.0.0.1:0", "--log.format", "json"]
-        + ["--base-url", base_url, *flags],
+        [sys.executable, "-m", "exporter", *listen, *_FLAGS, "--base-url", base_url, *flags],
         stderr=subprocess.PIPE,
         env=environ(LIVEPEER_API_KEY=KEY),
         text=True,
@@ -114,7 +129,8 @@ def _first_line(process: "subprocess.Popen[str]", descriptor: int) -> str:
     return line
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def end(process: "subprocess.Popen[str]") -> None:
+    """Ask a process to stop, and make it."""
     process.terminate()
     try:
         process.wait(timeout=10)
@@ -124,3 +140,9 @@ def _end(process: "subprocess.Popen[str]") -> None:
     for stream in (process.stdout, process.stderr):
         if stream is not None:
             stream.close()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])

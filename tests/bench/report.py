@@ -1,5 +1,6 @@
 """What was measured, against what was asked for; as a table for people and as JSON for programs."""
 
+import math
 import platform
 import statistics
 from collections.abc import Sequence
@@ -45,20 +46,24 @@ class Verdict:
         line: its name, such as `P1`.
         text: what is compared with what.
         goal: the most that is allowed.
-        measured: what it came to, in the goal's unit.
-        unit: empty for a ratio.
+        unit: of the goal; empty for a ratio.
+        measured: what it came to.
     """
 
     line: str
     text: str
     goal: float
-    measured: float
     unit: str = ""
+    measured: float = math.inf
 
     @property
     def met(self) -> bool:
         """Whether it is reached."""
         return self.measured <= self.goal
+
+    def of(self, measured: float) -> "Verdict":
+        """The verdict on a measurement."""
+        return replace(self, measured=measured)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def compare(sessions: int) -> Findings:
             Figure(SAMPLE, OURS, sessions, "B", (kept / samples,)),
             Figure(SAMPLE, OBVIOUS, sessions, "B", (theirs / samples,)),
         ),
-        (Verdict("P6", f"memory kept per sample, {sessions:,} sessions", 200, kept / samples, "B"),),
+        (Verdict("P6", f"memory kept per sample, {sessions:,} sessions", 200, "B").of(kept / samples),),
     )
 
 
@@ -53,6 +53,7 @@ async def _measure(who: str, sessions: int) -> dict[str, int]:
     async with httpx.AsyncClient(transport=tape) as client:
         contestant = BY_NAME[who](client)
         await contestant.rehearse()
+        tape.cut()
         gc.collect()
         tracemalloc.start()
         await contestant.poll()

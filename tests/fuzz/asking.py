@@ -127,6 +127,7 @@ def _pages(answer: bytes) -> Iterator[tuple[Format, str]]:
     }
     form = next((form for form in Format if form.value.encode() == headers.get(b"content-type")), None)
     size = int(headers.get(b"content-length", b"0"))
-    if form is not None and head.startswith(b"HTTP/1.1 200") and len(rest) >= size:
+    answers_head = rest.startswith(b"HTTP/")  # what follows is the answer to the next request
+    if form is not None and head.startswith(b"HTTP/1.1 200") and len(rest) >= size and not answers_head:
         body = gzip.decompress(rest[:size]) if headers.get(b"content-encoding") == b"gzip" else rest[:size]
         yield form, body.decode()

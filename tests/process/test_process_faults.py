@@ -74,7 +74,7 @@ def test_R01_polls_go_on_when_the_wall_clock_steps_back_and_forth_by_an_hour(bas
     variables, offset = faked_clock(tmp_path)
     with running_exporter("--base-url", base_url, *QUICK, variables=variables) as exporter:
         exporter.becomes(UP, 1)
-        for count, (step, skew) in enumerate([("-3600", 3600), ("+0", 0), ("+3600", -3600)], start=1):
+        for count, (step, skew) in enumerate([("-3600", 3600), ("+3600", -3600)], start=1):
             offset.write_text(step)
             exporter.wait_for("the wall clock stepped, planning anew", count)
             before = exporter.polls()
@@ -159,8 +159,10 @@ def has_begun(pid: int) -> bool:
     return bool(ignored & 1 << (signal.SIGHUP - 1))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("delay", [0.0, 0.15, 0.3, 0.5])
+@pytest.mark.parametrize(
+    ("number", "delay"),
+    [(signal.SIGTERM, 0.0), (signal.SIGINT, 0.0), (signal.SIGTERM, 0.15), (signal.SIGINT, 0.3), (signal.SIGTERM, 0.5)],
+)
 def test_R03_a_signal_while_it_starts_ends_it_with_code_0(base_url: str, number: int, delay: float) -> None:
     with running_exporter("--base-url", base_url, wait=False) as exporter:
         until(lambda: has_begun(exporter.process.pid), "main")
@@ -205,7 +207,9 @@ def test_R04_sighup_reads_the_settings_again_and_a_bad_file_changes_nothing(base
         settings.write_text(f"poll_interval: never\napi_key: {KEY}\n")
         exporter.signal(signal.SIGHUP)
         exporter.becomes(RELOADED, 0)
-        reasons = [each["reason"] for each in exporter.events("the settings could not be read again, nothing has changed")]
+        reasons = [
+            each["reason"] for each in exporter.events("the settings could not be read again, nothing has changed")
+        ]
         assert len(reasons) == 2
         assert (exporter.value(INTERVAL), exporter.value(UP)) == (20, 1)
         assert exporter.value("livepeer_studio_exporter_config_reload_timestamp_seconds") == read_at
@@ -284,6 +288,10 @@ def test_R08_bad_settings_end_it_with_code_2_and_every_mistake_without_the_secre
     assert MARK not in said.err
 
 
+def fails_because(exporter: Exporter, reason: str) -> None:
+    until(lambda: [each for each in exporter.events("poll failed") if reason in each["reason"]], reason)
+
+
 def test_R09_without_a_key_it_runs_and_looks_for_one_at_every_interval(base_url: str, tmp_path: Path) -> None:
     file = tmp_path / "key"
     arguments = ("--base-url", base_url, "--api-key-file", str(file), *QUICK)
@@ -293,15 +301,19 @@ def test_R09_without_a_key_it_runs_and_looks_for_one_at_every_interval(base_url:
         assert (auth_failures(exporter) or 0) >= 2
         assert exporter.ask("/readyz").status == exporter.ask("/livez").status == 200
         file.write_text("")  # empty
-        exporter.wait_for("poll failed", len(exporter.events("poll failed")) + 1)
-        assert "empty" in exporter.events("poll failed")[-1]["reason"]
+        fails_because(exporter, "empty")
         file.unlink()
         file.mkdir()  # unreadable, whoever we are
-        exporter.wait_for("poll failed", len(exporter.events("poll failed")) + 2)
-        assert "cannot be read" in exporter.events("poll failed")[-1]["reason"]
+        fails_because(exporter, "cannot be read: Is a directory")
         file.rmdir()
         file.write_text(f"{KEY}\n")
         exporter.becomes(UP, 1)
+
+
+def wait_for_key(upstream: Upstream, key: str) -> None:
+    """Wait until the upstream is asked with a key by a question that is put from now on."""
+    under_way = len(upstream.keys) + 1
+    until(lambda: f"Bearer {key}" in upstream.keys[under_way:], "the key to be used")
 
 
 def test_R10_a_rotated_key_is_used_within_one_poll_and_an_empty_read_keeps_the_old_one(tmp_path: Path) -> None:
@@ -318,13 +330,14 @@ def test_R10_a_rotated_key_is_used_within_one_poll_and_an_empty_read_keeps_the_o
             upstream.key = f"{KEY}-2"
             (tmp_path / "new").symlink_to("second")
             (tmp_path / "new").replace(file)
-            exporter.wait_for("poll finished", len(exporter.events("poll finished")) + 2)
+            wait_for_key(upstream, f"{KEY}-2")
             # By truncating and writing; in between the old key stays in use.
             (tmp_path / "second").write_text("")
-            exporter.wait_for("poll finished", len(exporter.events("poll finished")) + 2)
+            wait_for_key(upstream, f"{KEY}-2")
             upstream.key = f"{KEY}-3"
             (tmp_path / "second").write_text(f"{KEY}-3\n")
-            exporter.wait_for("poll finished", len(exporter.events("poll finished")) + 2)
+            wait_for_key(upstream, f"{KEY}-3")
+            exporter.wait_for("poll finished", len(exporter.events("poll finished")) + 1)
             failures = exporter.events("poll failed")
             # A poll may have been under way while both sides were changed.
             assert len(failures) <= 2

@@ -4,26 +4,29 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import yaml
 
 from exporter.catalogue import BACKOFF_UNTIL, EVERY_OPTION, PREFIX, Family, everything
 from tests.support.canary import KEY
-from tests.support.rows import ident
+from tests.support.rows import Row, ident
 from tests.support.running import Exporter, Prometheus, running_exporter, running_prometheus, until
 from tests.support.simulated import Upstream, aside, live
 
 pytestmark = [pytest.mark.process, pytest.mark.prometheus]
 
 STALENESS = 5
-ROWS = (
-    live(1),
-    live(2, isHealthy=False, issues=["the GOP is 11 s long"]),
-    live(3, lastSeen=0, isHealthy=None),
-    live(4, age=600, recordingStatus="failed"),
-)
+
+
+def rows() -> tuple[Row, ...]:
+    """A session of every kind."""
+    return (
+        live(1),
+        live(2, isHealthy=False, issues=["the GOP is 11 s long"]),
+        live(3, lastSeen=0, isHealthy=None),
+        live(4, age=600, recordingStatus="failed"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Site:
 def site(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     directory = tmp_path_factory.mktemp("site")
     (directory / "key").write_text(KEY)
-    upstream = Upstream(ROWS)
+    upstream = Upstream(rows())
     with ExitStack() as stack:
         alive = stack.enter_context(ExitStack())
         url = alive.enter_context(aside(upstream))
@@ -95,7 +98,7 @@ def test_the_series_of_a_session_vanish_when_it_is_gone_and_the_others_stay(site
     series = f'count({{__name__=~"{PREFIX}session_.+", account="a", session_id="%s"}})'
     before = site.prometheus.value(series % ident(2))
     assert (site.prometheus.value(series % ident(1)) or 0) > 15
-    site.upstream.rows_ = ROWS[1:]
+    site.upstream.rows_ = rows()[1:]
     until(lambda: site.prometheus.value(series % ident(1)) is None, "the series to vanish")
     assert site.prometheus.value(series % ident(2)) == before
 

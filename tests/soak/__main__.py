@@ -20,6 +20,9 @@ from tests.soak.upstream import Upstream, listening
 TICK = 0.25
 """Seconds between two moves of the crowd."""
 
+CALM = 6
+"""Requests that are answered well between two faults: two polls."""
+
 REST_ONCE_IN = 120.0
 """Seconds at least between two faults that make the exporter pause for a minute."""
 
@@ -59,13 +62,16 @@ async def _turn(play: Play, crowd: Turnover) -> None:
 
 
 async def _storm(play: Play, upstream: Upstream, rng: random.Random) -> None:
-    """Let the faults come one after the other in any order, each for a few polls, with some calm between them."""
+    """Let the faults come one after the other in any order, each for a few polls, and some good polls between them.
+
+    Without those the pauses between polls would grow until sessions came and went unseen, which no exporter can count.
+    """
     while not play.stormy.is_set():  # noqa: ASYNC110 - another thread sets it
         await asyncio.sleep(TICK)
     rested = time.monotonic()
     while True:
         for fault in rng.sample(FAULTS, len(FAULTS)):
-            await asyncio.sleep(rng.uniform(1, 4))
+            await _requests(upstream, CALM)
             if not play.stormy.is_set():
                 return
             if fault.rest and time.monotonic() - rested < REST_ONCE_IN:
@@ -75,6 +81,13 @@ async def _storm(play: Play, upstream: Upstream, rng: random.Random) -> None:
             upstream.fault = fault
             await asyncio.sleep(rng.uniform(2, 6))
             upstream.fault = None
+
+
+async def _requests(upstream: Upstream, count: int) -> None:
+    """Wait until so many more requests were answered as they should be."""
+    enough = upstream.clean + count
+    while upstream.clean < enough:  # noqa: ASYNC110 - it counts in the same loop, for nobody else
+        await asyncio.sleep(TICK)
 
 
 if __name__ == "__main__":

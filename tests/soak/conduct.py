@@ -82,6 +82,7 @@ def conduct(play: Play, upstream: Upstream) -> Report:
         first=Vitals.typical(looks[:minute]),
         last=Vitals.typical(looks[-minute:]),
         most=Vitals.most(looks),
+        minutely=[Vitals.typical(looks[at : at + minute]) for at in range(0, len(looks), minute)],
         scores=scores,
         page=page,
         truth=upstream.crowd.truth,

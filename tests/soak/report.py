@@ -21,6 +21,7 @@ class Report:
         first: of the process, in the first minute.
         last: in the last minute.
         most: the most of each at any moment.
+        minutely: the course of it, minute by minute.
         scores: one of each scraper.
         page: the samples of the last page.
         truth: what the counters must be.
@@ -35,6 +36,7 @@ class Report:
     first: Vitals
     last: Vitals
     most: Vitals
+    minutely: Sequence[Vitals]
     scores: Sequence[Score]
     page: Mapping[str, float]
     truth: Mapping[str, float]
@@ -70,6 +72,7 @@ class Report:
             name = "RSS, kB" if each.name == "rss" else each.name
             numbers = (f"{getattr(vitals, each.name):,}" for vitals in (self.first, self.last, self.most))
             yield _line(name, *numbers, "GROWN" if each.name in fat else "flat")
+        yield "RSS by the minute, MB: " + " ".join(f"{vitals.rss / 1000:.0f}" for vitals in self.minutely)
 
     def _counters(self) -> Iterator[str]:
         yield _line("counter", "truth", "exporter", "", "")

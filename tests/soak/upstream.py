@@ -27,6 +27,7 @@ class Upstream:
     Attributes:
         fault: what befalls every request while it is set.
         met: how many requests each fault met, by its id.
+        clean: requests that met none.
         strangers: requests without the key, of which there must be none.
         url: the API's base URL.
     """
@@ -35,6 +36,7 @@ class Upstream:
         self.crowd = crowd
         self.fault: Fault | None = None
         self.met: Counter[str] = Counter()
+        self.clean = 0
         self.strangers = 0
         self.url = ""
         self._rng = rng
@@ -63,7 +65,9 @@ class Upstream:
     async def _answer(self, head: str, fault: Fault | None) -> AsyncIterator[bytes]:
         self.strangers += f"authorization: bearer {KEY}\r\n" not in head.lower()
         whole = self._page(dict(parse_qsl(urlsplit(head.split(" ")[1]).query)), fault)
-        if fault is not None:
+        if fault is None:
+            self.clean += 1
+        else:
             self.met[fault.id] += 1
         if fault is None or fault.wire is None:
             yield whole

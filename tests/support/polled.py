@@ -87,7 +87,7 @@ class Office:
         """A poller for what is on a shelf; it has begun."""
         poller = Poller(
             plan(account, **changes),
-            cast(Studio, shelf),
+            cast("Studio", shelf),
             telemetry or Telemetry(account),
             self.board,
             now=self.time.now,
@@ -119,7 +119,22 @@ def session(number: int = 1, /, **changes: Any) -> Session:
 
 
 texts = st.text(st.characters(), max_size=12) | st.sampled_from(
-    ['"', "\\", "\n", '"} 1\nfake{', "\ud800", "\x00", "# HELP x", "\u2028", "\u202e", "\\n", "x" * 300, " ", "ä€😀", "\r"]
+    [
+        '"',
+        "\\",
+        "\n",
+        '"} 1\nfake{',
+        "\ud800",
+        "\x00",
+        "# HELP x",
+        "\u2028",
+        "\u202e",
+        "\\n",
+        "x" * 300,
+        " ",
+        "ä€😀",
+        "\r",
+    ]
 )
 amounts = st.none() | st.floats(0, 2.0**63) | st.sampled_from([0.0, 1.0, 56.05600000000002, 2.0**53 + 2, 1e-9])
 times = st.none() | st.just(0.0) | st.floats((START - 20_000) * 1000, (START + 80_000) * 1000)

@@ -16,8 +16,11 @@ from tests.support.canary import KEY
 from tests.support.rows import Row, row
 
 
-def live(number: int, /, *, age: float = 10.0, **fields: Any) -> Row:
-    """A session as `tests.support.rows` makes it, seen `age` seconds ago by the real clock."""
+def live(number: int, /, *, age: float = -600.0, **fields: Any) -> Row:
+    """A session as `tests.support.rows` makes it, seen `age` seconds ago by the real clock.
+
+    By default it will be seen in a while, which counts as now: it stays active however slow the machine is.
+    """
     now = time.time()
     times = {"createdAt": int(now - age - 600) * 1000, "lastSeen": int((now - age) * 1000)}
     return row(number, **(times | fields))

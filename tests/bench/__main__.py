@@ -1,0 +1,76 @@
+"""``make bench``: this program beside others, as ratios; prints tables and writes them down as JSON."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench import decoding, memory, polls, retained, scrapes, starting, waiting, walking
+from tests.bench.report import Findings, Verdict, document, machine, table
+
+SIZES = (100, 1000, 10_000)
+MANY = 10_000
+"""Sessions at which the goals hold."""
+
+
+def main() -> None:
+    """Run the benchmarks that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="at 1,000 sessions alone, in less than a minute")
+    parser.add_argument("--sessions", type=int, nargs="+", default=list(SIZES), help="compare at these sizes")
+    parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where to write every measurement")
+    options = parser.parse_args()
+    findings = Findings()
+    for found in quick() if options.quick else full(options.sessions):
+        findings += found
+        print(".", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    about = machine()
+    print(f"{about.processor}, {about.cores} cores, {about.system}, Python {about.python}\n")
+    print(table(findings))
+    options.json.write_text(json.dumps(document(findings), indent=1))
+
+
+def quick() -> Iterator[Findings]:
+    """The ratios at 1,000 sessions, to hold a change against by hand."""
+    yield scrapes.compare(1000, rounds=5)
+    yield asyncio.run(polls.compare(1000, rounds=3))
+    yield decoding.compare(1000, rounds=9)
+    yield retained.compare(1000)
+    yield waiting.compare(1, 500, crowd=1000)
+    yield starting.compare(2)
+
+
+def full(sizes: list[int]) -> Iterator[Findings]:
+    """Everything; the goals are about 10,000 sessions, whatever the sizes compared."""
+    for sessions in sizes:
+        rounds = 5 if sessions <= MANY else 2
+        yield scrapes.compare(sessions, rounds)
+        yield asyncio.run(polls.compare(sessions, rounds))
+        yield decoding.compare(sessions, rounds=2 * rounds + 1)
+        yield retained.compare(sessions)
+    yield waiting.compare(3, 1000, crowd=MANY)
+    yield memory.daemon(MANY)
+    yield memory.turnovers(MANY, 50)
+    yield asyncio.run(walking.compare(3, pages=100, limit=100))
+    yield starting.compare(5)
+    yield growth(MANY, 10 * MANY)
+
+
+def growth(few: int, many: int) -> Findings:
+    """P9: what ten times the sessions cost."""
+    cpu = [asyncio.run(polls.alone(sessions, rounds=3)) for sessions in (few, many)]
+    kept = [retained.alone(sessions) for sessions in (few, many)]
+    return Findings(
+        (*cpu, *kept),
+        (
+            Verdict("P9", f"CPU of a poll and a scrape, {many:,} to {few:,}", 11).of(cpu[1].median / cpu[0].median),
+            Verdict("P9", f"memory kept, {many:,} to {few:,}", 11).of(kept[1].median / kept[0].median),
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""P7: a walk of many pages from a server that is far away, and what a page costs the client."""
+
+import random
+import time
+from contextlib import AsyncExitStack
+
+import httpx
+
+from exporter.session import read_page
+from exporter.settings import Settings
+from exporter.studio import Scope, ServerClock, Studio, open_client, open_trust
+from exporter.telemetry import Telemetry
+from tests.bench.processes import KEY, running
+from tests.bench.report import OURS, Figure, Findings, Verdict
+
+LATENCY = 0.05
+WALK = "a walk of 100 pages, 50 ms away"
+PAGE = "CPU of the client for a page"
+ONE = f"{OURS}, one after the other"
+HTTPX = "AsyncClient.get"
+
+
+async def compare(rounds: int, *, pages: int, limit: int) -> Findings:
+    """Our walk side by side and one page after the other, then our client and httpx's own ``get``."""
+    seconds: dict[str, list[float]] = {OURS: [], ONE: []}
+    scope = Scope(session_window=3600, recording_window=3600)
+    many = Settings().accounts[0].walk_concurrency
+    with running(["tests.bench.upstream", "--sessions", str(pages * limit), "--latency", str(LATENCY)]) as upstream:
+        for _ in range(rounds):
+            for name, concurrency in ((OURS, many), (ONE, 1)):
+                async with AsyncExitStack() as resources:
+                    client = await resources.enter_async_context(_client(concurrency))
+                    studio = _studio(client, f"{upstream.url}/api", limit, concurrency)
+                    await studio.check()
+                    began = time.perf_counter()
+                    await studio.sessions(scope)
+                    seconds[name].append(time.perf_counter() - began)
+    walks = tuple(Figure(WALK, name, pages * limit, "s", tuple(values)) for name, values in seconds.items())
+    ratio = walks[0].median / walks[1].median
+    cost = await _cost(rounds * 10)
+    client_ratio = cost[0].median / cost[1].median
+    return Findings(
+        (*walks, *cost),
+        (
+            Verdict("P7", f"a walk of {pages} pages at 50 ms, to one page after the other", 1 / 4).of(ratio),
+            Verdict("P7", "CPU of the client for a page of 1,000, to AsyncClient.get", 1.1).of(client_ratio),
+        ),
+    )
+
+
+async def _cost(rounds: int) -> tuple[Figure, Figure]:
+    """CPU of this process for one page of 1,000 sessions; what reading it costs is the same for both, and left out."""
+    seconds: dict[str, list[float]] = {OURS: [], HTTPX: []}
+    with running(["tests.bench.upstream", "--sessions", "1000"]) as upstream:
+        url = f"{upstream.url}/api"
+        async with _client(1) as ours, httpx.AsyncClient() as theirs:
+            studio = _studio(ours, url, 1000, 1)
+            params = {"limit": "1000", "order": "id-false", "count": "1"}
+            for _ in range(rounds):
+                began = time.process_time()
+                await studio.check()
+                asked = time.process_time()
+                answer = await theirs.get(f"{url}/session", params=params, headers={"Authorization": f"Bearer {KEY}"})
+                got = time.process_time()
+                read_page(answer.content, time.time())
+                read = time.process_time() - got
+                seconds[OURS].append((asked - began - read) * 1000)
+                seconds[HTTPX].append((got - asked) * 1000)
+    ours_figure, theirs_figure = (Figure(PAGE, name, 1000, "ms", tuple(values)) for name, values in seconds.items())
+    return ours_figure, theirs_figure
+
+
+def _client(connections: int) -> httpx.AsyncClient:
+    return open_client(open_trust(ca_file=None, trust_env=False), trust_env=False, connections=connections)
+
+
+def _studio(client: httpx.AsyncClient, base_url: str, limit: int, concurrency: int) -> Studio:
+    return Studio(
+        client,
+        base_url,
+        key=lambda: KEY,
+        clock=ServerClock(time.time, time.monotonic),
+        meter=Telemetry("default"),
+        monotonic=time.monotonic,
+        jitter=random.random,
+        request_timeout=60.0,
+        page_limit=limit,
+        parts=concurrency,
+        concurrency=concurrency,
+    )

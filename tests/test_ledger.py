@@ -1,0 +1,63 @@
+"""The counters outlive faults: what was hidden for once is counted once, as soon as it is seen again."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.session import Session
+from exporter.snapshot import Growth, Ledger, Windows, compare
+from exporter.steps import at_once
+from tests.support.rows import START
+
+WINDOWS = Windows(session=3600, active=90)
+
+
+def session(size: float | None = 0.0, **fields: Any) -> Session:
+    defaults = {"id": "a", "created_at": (START - 60) * 1000, "record": True, "recording_status": "waiting"}
+    return Session(**{**defaults, "source_bytes": size, **fields})
+
+
+def polls(*found: list[Session], every: float = 30.0) -> list[Growth]:
+    """What each poll counts; the first one is the baseline."""
+    ledger, growths = Ledger(), []
+    for number, sessions in enumerate(found):
+        ledger, growth = at_once(compare(ledger, sessions, windows=WINDOWS, now=START + number * every))
+        growths.append(growth)
+    return growths
+
+
+def counted(growths: list[Growth]) -> float:
+    return sum(growth.amounts["source_bytes"] for growth in growths)
+
+
+def test_a_session_that_is_gone_for_one_poll_is_not_counted_anew() -> None:
+    growths = polls([session(100)], [], [session(130)])
+    assert counted(growths) == 30
+    assert sum(growth.started for growth in growths) == 0
+
+
+def test_a_session_that_comes_back_when_it_would_not_count_as_new_is_a_baseline() -> None:
+    growths = polls([session(100)], [], [session(130)], [session(131)], every=7200)
+    assert counted(growths) == 1
+
+
+def test_a_recording_whose_status_is_unreadable_for_one_poll_finishes_once() -> None:
+    ready, unreadable = session(recording_status="ready"), session(recording_status=None)
+    growths = polls([session()], [ready], [unreadable], [ready], [session(record=None)], [ready])
+    assert [growth.recordings["ready"] for growth in growths] == [0, 1, 0, 0, 0, 0]
+
+
+def test_a_creation_time_that_is_unreadable_for_one_poll_is_remembered() -> None:
+    assert counted(polls([session(100)], [session(110, created_at=None)], [], [session(120)])) == 20
+
+
+@given(st.lists(st.tuples(st.integers(0, 1000), st.sampled_from(["seen", "gone", "unreadable"]))))
+def test_whatever_is_hidden_in_between_the_counter_equals_the_growth(steps: list[tuple[int, str]]) -> None:
+    size, found = 100, [[session(100)]]
+    for grown, how in [*steps, (0, "seen")]:
+        size += grown
+        found.append([session(None if how == "unreadable" else size)] if how != "gone" else [])
+    growths = polls(*found, every=1)
+    assert counted(growths) == size - 100
+    assert not any(growth.started for growth in growths)
