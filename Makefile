@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick soak fuzz grafana test-container manifests requirements sbom clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz grafana render test-container manifests requirements sbom clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -49,6 +49,16 @@ bench: $(VENV)/dev.done  ## speed beside others, as ratios: make bench ARGS="--s
 bench-quick: $(VENV)/dev.done  ## the same at 1,000 sessions, under a minute
 	$(BIN)/python -m tests.bench --quick $(ARGS)
 
+bench-fleet: $(VENV)/dev.done  ## a million sessions in 500 accounts, and one account in 4 shards; ten minutes, 2 GB
+	$(BIN)/python -m tests.bench.fleet $(ARGS)
+
+grafana: $(VENV)/dev.done  ## write dashboards and rules anew from their source
+	$(BIN)/python -m grafana.builder
+
+render: $(VENV)/dev.done  ## draw the dashboards' panels with Grafana's own parts; needs npm and chromium
+	cd grafana/render && npm install --no-package-lock --ignore-scripts --legacy-peer-deps
+	$(BIN)/python -m grafana.render.render
+
 test-container:  ## build the image and try it; needs mmdebstrap, buildah, podman and runc
 	deploy/container/smoke.sh
 
@@ -57,6 +67,9 @@ manifests:  ## render the Kubernetes examples anew; needs kubectl or kustomize
 
 soak: $(VENV)/dev.done  ## faults, turnover and greedy scrapers for a while: make soak MINUTES=15
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
+
+soak-fleet: $(VENV)/dev.done  ## a simulated day with accounts that come and go, at speed: make soak-fleet ARGS="--hours 24"
+	$(BIN)/python -m tests.fleet.day $(ARGS)
 
 fuzz: $(VENV)/dev.done  ## pages and requests made up at random: make fuzz ARGS="--pages 1000 --requests 1000"
 	$(BIN)/python -m tests.fuzz $(ARGS)

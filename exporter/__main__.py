@@ -1,5 +1,6 @@
 """The command line: ``livepeer-session-exporter``, or ``python -m exporter``."""
 
+import gc
 import io
 import os
 import signal
@@ -16,6 +17,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    gc.disable()  # until all is loaded: what loads stays, so there is no garbage to look for
     _open_closed_streams()
     sys.exit(_run(sys.argv[1:]))
 
@@ -42,6 +44,7 @@ def _run(argv: list[str]) -> int:
             return _healthcheck(invocation)
         from exporter.commands import Terminal, run
 
+        gc.enable()
         return run(invocation, os.environ, Terminal(sys.stdout, sys.stderr))
     except Answered as answer:
         print(answer.text)
