@@ -5,7 +5,7 @@ A poll either publishes a whole new snapshot or changes nothing but the account'
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -111,7 +111,8 @@ class Poller:
         self._jitter = jitter
         self._ledger = Ledger()
         self._dropped = 0
-        self._shown: list[Session] = []
+        self._shown: Sequence[Session | Stream] = ()
+        self._spent: list[Session | Stream] = []
         self._on_page = on_page
 
     def begin(self) -> None:
@@ -140,9 +141,7 @@ class Poller:
         except Exception as error:  # noqa: BLE001 - a mistake of our own must not end the polling; R12
             wait = self._failed(error, began)
         self._publish(data)
-        if data:
-            before, self._shown = self._shown, list(data.snapshot.sessions)
-            await gently(release(before))
+        await gently(release(self._spent))
         return wait
 
     async def _attempt(self) -> Data:
@@ -168,8 +167,11 @@ class Poller:
         self._ledger = ledger
         self._telemetry.walked(answer.walked)
         self._telemetry.grew(growth)
+        # Sessions are most of the memory; only those that are shown one by one are needed from here on.
+        self._spent = [*sessions, *self._shown]
+        self._shown = shown.subjects
         return Data(
-            snapshot=snapshot,
+            snapshot=replace(snapshot, sessions=(), states=()),
             shown=shown,
             chunks=(*rendered.chunks, *totals),
             series=rendered.series,
@@ -219,7 +221,7 @@ class Poller:
             logging.INFO,
             "poll finished",
             account=self.plan.account,
-            sessions=len(data.snapshot.sessions),
+            sessions=sum(data.snapshot.totals.sessions.values()),
             active=data.snapshot.totals.sessions["active"],
             series=data.series,
             seconds=round(self._monotonic() - began, 3),

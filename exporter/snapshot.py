@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import attrgetter
 from typing import Final
 
@@ -97,7 +98,7 @@ class Snapshot:
         account: the label's value.
         began: our Unix seconds when the walk began.
         server_time: the server's Unix seconds at the same moment.
-        sessions: all that are shown, ordered by id.
+        sessions: all that are shown, ordered by id; on the board no longer, since they are most of the memory.
         states: the state of each, in the same order.
         totals: the sums over them.
     """
@@ -163,6 +164,9 @@ Cumulative = tuple[float | None, ...]
 Entry = tuple[Cumulative, str | None, float | None]
 """What is remembered of a session: its cumulative values, the status of its recording, and ``createdAt``."""
 
+MISSING: Final = 10_000
+"""Missing sessions that are remembered in any case; without an end, a crowd that comes and goes would fill the memory."""
+
 _cumulative = attrgetter(*COUNTED)
 
 
@@ -170,10 +174,14 @@ _cumulative = attrgetter(*COUNTED)
 class Ledger:
     """What an account's counters need to know of the poll before: per session its cumulative values and its recording.
 
-    ``entries`` is None before the first poll, which is the baseline: what it holds was there before us.
+    Attributes:
+        entries: None before the first poll, which is the baseline: what it holds was there before us. Sessions that
+            are missing stand behind those that are there, the longest missing last.
+        most: sessions that a poll had at most; so many missing ones are remembered, or ``MISSING`` if that is more.
     """
 
     entries: Mapping[str, Entry] | None = None
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +242,14 @@ def compare(
             entries[session.id] = entry
         _add_up(changes, amounts, regressions)
         yield
-    if before is not None:
-        for names in slices(tuple(before.keys() - entries.keys())):
-            entries |= {name: before[name] for name in names if _would_be_new(before[name], windows, now)}
-            yield
-    return Ledger(entries), Growth(amounts, regressions, started, finished)
+    most = max(ledger.most, len(sessions))
+    missing: dict[str, Entry] = {}
+    for known_before in slices(tuple(before.items() if before else ())):
+        gone = ((name, entry) for name, entry in known_before if name not in entries)
+        missing |= ((name, entry) for name, entry in gone if _would_be_new(entry, windows, now))
+        yield
+    entries |= islice(missing.items(), max(most, MISSING))
+    return Ledger(entries, most), Growth(amounts, regressions, started, finished)
 
 
 _NOTHING: Final[Cumulative] = (0.0,) * len(COUNTED)

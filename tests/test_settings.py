@@ -506,7 +506,7 @@ def test_without_accounts_in_the_file_there_is_the_single_one() -> None:
         recording_window=14_400.0,
         active_window=90.0,
         max_staleness=300.0,
-        walk_concurrency=4,
+        walk_concurrency=6,
         page_limit=1000,
         detail="stream",
     )

@@ -1,7 +1,7 @@
 """The families on every stream, for the level of detail ``stream``: the sessions of a parent stream added up.
 
-What is a sum here adds up over shards too; ``healthy`` is a minimum, ``active``, ``profiles`` and the timestamps are
-maxima over them (docs/scaling.md).
+What is a sum here adds up over shards too; ``healthy`` is a minimum over them, ``active`` and the timestamps are
+maxima, and what is told of the latest session is right in the shard that has it (docs/scaling.md).
 """
 
 from collections.abc import Callable, Iterable

@@ -145,7 +145,7 @@ class Settings(BaseSettings):
         lambda above: staleness_for(above["poll_interval"]),
         "age at which data that could not be renewed disappears; by default at least two intervals",
     )
-    walk_concurrency: Workers = _setting("Polling", 4, "requests side by side in one poll, 1 to 32")
+    walk_concurrency: Workers = _setting("Polling", 6, "requests side by side in one poll, 1 to 32")
     page_limit: PageLimit = _setting("Polling", 1000, "sessions asked for in one page, 1 to 1000")
 
     session_window: Span = _setting("Sessions", 3600.0, "how long after it was last seen a session is shown")

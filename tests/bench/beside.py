@@ -1,7 +1,7 @@
 """This program with polls back to back instead of on a clock, in a process of its own.
 
-Prints its port; and when it ends, as one JSON object, how many polls it did, how much memory was resident after each,
-and the longest time for which the event loop did nothing else.
+Prints its port; and when it ends, as one JSON object, how much memory was resident after each poll, and the longest
+time in it for which the event loop served nobody else.
 """
 
 import argparse
@@ -29,10 +29,20 @@ class Diary:
     Attributes:
         memory: resident bytes after each poll.
         gaps: per poll the longest time between two beats of the loop that were to be a millisecond apart, seconds.
+        work: the same in CPU time, that is, without what the system gave to others meanwhile.
     """
 
     memory: list[int] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
+    work: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Longest:
+    """The longest gap since somebody looked, seconds of the wall clock and of CPU."""
+
+    gap: float = 0.0
+    work: float = 0.0
 
 
 async def _run(options: argparse.Namespace) -> Diary:
@@ -47,7 +57,7 @@ async def _run(options: argparse.Namespace) -> Diary:
         await ours.poll()
         print(listener.port, flush=True)
         running = Running(os.getpid(), listener.port)
-        longest = [0.0]
+        longest = Longest()
         beating = asyncio.create_task(_beat(longest))
         while not stop.is_set() and (options.polls is None or len(diary.memory) < options.polls):
             if options.idle:
@@ -55,10 +65,11 @@ async def _run(options: argparse.Namespace) -> Diary:
                 break
             if options.change:
                 await client.post(f"{options.url}{options.change}")
-            longest[0] = 0.0
+            longest.gap = longest.work = 0.0
             await ours.poll()
-            await asyncio.sleep(_BEAT)  # so that the end of the poll is seen
-            diary.gaps.append(longest[0])
+            await asyncio.sleep(2 * _BEAT)  # so that the end of the poll is seen
+            diary.gaps.append(longest.gap)
+            diary.work.append(longest.work)
             diary.memory.append(running.memory())
         if options.polls is None:
             await stop.wait()
@@ -67,13 +78,13 @@ async def _run(options: argparse.Namespace) -> Diary:
     return diary
 
 
-async def _beat(longest: list[float]) -> None:
-    last = time.perf_counter()
+async def _beat(longest: Longest) -> None:
+    last, work = time.perf_counter(), time.thread_time()
     while True:
         await asyncio.sleep(_BEAT)
-        now = time.perf_counter()
-        longest[0] = max(longest[0], now - last)
-        last = now
+        now, done = time.perf_counter(), time.thread_time()
+        longest.gap, longest.work = max(longest.gap, now - last), max(longest.work, done - work)
+        last, work = now, done
 
 
 def main() -> None:

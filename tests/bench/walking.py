@@ -37,7 +37,7 @@ async def compare(rounds: int, *, pages: int, limit: int) -> Findings:
                     seconds[name].append(time.perf_counter() - began)
     walks = tuple(Figure(WALK, name, pages * limit, "s", tuple(values)) for name, values in seconds.items())
     ratio = walks[0].median / walks[1].median
-    cost = await _cost(rounds * 10)
+    cost = await _cost(rounds * 30)
     client_ratio = cost[0].median / cost[1].median
     return Findings(
         (*walks, *cost),

@@ -51,7 +51,7 @@ def read_pages(count: int, every: int, seed: int) -> Readings:
         kind, body = page(seed, number)
         found.pages[kind] += 1
         try:
-            _read(body, found)
+            read(body, found)
         except Exception as error:  # noqa: BLE001 - that nothing else is raised is what we are here to see
             found.problems.append(f"page({seed}, {number}), {kind}: {type(error).__name__}")
     with written():
@@ -68,7 +68,8 @@ def page(seed: int, number: int) -> tuple[str, bytes]:
     return kind, maker(rng)
 
 
-def _read(body: bytes, found: Readings) -> None:
+def read(body: bytes, found: Readings) -> None:
+    """Read one page, and count what becomes of it; what should not be raised is."""
     try:
         reading = read_page(body, START)
     except PollError as error:

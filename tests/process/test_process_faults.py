@@ -153,10 +153,10 @@ def test_R03_a_second_signal_ends_it_at_once(crowd: str) -> None:
 
 
 def has_begun(pid: int) -> bool:
-    """Whether `main` has taken the signals over: SIGHUP, the last of them, is ignored then."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    ignored = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn:")), 16)
-    return bool(ignored & 1 << (signal.SIGHUP - 1))
+    """Whether `main` has taken the signals over: it catches SIGTERM, and ignores SIGHUP, the last of them."""
+    status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines())
+    caught, ignored = (int(status[name], 16) for name in ("SigCgt", "SigIgn"))
+    return bool(caught & 1 << (signal.SIGTERM - 1) and ignored & 1 << (signal.SIGHUP - 1))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_R03_a_signal_while_it_starts_ends_it_with_code_0(base_url: str, number:
         until(lambda: has_begun(exporter.process.pid), "main")
         time.sleep(delay)  # any moment of the start will do; these are some
         exporter.signal(number)
-        assert exporter.ends(5) == 0
+        assert exporter.ends(5) == 0, exporter.lines
         assert not [line for line in exporter.lines if "raceback" in line]
 
 
