@@ -165,7 +165,7 @@ Entry = tuple[Cumulative, str | None, float | None]
 """What is remembered of a session: its cumulative values, the status of its recording, and ``createdAt``."""
 
 MISSING: Final = 10_000
-"""Missing sessions that are remembered in any case; without an end, a crowd that comes and goes would fill the memory."""
+"""Missing sessions that are remembered in any case; without any end, a crowd that comes and goes fills the memory."""
 
 _cumulative = attrgetter(*COUNTED)
 

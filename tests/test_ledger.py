@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.session import Session
-from exporter.snapshot import Growth, Ledger, Windows, compare
+from exporter.snapshot import MISSING, Growth, Ledger, Windows, compare
 from exporter.steps import at_once
 from tests.support.rows import START
 
@@ -61,3 +61,13 @@ def test_whatever_is_hidden_in_between_the_counter_equals_the_growth(steps: list
     growths = polls(*found, every=1)
     assert counted(growths) == size - 100
     assert not any(growth.started for growth in growths)
+
+
+def test_of_a_crowd_that_comes_and_goes_no_more_is_remembered_than_was_ever_there_at_once() -> None:
+    ledger = Ledger()
+    for turn in range(5):
+        crowd = [session(100, id=f"{turn}-{number}") for number in range(MISSING + 1)]
+        ledger, _ = at_once(compare(ledger, crowd, windows=WINDOWS, now=START + turn))
+    remembered = {name.partition("-")[0] for name in ledger.entries or ()}
+    assert len(ledger.entries or ()) == 2 * (MISSING + 1)
+    assert remembered == {"4", "3"}  # those that left last

@@ -1,5 +1,7 @@
-"""Two accounts and a real Prometheus: what happens to one does not disturb the other."""
+"""The real command with two accounts: what happens to one does not disturb the other."""
 
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from tests.support.canary import KEY
 from tests.support.running import Exporter, running_exporter, running_prometheus, until
 from tests.support.simulated import Upstream, answering, aside, live
 
-pytestmark = [pytest.mark.process, pytest.mark.prometheus]
+pytestmark = pytest.mark.process
 
 STALL = 10
 """Seconds: data this old has stalled, at an interval of one second and on a machine that others load too."""
@@ -21,6 +23,7 @@ def failures(exporter: Exporter, name: str) -> float:
     return exporter.value(f'livepeer_studio_exporter_poll_failures_total{{account="bad",class="{name}"}}') or 0.0
 
 
+@pytest.mark.prometheus
 def test_an_account_that_fails_in_every_way_does_not_stall_the_other(prometheus_binary: str, tmp_path: Path) -> None:
     (tmp_path / "key").write_text(KEY)
     good, bad = Upstream([live(1)]), Upstream([live(2)])
@@ -49,3 +52,28 @@ def test_an_account_that_fails_in_every_way_does_not_stall_the_other(prometheus_
                 assert oldest < STALL
                 # What it had is shown until it is too old.
                 assert prometheus.value('livepeer_studio_session_active{account="bad"}') == 1
+
+
+def test_accounts_are_added_and_removed_by_sighup(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    file = tmp_path / "settings.yaml"
+    with aside(Upstream([live(1)])) as url:
+
+        def write(names: Sequence[str]) -> None:
+            accounts = [{"name": name, "base_url": url, "api_key_file": str(tmp_path / "key")} for name in names]
+            file.write_text(yaml.safe_dump({"accounts": accounts, "poll_interval": "1s"}))
+
+        write(["first"])
+        with running_exporter("--config.file", str(file), variables={"LIVEPEER_API_KEY": ""}) as exporter:
+            exporter.becomes('livepeer_studio_up{account="first"}', 1)
+            write(["first", "second"])
+            exporter.signal(signal.SIGHUP)
+            exporter.becomes('livepeer_studio_up{account="second"}', 1)
+            polls = exporter.value('livepeer_studio_exporter_polls_total{account="second"}')
+            write(["second"])
+            exporter.signal(signal.SIGHUP)
+            exporter.wait_for("settings read again", 2)
+            page = exporter.ask()
+            assert b'account="first"' not in page.body
+            assert polls is not None
+            assert page.values['livepeer_studio_exporter_polls_total{account="second"}'] >= polls
