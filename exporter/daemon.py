@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 GRACE: Final = 3.0
 """Seconds that scrapes in flight have to finish."""
 
+COLLECTOR: Final = (20_000, 20, 100)
+"""When Python looks for garbage in cycles, for ``gc.set_threshold``. A poll makes many objects and no cycles."""
+
 PROBES: Final = ("/livez", "/readyz")
 
 
@@ -73,7 +76,9 @@ class Daemon:
             WebConfigError: the web configuration is wrong.
         """
         async with self._signals(), self._listening(), self._polling(), self._watchdog():
-            gc.freeze()  # what is there by now stays; to look it all through would stop the loop for many milliseconds
+            # What is there by now stays; to look it all through would stop the loop for many milliseconds.
+            gc.freeze()
+            gc.set_threshold(*COLLECTOR)
             self._notifier.ready()
             await self._until_stopped()
             self._app.stopping()

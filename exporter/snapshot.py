@@ -262,7 +262,7 @@ def _would_be_new(entry: Entry, windows: Windows, now: float) -> bool:
 
 def _kept(before: Cumulative, after: Cumulative) -> Cumulative:
     """The values to compare with next time."""
-    if None not in after:
+    if all(after):  # no None, nor 0, which is much faster to tell
         return after
     return tuple(old if new is None else new for old, new in zip(before, after, strict=True))
 

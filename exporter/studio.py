@@ -372,14 +372,12 @@ async def _bounded(response: httpx.Response) -> bytes:
     declared = response.headers.get("Content-Length", "")
     if declared.isdecimal() and int(declared) > MAX_PAGE_BYTES:
         raise TooLarge(f"a page of more than {MAX_PAGE_BYTES} bytes")
-    parts: list[bytes] = []
-    size = 0
+    body = bytearray()
     async for part in response.aiter_raw():
-        size += len(part)
-        if size > MAX_PAGE_BYTES:
+        body += part
+        if len(body) > MAX_PAGE_BYTES:
             raise TooLarge(f"a page of more than {MAX_PAGE_BYTES} bytes")
-        parts.append(part)
-    return b"".join(parts)
+    return bytes(body)
 
 
 def _inflated(response: httpx.Response, body: bytes) -> bytes:

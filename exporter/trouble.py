@@ -49,8 +49,8 @@ def worst(troubles: Iterable[Trouble]) -> tuple[Trouble, ...]:
 def find(snapshot: Snapshot) -> Steps[Troubles]:
     """The sessions of a snapshot that need attention."""
     found: list[Trouble] = []
-    for part in slices(tuple(zip(snapshot.sessions, snapshot.states, strict=True))):
-        for session, state in part:
+    for part, states in zip(slices(snapshot.sessions), slices(snapshot.states), strict=True):
+        for session, state in zip(part, states, strict=True):
             ranked = _rank(session, active=state == ACTIVE)
             if ranked is not None:
                 started, seen = (_age(snapshot, when) for when in (session.created_at, session.last_seen))

@@ -209,7 +209,9 @@ class _Walker:
     def _take(self, page: Page, part: IdRange) -> str | None:
         """Keep what belongs to this part, and say which id the next page starts behind."""
         reading, into = page.reading, self._into
-        kept = [each for each in reading.sessions if part.holds(reading.spelled.get(each.id, each.id))]
+        kept = reading.sessions
+        if not _lies_in(reading, part):
+            kept = [each for each in kept if part.holds(reading.spelled.get(each.id, each.id))]
         found = {session.id: session for session in kept}
         into.duplicates += len(kept) - len(found.keys() - self._seen)
         self._seen |= found.keys()
@@ -254,6 +256,12 @@ def share(ids: IdRange) -> float:
     """How much of the ids behind a range's start lies in the range, if they are spread as UUIDs are."""
     low, high = _position(ids.after, 0), _position(ids.until, _SPACE)
     return (high - low) / (_SPACE - low)
+
+
+def _lies_in(reading: Reading, part: IdRange) -> bool:
+    """Whether a page is sure to hold nothing but ids of a part; only its ends are looked at."""
+    first, last = reading.first_id, reading.last_id
+    return reading.ascending and first is not None and last is not None and part.holds(first) and part.holds(last)
 
 
 def split(ids: IdRange, parts: int) -> Iterator[IdRange]:

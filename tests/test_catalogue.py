@@ -21,11 +21,11 @@ from exporter.catalogue import (
     stream_families,
 )
 from exporter.session import FIELDS, Profile
-from exporter.snapshot import COUNTED
+from exporter.snapshot import COUNTED, Windows, take
 from exporter.steps import at_once
 from exporter.stream import group
 from tests.support.metrics_page import PAGE, parts, table
-from tests.support.polled import Office, session
+from tests.support.polled import START, session
 
 FAMILIES = [family for family, _ in everything(EVERY_OPTION)]
 LABELS = {family.name: (*subject, *family.labels) for family, subject in everything(EVERY_OPTION)}
@@ -150,7 +150,6 @@ def test_an_option_brings_its_metrics_or_labels_and_nothing_else(
 
 
 def test_no_subject_has_more_samples_than_its_family_says() -> None:
-    office = Office()
     profiles = tuple(Profile(name=f"p{number}", bitrate=1.0) for number in range(3))
     full = session(
         1,
@@ -159,10 +158,9 @@ def test_no_subject_has_more_samples_than_its_family_says() -> None:
         recording_status="ready",
         profiles=profiles,
     )
-    office.show([full])
-    data = office.board.panels()["default"].data
-    assert data is not None
-    (stream,) = at_once(group(data.snapshot))
+    windows = Windows(session=3600, active=90)
+    snapshot = at_once(take("default", [full], windows=windows, began=START, server_time=START))
+    (stream,) = at_once(group(snapshot))
 
     def most(family: SubjectFamily[object], subject: object) -> None:
         count = len(tuple(family.samples(subject, True)))

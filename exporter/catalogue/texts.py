@@ -59,7 +59,10 @@ def info(options: Options) -> Callable[[Described, bool], Iterable[Sample]]:
             labels.append(clean(subject.project_id or "", MAX_NAME))
         return ((tuple(labels), 1.0),)
 
-    return values
+    def name_alone(subject: Described, _active: bool) -> Iterable[Sample]:
+        return (((clean(subject.name or "", MAX_NAME),), 1.0),)
+
+    return values if options.playback_ids or options.project_ids else name_alone
 
 
 def issues(subject: Described, active: bool) -> Iterable[Sample]:

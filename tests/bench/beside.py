@@ -54,6 +54,7 @@ async def _run(options: argparse.Namespace) -> Diary:
         listener = Listener(ours.app, Address("127.0.0.1", 0))
         await listener.start()
         gc.freeze()  # as the daemon does
+        gc.set_threshold(*ours.collector)
         await ours.poll()
         print(listener.port, flush=True)
         running = Running(os.getpid(), listener.port)

@@ -1,5 +1,6 @@
 """This program and the obvious one inside one process, polling from a tape, so that no network is measured."""
 
+import gc
 import random
 import re
 import time
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Message
 
 from exporter import web
 from exporter.app import Outside, create_board, create_poller
+from exporter.daemon import COLLECTOR
 from exporter.process import Process
 from exporter.settings import Settings
 from exporter.studio import ServerClock, Studio
@@ -75,6 +77,8 @@ class Contestant(Protocol):
     name: str
     path: str
     app: ASGIApp
+    collector: tuple[int, int, int]
+    """When it lets Python look for garbage, for `gc.set_threshold`."""
 
     async def rehearse(self) -> None:
         """Ask everything that a poll asks, and change nothing."""
@@ -93,6 +97,7 @@ class Ours:
 
     name = OURS
     path = "/metrics"
+    collector = COLLECTOR
 
     def __init__(self, client: httpx.AsyncClient, base_url: str = BASE_URL) -> None:
         settings = Settings(base_url=base_url, max_series=100_000_000)
@@ -142,6 +147,7 @@ class Theirs:
 
     name = OBVIOUS
     path = "/metrics/"
+    collector = gc.get_threshold()  # as Python has it
 
     def __init__(self, client: httpx.AsyncClient, base_url: str = BASE_URL) -> None:
         self._obvious = Obvious(client, base_url)

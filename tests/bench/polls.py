@@ -52,6 +52,7 @@ async def _measure(sessions: int, rounds: int, *, with_obvious: bool) -> dict[st
         for reel in range(1, rounds + 1):
             tape.play(reel)
             for contestant in contestants:
+                gc.set_threshold(*contestant.collector)
                 began = time.process_time()
                 await contestant.poll()
                 await scrape(contestant)
