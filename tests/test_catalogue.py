@@ -25,7 +25,8 @@ from exporter.snapshot import COUNTED, Windows, take
 from exporter.steps import at_once
 from exporter.stream import group
 from tests.support.metrics_page import PAGE, parts, table
-from tests.support.polled import START, session
+from tests.support.polled import session
+from tests.support.rows import START
 
 FAMILIES = [family for family, _ in everything(EVERY_OPTION)]
 LABELS = {family.name: (*subject, *family.labels) for family, subject in everything(EVERY_OPTION)}

@@ -20,7 +20,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="at 1,000 sessions alone, in less than a minute")
     parser.add_argument("--sessions", type=int, nargs="+", default=list(SIZES), help="compare at these sizes")
-    parser.add_argument("--json", type=Path, default=Path("bench-results.json"), help="where to write every measurement")
+    parser.add_argument(
+        "--json", type=Path, default=Path("bench-results.json"), help="where to write every measurement"
+    )
     options = parser.parse_args()
     findings = Findings()
     for found in quick() if options.quick else full(options.sessions):
