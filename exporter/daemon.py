@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 GRACE: Final = 3.0
 """Seconds that scrapes in flight have to finish."""
 
-COLLECTOR: Final = (20_000, 20, 100)
+COLLECTOR: Final = (50_000, 20, 100)
 """When Python looks for garbage in cycles, for ``gc.set_threshold``. A poll makes many objects and no cycles."""
 
 PROBES: Final = ("/livez", "/readyz")

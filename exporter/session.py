@@ -291,6 +291,6 @@ def clean(text: str, limit: int) -> str:
     and lone surrogates (which make the library's exposition fail as a whole) become U+FFFD.
     """
     text = text[:limit]
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # none of the characters below is
         return text
     return _UNSEEN.sub("\ufffd", _WHITE.sub(" ", text))

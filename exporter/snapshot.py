@@ -244,9 +244,10 @@ def compare(
         yield
     most = max(ledger.most, len(sessions))
     missing: dict[str, Entry] = {}
-    for known_before in slices(tuple(before.items() if before else ())):
-        gone = ((name, entry) for name, entry in known_before if name not in entries)
-        missing |= ((name, entry) for name, entry in gone if _would_be_new(entry, windows, now))
+    earlier = before or {}
+    for names in slices(tuple(earlier)):
+        gone = [name for name in names if name not in entries]
+        missing |= {name: earlier[name] for name in gone if _would_be_new(earlier[name], windows, now)}
         yield
     entries |= islice(missing.items(), max(most, MISSING))
     return Ledger(entries, most), Growth(amounts, regressions, started, finished)

@@ -213,8 +213,9 @@ class _Walker:
         if not _lies_in(reading, part):
             kept = [each for each in kept if part.holds(reading.spelled.get(each.id, each.id))]
         found = {session.id: session for session in kept}
-        into.duplicates += len(kept) - len(found.keys() - self._seen)
-        self._seen |= found.keys()
+        # Named methods and no operators: those would look through all that was seen so far, at every page.
+        into.duplicates += len(kept) - len(found) + len(self._seen.intersection(found))
+        self._seen.update(found)
         if len(found) == len(kept) and into.sessions.keys().isdisjoint(found):
             into.sessions.update(found)  # the usual case, a page at a time
         else:

@@ -38,7 +38,7 @@ def main() -> None:
 def quick() -> Iterator[Findings]:
     """The ratios at 1,000 sessions, to hold a change against by hand."""
     yield scrapes.compare(1000, rounds=5)
-    yield asyncio.run(polls.compare(1000, rounds=3))
+    yield polls.compare(1000, rounds=3)
     yield decoding.compare(1000, rounds=9)
     yield retained.compare(1000)
     yield waiting.compare(1, 500, crowd=1000)
@@ -50,7 +50,7 @@ def full(sizes: list[int]) -> Iterator[Findings]:
     for sessions in sizes:
         rounds = 5 if sessions <= MANY else 2
         yield scrapes.compare(sessions, rounds)
-        yield asyncio.run(polls.compare(sessions, rounds))
+        yield polls.compare(sessions, rounds)
         yield decoding.compare(sessions, rounds=2 * rounds + 1)
         yield retained.compare(sessions)
     yield waiting.compare(3, 1000, crowd=MANY)
@@ -63,7 +63,7 @@ def full(sizes: list[int]) -> Iterator[Findings]:
 
 def growth(few: int, many: int) -> Findings:
     """P9: what ten times the sessions cost."""
-    cpu = [asyncio.run(polls.alone(sessions, rounds=3)) for sessions in (few, many)]
+    cpu = [polls.alone(sessions, rounds=5) for sessions in (few, many)]
     kept = [retained.alone(sessions) for sessions in (few, many)]
     return Findings(
         (*cpu, *kept),
