@@ -28,7 +28,7 @@ def compare(sessions: int, rounds: int) -> Findings:
     """This program and the obvious one in turns."""
     ours, obvious = figures = _measure(("ours", "obvious"), sessions, rounds)
     text = f"{POLL}, to that of the obvious program, {sessions:,} sessions"
-    return Findings(figures, (Verdict("P3", text, GOAL).of(ours.median / obvious.median),))
+    return Findings(figures, (Verdict("P3", text, GOAL).of(ours.to(obvious)),))
 
 
 def alone(sessions: int, rounds: int) -> Figure:

@@ -37,6 +37,13 @@ class Figure:
         """The lowest and the highest."""
         return min(self.values), max(self.values)
 
+    def to(self, other: "Figure") -> float:
+        """The ratio to what another contestant did in the same rounds: the median of the ratios of each round.
+
+        What loads the machine for some seconds loads both, so it weighs less than in a ratio of medians.
+        """
+        return statistics.median(mine / theirs for mine, theirs in zip(self.values, other.values, strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -48,6 +55,7 @@ class Verdict:
         goal: the most that is allowed.
         unit: of the goal; empty for a ratio.
         measured: what it came to.
+        binding: whether the goal was set for as many sessions as there were.
     """
 
     line: str
@@ -55,11 +63,17 @@ class Verdict:
     goal: float
     unit: str = ""
     measured: float = math.inf
+    binding: bool = True
 
     @property
     def met(self) -> bool:
         """Whether it is reached."""
         return self.measured <= self.goal
+
+    @property
+    def word(self) -> str:
+        """The same in words; nothing where the goal is not about this."""
+        return ("met" if self.met else "NOT MET") if self.binding else ""
 
     def of(self, measured: float) -> "Verdict":
         """The verdict on a measurement."""
@@ -76,9 +90,9 @@ class Findings:
     def __add__(self, others: "Findings") -> "Findings":
         return Findings(self.figures + others.figures, self.verdicts + others.verdicts)
 
-    def named(self, what: str) -> dict[str, Figure]:
-        """The figures about one thing, by contestant."""
-        return {figure.who: figure for figure in self.figures if figure.what == what}
+    def judged(self, *, binding: bool) -> "Findings":
+        """The same, with goals that do or do not hold for it."""
+        return Findings(self.figures, tuple(replace(verdict, binding=binding) for verdict in self.verdicts))
 
 
 def table(findings: Findings) -> str:
@@ -107,7 +121,7 @@ def table(findings: Findings) -> str:
             verdict.line,
             f"<= {number(verdict.goal)} {verdict.unit}".rstrip(),
             f"{number(verdict.measured)} {verdict.unit}".rstrip(),
-            "met" if verdict.met else "NOT MET",
+            verdict.word,
             verdict.text,
         )
         for verdict in findings.verdicts

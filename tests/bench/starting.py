@@ -43,12 +43,12 @@ def compare(rounds: int) -> Findings:
                     end(process)
     figures = [Figure(START, name, 20, "ms", tuple(values)) for name, values in seconds.items()]
     figures += [Figure(IDLE, name, 20, "MiB", tuple(values)) for name, values in memory.items()]
-    ours, bare, ours_idle, bare_idle = (figure.median for figure in figures)
+    ours, bare, ours_idle, bare_idle = figures
     return Findings(
         tuple(figures),
         (
-            Verdict("P8", f"{START}, to {BARE}", 1.15).of(ours / bare),
-            Verdict("P8", f"{IDLE}, to {BARE}", 1.15).of(ours_idle / bare_idle),
+            Verdict("P8", f"{START}, to {BARE}", 1.15).of(ours.to(bare)),
+            Verdict("P8", f"{IDLE}, to {BARE}", 1.15).of(ours_idle.to(bare_idle)),
         ),
     )
 

@@ -36,9 +36,9 @@ async def compare(rounds: int, *, pages: int, limit: int) -> Findings:
                     await studio.sessions(scope)
                     seconds[name].append(time.perf_counter() - began)
     walks = tuple(Figure(WALK, name, pages * limit, "s", tuple(values)) for name, values in seconds.items())
-    ratio = walks[0].median / walks[1].median
+    ratio = walks[0].to(walks[1])
     cost = await _cost(rounds * 30)
-    client_ratio = cost[0].median / cost[1].median
+    client_ratio = cost[0].to(cost[1])
     return Findings(
         (*walks, *cost),
         (
