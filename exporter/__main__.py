@@ -44,6 +44,7 @@ def _run(argv: list[str]) -> int:
             return _healthcheck(invocation)
         from exporter.commands import Terminal, run
 
+        gc.freeze()  # the collector need not look through it later either, which took 30 ms of the start
         gc.enable()
         return run(invocation, os.environ, Terminal(sys.stdout, sys.stderr))
     except Answered as answer:

@@ -17,9 +17,10 @@ from exporter.clock import Clock, Schedule
 from exporter.key import Key
 from exporter.poller import Plan, Poller
 from exporter.process import Process
+from exporter.servertime import ServerClock
 from exporter.settings import Account, Settings
 from exporter.snapshot import Windows
-from exporter.studio import Scope, ServerClock, Studio, open_client, open_trust
+from exporter.studio import Scope, Studio, open_client, open_trust
 from exporter.telemetry import Telemetry
 from exporter.walk import IdRange, Walked, split
 
@@ -157,7 +158,8 @@ class App:
         await self._members.pop(name).resources.aclose()
 
     async def _open_all(self, accounts: Sequence[Account], settings: Settings) -> list[_Member]:
-        trust = create_trust(settings)
+        # Not in the loop: it takes some 20 ms, and whoever scrapes meanwhile need not wait for it.
+        trust = await asyncio.to_thread(create_trust, settings)
         async with AsyncExitStack() as all_or_none:
             opened = []
             for account in accounts:

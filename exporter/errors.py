@@ -148,7 +148,7 @@ class TimedOut(PollError):
 
 
 class TooLarge(PollError):
-    """A page had more bytes than a page may have."""
+    """A page had more bytes, items or values than a page may have."""
 
     failure = "too_large"
 

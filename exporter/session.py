@@ -15,10 +15,22 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from exporter.errors import Undecodable, WrongSchema
+from exporter.errors import TooLarge, Undecodable, WrongSchema
 
 MAX_ID: Final = 128
 """Characters that an id may have; upstream ids are UUIDs with 36."""
+
+MAX_ITEMS: Final = 100_000
+"""Sessions on one page; the API puts at most 1000 on one, but a proxy may collect them."""
+
+MAX_PIECEMEAL: Final = 10_000
+"""Sessions on one page that are read value by value since something is wrong; scrapes have to wait for that."""
+
+MAX_VALUES: Final = 1_000_000
+"""Values on one large page; a full one of the API has some 80,000. Python needs many bytes for each."""
+
+LARGE: Final = 2 * 1024 * 1024
+"""Bytes; a full page of the API has 1.65 MB, so only others pay for the counting of values."""
 
 EARLIEST: Final = 1_420_070_400_000.0
 """2015-01-01 in milliseconds: an earlier time is no time in milliseconds (Livepeer did not exist)."""
@@ -117,7 +129,7 @@ _items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _item: Final = msgspec.json.Decoder(Session)
 
 
-def read_page(body: bytes, now: float) -> Reading:
+def read_page(body: bytes | bytearray, now: float) -> Reading:
     """Read one page of ``GET /session``.
 
     Args:
@@ -125,15 +137,19 @@ def read_page(body: bytes, now: float) -> Reading:
         now: the server's time in Unix seconds, against which the times of sessions are checked.
 
     Raises:
+        TooLarge: it has far more items, values or mistakes than a page of the API can have.
         Undecodable: the body is not JSON, or is nested too deeply.
         WrongSchema: the body is JSON, but not an array.
     """
+    if len(body) > LARGE and body.count(b",") >= MAX_VALUES:
+        raise TooLarge(f"a page of more than {MAX_VALUES} values")
     reader = _Reader(latest=now * 1000 + LATEST_AHEAD)
     try:
         sessions, items = reader.strictly(body)
     except (msgspec.DecodeError, RecursionError, ValueError):
-        found = _array(lenient(body))
-        sessions, items = reader.values(found), len(found)
+        sessions, items = reader.leniently(body)
+    if items > MAX_ITEMS:
+        raise TooLarge(f"a page of more than {MAX_ITEMS} items")
     ids = [session.id for session in sessions]
     ascending = all(map(str.__le__, ids, ids[1:]))
     return Reading(
@@ -148,7 +164,7 @@ def read_page(body: bytes, now: float) -> Reading:
     )
 
 
-def lenient(body: bytes | memoryview) -> Any:
+def lenient(body: bytes | bytearray | memoryview) -> Any:
     """Decode JSON with everything that msgspec refuses: NaN, Infinity, numbers of any length, lone surrogates.
 
     Numbers that no float can hold become infinite, for the reader to count. Bytes that are not UTF-8 become U+FFFD.
@@ -178,34 +194,46 @@ class _Reader:
 
     def __init__(self, latest: float) -> None:
         self.latest = latest
+        self._piecemeal = 0
         self.spelled: dict[str, str] = {}
         self.invalid_values: Counter[tuple[str, str]] = Counter()
         self.invalid_sessions: Counter[str] = Counter()
 
-    def strictly(self, body: bytes) -> tuple[list[Session], int]:
-        """The sessions of a page that msgspec can read, and how many items it has; raises what msgspec raises."""
+    def strictly(self, body: bytes | bytearray) -> tuple[list[Session], int]:
+        """The sessions of a page that msgspec can read, and how many items it has; raises what msgspec raises.
+
+        Of too many items no session is read, here as below: a failure must not hold on to them.
+        """
         try:
             sessions = _page.decode(body)
         except msgspec.ValidationError:
             return self._item_by_item(body)
-        return sessions, len(sessions)
+        return (sessions if len(sessions) <= MAX_ITEMS else []), len(sessions)
 
-    def _item_by_item(self, body: bytes) -> tuple[list[Session], int]:
+    def _item_by_item(self, body: bytes | bytearray) -> tuple[list[Session], int]:
         try:
             raws = _items.decode(body)
         except msgspec.ValidationError:
             raise WrongSchema("the answer is JSON, but not a list of sessions") from None
-        sessions = []
-        for raw in raws:
+        sessions: list[Session] = []
+        for raw in raws if len(raws) <= MAX_ITEMS else ():
             try:
                 sessions.append(_item.decode(raw))
             except (msgspec.DecodeError, RecursionError, ValueError):
                 sessions.extend(self.values([lenient(memoryview(raw))]))
         return sessions, len(raws)
 
+    def leniently(self, body: bytes | bytearray) -> tuple[list[Session], int]:
+        """The same for a page that msgspec cannot read."""
+        found = _array(lenient(body))
+        return self.values(found) if len(found) <= MAX_ITEMS else [], len(found)
+
     def values(self, items: Iterable[Any]) -> list[Session]:
         sessions = []
         for item in items:
+            self._piecemeal += 1
+            if self._piecemeal > MAX_PIECEMEAL:
+                raise TooLarge(f"a page of more than {MAX_PIECEMEAL} sessions that must be read value by value")
             if not isinstance(item, dict):
                 self.invalid_sessions["not_an_object"] += 1
             elif not isinstance(item.get("id"), str) or not 1 <= len(item["id"]) <= MAX_ID:

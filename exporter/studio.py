@@ -9,17 +9,15 @@ import asyncio
 import json
 import socket
 import ssl
-import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Protocol
 
 import httpx
 
+from exporter.body import Body, Room, inflated
 from exporter.errors import (
     BadRequest,
     Forbidden,
@@ -29,7 +27,6 @@ from exporter.errors import (
     Redirected,
     ServerFailed,
     TimedOut,
-    TooLarge,
     Unauthorized,
     Undecodable,
     UnknownHost,
@@ -37,12 +34,10 @@ from exporter.errors import (
     Unreachable,
     Untrusted,
 )
+from exporter.servertime import ServerClock, retry_after
 from exporter.session import Session, read_page
 from exporter.version import VERSION
 from exporter.walk import Fetch, IdRange, Page, Walked, walk
-
-MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
-"""A page of 1000 sessions has 1.65 MB upstream."""
 
 MAX_CURSOR: Final = 1024
 RETRIES: Final = 2
@@ -80,35 +75,6 @@ class Meter(Protocol):
 
     def throttled(self) -> None:
         """The API answered 429."""
-
-
-class ServerClock:
-    """The server's time, learnt from the ``Date`` of its answers and carried on by our monotonic clock.
-
-    A wall clock that steps on this machine therefore never changes which sessions count as active.
-
-    Args:
-        now: our wall clock, Unix seconds; believed until the server has told its own time.
-        monotonic: our monotonic clock, seconds.
-    """
-
-    def __init__(self, now: Callable[[], float], monotonic: Callable[[], float]) -> None:
-        self._now = now
-        self._monotonic = monotonic
-        self._offset: float | None = None
-        self.skew: float | None = None
-        """Seconds that the server's clock is ahead of ours; None before the server has told its time."""
-
-    def now(self) -> float:
-        """The server's Unix seconds."""
-        return self._now() if self._offset is None else self._offset + self._monotonic()
-
-    def learn(self, date: str | None) -> None:
-        """Take in a ``Date`` header; whole seconds, so half a second is added on average."""
-        told = http_date(date)
-        if told is not None:
-            self._offset = told + 0.5 - self._monotonic()
-            self.skew = told + 0.5 - self._now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +174,7 @@ class Studio:
         self._limit = max(2, page_limit)
         self._parts = parts
         self._slots = asyncio.Semaphore(concurrency)
+        self._room = Room(concurrency)
 
     async def sessions(self, scope: Scope, on_page: Callable[[Walked], None] = lambda _: None) -> Answer:
         """Read all sessions of a scope.
@@ -281,7 +248,7 @@ class Studio:
 
         return fetch
 
-    async def _get(self, params: dict[str, str]) -> tuple[httpx.Response, bytes]:
+    async def _get(self, params: dict[str, str]) -> tuple[httpx.Response, Body]:
         """Ask with retries; U06 of the fault matrix."""
         attempt = 0
         while True:
@@ -295,7 +262,7 @@ class Studio:
                 self._meter.retry()
                 await self._sleep(wait)
 
-    async def _ask(self, params: dict[str, str]) -> tuple[httpx.Response, bytes]:
+    async def _ask(self, params: dict[str, str]) -> tuple[httpx.Response, Body]:
         key = self._key()
         try:
             return await self._once(params, key)
@@ -304,7 +271,7 @@ class Studio:
                 raise
             return await self._once(params, fresh)
 
-    async def _once(self, params: dict[str, str], key: str) -> tuple[httpx.Response, bytes]:
+    async def _once(self, params: dict[str, str], key: str) -> tuple[httpx.Response, Body]:
         began = self._monotonic()
         code, size = "none", 0
         try:
@@ -315,9 +282,9 @@ class Studio:
                 code = str(response.status_code)
                 self.clock.learn(response.headers.get("Date"))
                 _raise_for(response, self._meter)
-                body = await _bounded(response)
+                body = await self._room.read(response.aiter_raw(), response.headers.get("Content-Length", ""))
                 size = len(body)
-                return response, _inflated(response, body)
+                return response, inflated(body, response.headers.get("Content-Encoding", ""))
         except TimeoutError:
             raise TimedOut(f"no complete answer within {self._request_timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
@@ -368,37 +335,6 @@ def _raise_for(response: httpx.Response, meter: Meter) -> None:
     raise Undecodable(f"the API answered without a list of sessions (HTTP {status})")
 
 
-async def _bounded(response: httpx.Response) -> bytes:
-    declared = response.headers.get("Content-Length", "")
-    if declared.isdecimal() and int(declared) > MAX_PAGE_BYTES:
-        raise TooLarge(f"a page of more than {MAX_PAGE_BYTES} bytes")
-    body = bytearray()
-    async for part in response.aiter_raw():
-        body += part
-        if len(body) > MAX_PAGE_BYTES:
-            raise TooLarge(f"a page of more than {MAX_PAGE_BYTES} bytes")
-    return bytes(body)
-
-
-def _inflated(response: httpx.Response, body: bytes) -> bytes:
-    """Undo a compression that we did not ask for; a CDN may insist."""
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
-        return body
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise Undecodable("the answer is compressed in a way that was not asked for")
-    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    try:
-        plain = inflater.decompress(body, MAX_PAGE_BYTES + 1)
-    except zlib.error:
-        raise Undecodable("the answer is compressed, and broken") from None
-    if len(plain) > MAX_PAGE_BYTES:
-        raise TooLarge(f"a page of more than {MAX_PAGE_BYTES} bytes")
-    if not inflater.eof or inflater.unused_data:
-        raise Undecodable("the answer is compressed, and does not end where it should")
-    return plain
-
-
 def _links_on(response: httpx.Response) -> bool:
     """Whether the server says that the page was full. Nothing else of a link is used: it names another scheme or host.
 
@@ -432,30 +368,3 @@ def _unreachable(error: Exception) -> PollError:
             return Unreachable(f"the connection failed: errno {cause.errno}")
         cause = cause.__cause__ or cause.__context__
     return Unreachable(f"the connection failed: {type(error).__name__}")
-
-
-def http_date(text: str | None) -> float | None:
-    """Unix seconds of an HTTP date; None if it is none."""
-    try:
-        moment = parsedate_to_datetime(text or "")
-    except (ValueError, IndexError, OverflowError):
-        return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-
-
-def retry_after(text: str | None, date: str | None) -> float | None:
-    """Seconds that an answer asks us to wait, between 1 s and 15 min; None where it asks for nothing that we know.
-
-    Args:
-        text: the header ``Retry-After``: seconds or a date.
-        date: the answer's own ``Date``, against which a date is read.
-    """
-    text = (text or "").strip()
-    if text.isascii() and text.isdecimal():
-        wait = float(text[:12])
-    else:
-        until, since = http_date(text), http_date(date)
-        if until is None or since is None:
-            return None
-        wait = until - since
-    return min(max(wait, 1.0), 900.0)

@@ -10,23 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from exporter.errors import NoKey
+from exporter.servertime import ServerClock
 from exporter.simulator.api import Row, create_app
 from exporter.simulator.serve import serving
-from exporter.studio import (
-    MAX_ASKED_BY_PARENT,
-    Answer,
-    Scope,
-    ServerClock,
-    Studio,
-    http_date,
-    open_client,
-    open_trust,
-    retry_after,
-)
+from exporter.studio import MAX_ASKED_BY_PARENT, Answer, Scope, Studio, open_client, open_trust
 from exporter.version import VERSION
 from exporter.walk import IdRange
 from tests.support.canary import KEY
@@ -268,53 +257,6 @@ def test_the_proxies_of_the_environment_are_used_only_when_asked_for() -> None:
     without = open_client(TRUST, trust_env=False, connections=1)
     assert (with_env.trust_env, without.trust_env) == (True, False)
     assert without.follow_redirects is False
-
-
-def test_a_server_that_tells_no_time_lives_in_ours() -> None:
-    clocks = Time()
-    clock = ServerClock(clocks.now, clocks.monotonic)
-    clock.learn(None)
-    clock.learn("yesterday")
-    assert (clock.now(), clock.skew) == (START, None)
-
-
-def test_a_step_of_our_wall_clock_does_not_move_the_servers() -> None:
-    clocks = Time()
-    wall = [START]
-    clock = ServerClock(lambda: wall[0], clocks.monotonic)
-    clock.learn(formatdate(START, usegmt=True))
-    wall[0] += 3600
-    clocks.advance(10)
-    assert clock.now() == START + 10.5
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
-        ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777),
-        ("Sun Nov  6 08:49:37 1994", 784_111_777),
-        ("", None),
-        (None, None),
-        ("0", None),
-        ("Sun, 99 Nov 1994 08:49:37 GMT", None),
-        ("Sun, 06 Nov 1994 08:49:37 +99999999", None),
-    ],
-)
-def test_a_date_is_read_in_every_form_of_http(text: str | None, seconds: float | None) -> None:
-    assert http_date(text) == seconds
-
-
-@given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ (Jan|Feb|Dec) \d+ \d+:\d+:\d+ ([+-]\d+|GMT)", fullmatch=True))
-def test_any_text_as_a_date_is_read_or_is_none(text: str) -> None:
-    found = http_date(text)
-    assert found is None or isinstance(found, float)
-
-
-@given(st.text() | st.integers().map(str), st.none() | st.text())
-def test_any_retry_after_waits_between_a_second_and_a_quarter_of_an_hour(text: str, date: str | None) -> None:
-    wait = retry_after(text, date)
-    assert wait is None or 1 <= wait <= 900
 
 
 def test_the_clients_own_timeouts_are_off_since_ours_bound_the_whole_request() -> None:

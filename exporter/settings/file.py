@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import yaml
+if TYPE_CHECKING:
+    import yaml
 
 LARGEST: Final = 1 << 20
 """Bytes. A settings file is small; more is another file by mistake."""
@@ -40,6 +41,8 @@ def read_file(path: Path) -> SettingsFile:
 
 
 def _parse(data: bytes) -> SettingsFile:
+    import yaml  # most run without a file, and need not pay a megabyte for it
+
     try:
         loader = yaml.SafeLoader(data)
         try:
@@ -65,7 +68,9 @@ def _parse(data: bytes) -> SettingsFile:
     raise FileProblem(problem)
 
 
-def _keys(node: yaml.Node, path: str, seen: set[int]) -> Iterator[tuple[str, int]]:
+def _keys(node: "yaml.Node", path: str, seen: set[int]) -> Iterator[tuple[str, int]]:
+    import yaml
+
     if id(node) in seen:  # an alias of a node met before: a few bytes could unfold without end
         return
     seen.add(id(node))

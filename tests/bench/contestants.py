@@ -14,8 +14,9 @@ from exporter import web
 from exporter.app import Outside, create_board, create_poller
 from exporter.daemon import COLLECTOR
 from exporter.process import Process
+from exporter.servertime import ServerClock
 from exporter.settings import Settings
-from exporter.studio import ServerClock, Studio
+from exporter.studio import Studio
 from exporter.telemetry import Telemetry
 from tests.bench.obvious import Obvious, create_app
 from tests.bench.processes import KEY

@@ -6,9 +6,10 @@ from contextlib import AsyncExitStack
 
 import httpx
 
+from exporter.servertime import ServerClock
 from exporter.session import read_page
 from exporter.settings import Settings
-from exporter.studio import Scope, ServerClock, Studio, open_client, open_trust
+from exporter.studio import Scope, Studio, open_client, open_trust
 from exporter.telemetry import Telemetry
 from tests.bench.processes import KEY, running
 from tests.bench.report import OURS, Figure, Findings, Verdict

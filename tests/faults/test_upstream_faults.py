@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 import trustme
 
+from exporter.body import MAX_PAGE_BYTES
 from exporter.commands import Terminal, run
 from exporter.flags import parse
 from exporter.settings import load
-from exporter.studio import MAX_PAGE_BYTES
 from tests.support.canary import KEY, MARK
 from tests.support.harness import Harness, harness, written
 from tests.support.loop import in_loop
@@ -366,6 +366,63 @@ async def test_U13_an_answer_without_bounds_is_given_up_while_reading(answer: Sc
         with memory_bounded(64 * MIB):
             await program.poll()
         program.keeps("too_large", ident(1))
+
+
+@pytest.mark.parametrize(
+    "body", [pytest.param(CHUNK, id="chunks without end"), pytest.param(b" " * MIB, id="a body without end")]
+)
+@in_loop
+async def test_U13_answers_without_bounds_side_by_side_are_bounded_together(body: bytes) -> None:
+    """Four parts of a walk at once, which is what is asked at most unless a setting says otherwise."""
+    async with polled(page_limit=2, walk_concurrency=4) as (server, program):
+        begun = asyncio.Event()
+
+        async def script(request: Request) -> AsyncIterator[bytes]:
+            if request.query.get("count"):
+                headers = {"X-Total-Count": "40000", "Link": '<http://localhost/?cursor=x>; rel="next"'}
+                yield reply(page(row(1), row(2)), headers=headers)
+                return
+            together = sum("cursor" in each.query for each in server.requests)
+            if together >= 4:
+                begun.set()
+            yield b"HTTP/1.1 200 OK\r\n"
+            yield b"Transfer-Encoding: chunked\r\n\r\n" if body is CHUNK else b"Connection: close\r\n\r\n"
+            await begun.wait()
+            while True:
+                yield body
+
+        server.script = script
+        with memory_bounded(64 * MIB):
+            await program.poll()
+        assert begun.is_set()
+        program.keeps("too_large", ident(1))
+
+
+def crowd(item: bytes, size: int) -> bytes:
+    """A page of so many bytes that holds an item again and again."""
+    return b"[" + (item + b",") * (size // (len(item) + 1) - 1) + item + b"]"
+
+
+@pytest.mark.parametrize("size", [2 * MIB, MAX_PAGE_BYTES])
+@pytest.mark.parametrize("item", [b"0", b"{}", b'{"id":"a"}', b"[NaN]"])
+@in_loop
+async def test_U13_a_page_of_very_many_tiny_items_is_given_up(item: bytes, size: int) -> None:
+    answer = reply(crowd(item, size))
+
+    async def script(_request: Request) -> AsyncIterator[bytes]:
+        for place in range(0, len(answer), 65_536):  # so that this process holds it once
+            yield answer[place : place + 65_536]
+
+    async with polled() as (server, program):
+        server.script = script
+        with memory_bounded(64 * MIB):
+            await program.poll()
+        program.keeps("too_large", ident(1))
+
+
+@in_loop
+async def test_U13_a_page_of_very_many_mistakes_is_given_up() -> None:
+    await fails(always(reply(crowd(b'{"id":1}', MIB // 2))), "too_large")
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1" * 5000, "2, 3"])

@@ -15,9 +15,10 @@ from exporter.app import Outside, create_board, create_poller
 from exporter.board import Board
 from exporter.exposition import Format
 from exporter.poller import Poller
+from exporter.servertime import ServerClock
 from exporter.settings import Settings
 from exporter.simulator.api import create_app
-from exporter.studio import ServerClock, Studio
+from exporter.studio import Studio
 from exporter.telemetry import Telemetry
 from tests.support.canary import KEY
 from tests.support.harness import Scrape, Time, parse_all
