@@ -41,7 +41,7 @@ unit: $(VENV)/dev.done  ## the tests alone: make unit ARGS="-k U01"
 	$(BIN)/python -m pytest $(ARGS)
 
 coverage: $(VENV)/dev.done
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
 
 bench: $(VENV)/dev.done  ## speed beside others, as ratios: make bench ARGS="--sessions 100000"
 	$(BIN)/python -m tests.bench $(ARGS)

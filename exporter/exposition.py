@@ -126,16 +126,21 @@ def labelled(names: Sequence[str], values: Sequence[str]) -> str:
     return ",".join(f'{name}="{escape(value)}"' for name, value in zip(names, values, strict=True))
 
 
-def session_labels(account: str, session: Session) -> str:
+def session_labels(account: str) -> Callable[[Session], str]:
     """The labels on everything about a session, without braces; ``stream_id`` is left out when it is missing."""
-    parent = f'stream_id="{escape(clean(session.parent_id, MAX_ID))}",' if session.parent_id else ""
-    return f'account="{escape(account)}",{parent}session_id="{escape(session.id)}"'
+    own = f'account="{escape(account)}"'
+
+    def labels(session: Session) -> str:
+        parent = f'stream_id="{escape(clean(session.parent_id, MAX_ID))}",' if session.parent_id else ""
+        return f'{own},{parent}session_id="{escape(session.id)}"'
+
+    return labels
 
 
-def stream_labels(account: str, stream: Stream) -> str:
+def stream_labels(account: str) -> Callable[[Stream], str]:
     """The labels on everything about a stream; sessions without a parent stream have the account alone."""
-    own = f',stream_id="{escape(stream.id)}"' if stream.id else ""
-    return f'account="{escape(account)}"{own}'
+    own = f'account="{escape(account)}"'
+    return lambda stream: f'{own},stream_id="{escape(stream.id)}"' if stream.id else own
 
 
 def render(

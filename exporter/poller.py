@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final
 
 from exporter import catalogue
@@ -184,9 +183,7 @@ class Poller:
         sessions = snapshot.sessions if self.plan.detail == "session" else ()
         active = [state == ACTIVE for state in snapshot.states[: len(sessions)]]
         shown = await gently(select(sessions, active, families, _last_seen, self._claim))
-        rendered = await gently(
-            render(shown.subjects, shown.active, families, partial(session_labels, self.plan.account))
-        )
+        rendered = await gently(render(shown.subjects, shown.active, families, session_labels(self.plan.account)))
         nothing = (NOTHING,) * len(self._board.stream_families)
         return shown, replace(rendered, chunks=(*rendered.chunks, *nothing))
 
@@ -195,9 +192,7 @@ class Poller:
         streams = await gently(group(snapshot))
         active = [stream.active for stream in streams]
         shown = await gently(select(streams, active, families, _last_seen, self._claim))
-        rendered = await gently(
-            render(shown.subjects, shown.active, families, partial(stream_labels, self.plan.account))
-        )
+        rendered = await gently(render(shown.subjects, shown.active, families, stream_labels(self.plan.account)))
         nothing = (NOTHING,) * len(self._board.session_families)
         return shown, replace(rendered, chunks=(*nothing, *rendered.chunks))
 

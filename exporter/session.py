@@ -29,6 +29,9 @@ MAX_PIECEMEAL: Final = 10_000
 MAX_VALUES: Final = 1_000_000
 """Values on one large page; a full one of the API has some 80,000. Python needs many bytes for each."""
 
+MAX_LENIENT: Final = 4 * 1024 * 1024
+"""Bytes of a page that msgspec refuses as a whole; the second decoder needs many times as much."""
+
 LARGE: Final = 2 * 1024 * 1024
 """Bytes; a full page of the API has 1.65 MB, so only others pay for the counting of values."""
 
@@ -170,12 +173,21 @@ def lenient(body: bytes | bytearray | memoryview) -> Any:
     Numbers that no float can hold become infinite, for the reader to count. Bytes that are not UTF-8 become U+FFFD.
 
     Raises:
+        TooLarge: it has more bytes than should be read this way, which takes a multiple of them.
         Undecodable: it is not JSON even so, or is nested too deeply. The cause is not chained, since it holds the body.
     """
+    if bytes(body[:64]).lstrip()[:1] not in _BEGINNINGS:
+        raise Undecodable("the answer is not JSON")
+    if len(body) > MAX_LENIENT:
+        raise TooLarge(f"a page of more than {MAX_LENIENT} bytes with something wrong")
     try:
         return json.loads(str(body, "utf-8", "replace"), parse_int=_number, parse_constant=float)
     except (ValueError, RecursionError):
         raise Undecodable("the answer is not JSON") from None
+
+
+_BEGINNINGS: Final = b'[{"-0123456789tfnNI'
+"""What JSON can begin with, Python's own additions included; HTML is told apart without reading it."""
 
 
 def _number(digits: str) -> float:

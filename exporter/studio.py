@@ -7,6 +7,7 @@ since the API's error bodies echo the key.
 
 import asyncio
 import json
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,6 +37,7 @@ from exporter.errors import (
 )
 from exporter.servertime import ServerClock, retry_after
 from exporter.session import Session, read_page
+from exporter.together import together
 from exporter.version import VERSION
 from exporter.walk import Fetch, IdRange, Page, Walked, walk
 
@@ -222,14 +224,9 @@ class Studio:
     async def _walk_all(
         self, queries: list[list[Filter]], walked: Walked, scope: Scope, on_page: Callable[[Walked], None]
     ) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for query in queries:
-                    fetch = self._fetcher(query, on_page=lambda: on_page(walked), start=scope.ids.after)
-                    parts = self._parts
-                    group.create_task(walk(fetch, walked, limit=self._limit, concurrency=parts, ids=scope.ids))
-        except BaseExceptionGroup as failures:
-            raise next((each for each in failures.exceptions if isinstance(each, PollError)), failures) from None
+        parts = self._parts
+        fetches = [self._fetcher(query, on_page=lambda: on_page(walked), start=scope.ids.after) for query in queries]
+        await together(*(walk(fetch, walked, limit=self._limit, concurrency=parts, ids=scope.ids) for fetch in fetches))
 
     def _fetcher(self, filters: list[Filter], on_page: Callable[[], None], start: str | None = None) -> Fetch:
         query = {"limit": str(self._limit), "order": "id-false"}
@@ -244,7 +241,7 @@ class Studio:
                 response, body = await self._get(query | more)
             reading = read_page(body, self.clock.now())
             on_page()
-            return Page(reading, _links_on(response), _count(response))
+            return Page(reading, _links_on(response), _count(response), len(body))
 
         return fetch
 
@@ -320,15 +317,16 @@ def _raise_for(response: httpx.Response, meter: Meter) -> None:
         meter.throttled()
         raise RateLimited(status, retry_after=wait)
     if status == 401:
-        raise Unauthorized(status, hint="check the API key")
+        raise Unauthorized(status, hint="check the API key", retry_after=wait)
     if status == 403:
-        raise Forbidden(status, hint="the user is suspended, or the key's access rules leave out GET /session")
+        hint = "the user is suspended, or the key's access rules leave out GET /session"
+        raise Forbidden(status, hint=hint, retry_after=wait)
     if status == 404:
-        raise NotFound(status, hint="check the base URL")
+        raise NotFound(status, hint="check the base URL", retry_after=wait)
     if 300 <= status < 400:
         raise Redirected(f"the API redirects (HTTP {status}), which is not followed: check the base URL")
     if 400 <= status < 500:
-        raise BadRequest(status)
+        raise BadRequest(status, retry_after=wait)
     if status >= 500:
         hint = "no ingest configured" if status == 501 else ""
         raise ServerFailed(status, hint=hint, retry_after=wait)
@@ -341,10 +339,10 @@ def _links_on(response: httpx.Response) -> bool:
     Raises:
         Unpageable: its cursor is monstrous.
     """
-    link = response.headers.get("Link", "")
-    if len(link) > MAX_CURSOR:
+    following = response.links.get("next")
+    if following and len(following["url"]) > MAX_CURSOR:
         raise Unpageable("the cursor to the next page is too long")
-    return 'rel="next"' in link
+    return following is not None
 
 
 def _count(response: httpx.Response) -> int | None:
@@ -365,6 +363,6 @@ def _unreachable(error: Exception) -> PollError:
         if isinstance(cause, socket.gaierror):
             return UnknownHost("the API's host has no address")
         if isinstance(cause, OSError) and cause.errno is not None:
-            return Unreachable(f"the connection failed: errno {cause.errno}")
+            return Unreachable(f"the connection failed: {os.strerror(cause.errno)}")
         cause = cause.__cause__ or cause.__context__
     return Unreachable(f"the connection failed: {type(error).__name__}")

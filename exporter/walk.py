@@ -11,19 +11,24 @@ Two ways of paging, in this order:
 The fetching itself is an argument: this module knows neither HTTP nor the API's base URL, and follows no link.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from exporter.errors import BadRequest, PollError, ServerFailed, Unpageable
+from exporter.errors import BadRequest, ServerFailed, TooLarge, Unpageable
 from exporter.session import MAX_ID, Reading, Session
+from exporter.together import together
 
 MAX_PAGES: Final = 5_000
 MAX_RECORDS: Final = 500_000
 """What one walk may read before it counts as endless; an account with more sessions wants shards."""
+
+MAX_BYTES: Final = 32 * 1024 * 1024
+RICH: Final = 16 * 1024
+"""Bytes that all pages of a walk may have before their sessions must not have more than so many each; most have 2 kB.
+
+What a session says of itself is kept, so few sessions with endless texts would fill the memory."""
 
 MAX_IDLE_PAGES: Final = 2
 """Pages in a row that may hold nothing new before a walk by offsets ends: one can be pushed back by new sessions."""
@@ -39,11 +44,19 @@ _SPACE: Final = 16**8
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer: what it held, whether the server says that it was full, and how many rows the query has in all."""
+    """One answer.
+
+    Attributes:
+        reading: what it held.
+        more: whether the server says that it was full.
+        total: how many rows the query has in all; None where the server does not say.
+        size: bytes of its body.
+    """
 
     reading: Reading
     more: bool
     total: int | None = None
+    size: int = 0
 
 
 Fetch = Callable[[str | None], Awaitable[Page]]
@@ -135,6 +148,7 @@ class _Walker:
         self._seen: set[str] = set()
         self._pages = 0
         self._records = 0
+        self._bytes = 0
         self._repeated = 0
         self._unread = 0
         self._total: int | None = None
@@ -150,10 +164,7 @@ class _Walker:
         remaining = (first.total or 0) * share(self._ids) - first.reading.items
         parts = max(1, min(concurrency, int(remaining / self._limit / PART_PAGES)))
         ranges = list(split(IdRange(last, self._ids.until), parts))
-        with _first_failure():
-            async with asyncio.TaskGroup() as group:
-                for part in ranges:
-                    group.create_task(self._part(part))
+        await together(*map(self._part, ranges))
 
     async def _part(self, part: IdRange) -> None:
         cursor = part.after
@@ -169,20 +180,23 @@ class _Walker:
                 return
 
     async def by_offset(self) -> None:
-        """Pages that overlap by a tenth, at most half; an overlap that proves too small is doubled from there on."""
-        widest = self._limit // 2
-        overlap = max(1, self._limit // 10)
-        offset = idle = 0
+        """Pages that overlap by a tenth, at most half; an overlap that proves too small is doubled from there on.
+
+        A tenth of what the server puts on a page, which may be less than it was asked for.
+        """
+        offset = idle = largest = overlap = 0
         last: str | None = None
         while True:
             page = await self._page(f"skip{offset}" if offset else None)
             reading = page.reading
             self._total = max(filter(None, (self._total, page.total)), default=None)
+            largest = max(largest, reading.items)
+            overlap = overlap or max(1, largest // 10)
             if not reading.ascending and (page.more or offset):
                 raise Unpageable("the pages are not in the order that was asked for")
             if offset and last is not None and (reading.items == 0 or (reading.first_id or "") > last):
                 offset = max(0, offset - overlap)
-                overlap = min(2 * overlap, widest)
+                overlap = min(2 * overlap, max(1, largest // 2))
                 continue
             # By the ids and not by what is kept of them: a shard has none of its own on the first pages.
             before, last = last, max(filter(None, (last, self._take(page, self._ids))), default=None)
@@ -203,7 +217,10 @@ class _Walker:
         page = await self._fetch(cursor)
         self._pages += 1
         self._records += page.reading.items
+        self._bytes += page.size
         self._into.pages += 1
+        if self._bytes > MAX_BYTES + RICH * self._records:
+            raise TooLarge(f"{self._pages} pages of {self._bytes} bytes for {self._records} sessions")
         return page
 
     def _take(self, page: Page, part: IdRange) -> str | None:
@@ -285,13 +302,3 @@ def _position(name: str | None, default: int) -> int:
         return int((name or "")[:8].ljust(8, "0"), 16) if name else default
     except ValueError:
         return default
-
-
-@contextmanager
-def _first_failure() -> Iterator[None]:
-    """Let the first of a group's failures through on its own."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        failures = [each for each in group.exceptions if isinstance(each, PollError | _KeysetIgnored)]
-        raise (failures or group.exceptions)[0] from None

@@ -4,11 +4,15 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.canary import MARK, heard
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
 
 # A deadline would be a timed assertion on a machine that others load as well.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -61,6 +65,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail the run if the canary was heard anywhere."""
+    """Fail the run if the canary was heard anywhere; where tests run side by side, each process tells what it heard."""
+    told: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["heard"] = heard.findings
     if heard.findings:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: "WorkerController") -> None:
+    """Take over what another process heard."""
+    heard.findings.extend(getattr(node, "workeroutput", {}).get("heard", []))

@@ -4,7 +4,7 @@ import asyncio
 from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from random import Random
 
@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.errors import BadRequest, PollError, RateLimited, ServerFailed, Unpageable
+from exporter.body import MAX_PAGE_BYTES
+from exporter.errors import BadRequest, PollError, RateLimited, ServerFailed, TooLarge, Unpageable
 from exporter.session import Reading, Session
-from exporter.walk import MAX_PAGES, MAX_RECORDS, Fetch, IdRange, Page, Walked, split, walk
+from exporter.walk import MAX_BYTES, MAX_PAGES, MAX_RECORDS, Fetch, IdRange, Page, Walked, split, walk
 from tests.support.loop import in_loop
 from tests.support.rows import START, ident
 
@@ -237,6 +238,26 @@ async def test_P22_pages_by_offset_overlap_and_step_back_where_they_do_not() -> 
     assert throughout - set(gone) <= set(found.sessions)
     offsets = [int(cursor[4:]) for cursor in at.asked if cursor and cursor.startswith("skip")]
     assert any(later < earlier for earlier, later in pairwise(offsets))
+
+
+@in_loop
+async def test_P22_offsets_move_by_what_the_server_puts_on_a_page_however_much_is_asked_for() -> None:
+    at = server(2500, limit=100, keyset=False)
+    found = await walked(at.fetch, limit=1000)
+    assert set(found.sessions) == set(at.ids)
+    assert len(at.asked) < 40
+
+
+@in_loop
+async def test_P04_few_sessions_that_fill_the_memory_end_the_walk() -> None:
+    at = server(1000, limit=1)
+
+    async def fetch(cursor: str | None) -> Page:
+        return replace(await at.fetch(cursor), size=MAX_PAGE_BYTES)
+
+    with pytest.raises(TooLarge):
+        await walked(fetch, limit=2, concurrency=1)
+    assert len(at.asked) <= 2 + MAX_BYTES // MAX_PAGE_BYTES
 
 
 @in_loop

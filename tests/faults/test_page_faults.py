@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.session import MAX_LENIENT
 from tests.support.harness import Harness, harness
 from tests.support.loop import in_loop
 from tests.support.rows import START, Row, encoded, ident, page, row
@@ -83,6 +84,13 @@ async def test_P01_a_link_to_another_place_is_not_followed(scheme: str, path: st
 async def test_P02_a_monstrous_cursor_is_no_cursor() -> None:
     link = f'<http://x.invalid/api/session?cursor=skip{"9" * 10_000}>; rel="next"'
     await refuses(paging(SIX, 2, link=link), "pagination", page_limit=2)
+
+
+@in_loop
+async def test_P02_a_long_header_without_a_cursor_is_none_of_our_business() -> None:
+    link = ", ".join(f"</static/{number}.css>; rel=preload" for number in range(100))
+    async with polled(always(reply(page(row(1)), headers={"Link": link}))) as (_, program):
+        assert program.shown.sessions() == {ident(1)}
 
 
 @in_loop
@@ -298,6 +306,11 @@ async def test_P18_a_lone_surrogate_is_replaced_and_nothing_else_is_lost() -> No
     assert program.shown.sessions() == {ident(1), ident(2)}
     assert not program.shown.invalid()
     await program.people()
+
+
+@in_loop
+async def test_P18_a_huge_page_that_only_the_second_decoder_could_read_is_given_up() -> None:
+    await refuses(always(reply(page(row(1, name="\U0001f600\ud800" + "x" * MAX_LENIENT)))), "too_large")
 
 
 @in_loop

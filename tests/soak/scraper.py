@@ -8,12 +8,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import parent_process
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 
 from exporter.exposition import Format
 from tests.soak.turnover import STREAM_KEY
 from tests.support.harness import parse_all
+
+MOST_PROBLEMS = 100
+"""More are of no use to anybody."""
 
 MISCHIEF = 0.5
 """How many of its visits are bad manners instead of scrapes."""
@@ -34,10 +38,12 @@ class Score:
 
 
 def scrape_until(stop: Event, scores: "Queue[Score]", port: int, seed: int) -> None:
-    """Scrape until told to stop; then hand over the score."""
+    """Scrape until told to stop, or until nobody is left to tell; then hand over the score."""
     rng, score = random.Random(seed), Score()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    while not stop.is_set():
+    parent = parent_process()
+    assert parent is not None
+    while not stop.is_set() and parent.is_alive():
         try:
             if rng.random() < MISCHIEF:
                 rng.choice(_MISCHIEF)(port, rng)
@@ -47,7 +53,8 @@ def scrape_until(stop: Event, scores: "Queue[Score]", port: int, seed: int) -> N
                     connection.close()  # the next request opens it anew
                 _scrape(connection, score, rng)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is what we are looking for
-            score.problems.append(f"{type(error).__name__}: {error}"[:200])
+            if len(score.problems) < MOST_PROBLEMS:
+                score.problems.append(f"{type(error).__name__}: {error}"[:200])
             connection.close()
     connection.close()
     scores.put(score)
