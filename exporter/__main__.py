@@ -1,5 +1,6 @@
 """The command line: ``livepeer-session-exporter``, or ``python -m exporter``."""
 
+import contextlib
 import gc
 import io
 import os
@@ -19,7 +20,11 @@ def main() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     gc.disable()  # until all is loaded: what loads stays, so there is no garbage to look for
     _open_closed_streams()
-    sys.exit(_run(sys.argv[1:]))
+    code = _run(sys.argv[1:])
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    # Python would wait for threads: for a name server that does not answer, or for bcrypt.
+    os._exit(code)
 
 
 def _open_closed_streams() -> None:
@@ -32,6 +37,21 @@ def _open_closed_streams() -> None:
 
 
 def _run(argv: list[str]) -> int:
+    from exporter.flags import PROGRAM
+
+    try:
+        code = _obey(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our answer has enough of it
+        return 1
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            print(f"{PROGRAM}: {error.strerror or type(error).__name__}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _obey(argv: list[str]) -> int:
     from exporter.flags import PROGRAM, Answered, UsageError, parse
 
     try:
@@ -51,12 +71,9 @@ def _run(argv: list[str]) -> int:
         print(answer.text)
         return 0
     except UsageError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"{PROGRAM}: {line}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        # Whoever read our answer has enough of it; Python must not complain about it while exiting.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
 
 
 def _healthcheck(invocation: "Invocation") -> int:

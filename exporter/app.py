@@ -1,9 +1,10 @@
 """The composition root: the one place where the parts meet."""
 
 import asyncio
+import hashlib
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,7 @@ from exporter.board import Board
 from exporter.budget import Budget
 from exporter.catalogue import Options
 from exporter.clock import Clock, Schedule
-from exporter.key import Key
+from exporter.member import Member, identity_of, key_of
 from exporter.poller import Plan, Poller
 from exporter.process import Process
 from exporter.servertime import ServerClock
@@ -46,14 +47,6 @@ class Outside:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    account: Account
-    poller: Poller
-    telemetry: Telemetry
-    resources: AsyncExitStack
-
-
 class App:
     """Polls the accounts of the settings, and has the pages that show them.
 
@@ -67,7 +60,8 @@ class App:
         self._settings = settings
         self._outside = outside
         self._stopping = False
-        self._members: dict[str, _Member] = {}
+        self._trusted = b""
+        self._members: dict[str, Member] = {}
         self.board: Final = create_board(settings, outside)
         self.clock: Final[Schedule] = schedule or Clock(outside.now, outside.monotonic)
         self.process: Final = Process(
@@ -91,46 +85,48 @@ class App:
             self.board.panels(),
             now=self._outside.now(),
             metrics_path=self._settings.web_telemetry_path,
+            issue_texts=self._settings.issue_texts,
         )
 
     async def start(self) -> None:
         """Begin to poll; the first account at once, the others spread over the interval.
 
         Raises:
-            OSError: the CA file cannot be read.
+            OSError: the CA file or the proxy cannot be used.
         """
-        self._admit(await self._open_all(self._settings.accounts, self._settings))
+        trust, self._trusted = await asyncio.to_thread(_trust_and_digest, self._settings)
+        opened = await self._open_all(self._settings.accounts, self._settings, trust)
+        for place, member in enumerate(opened):
+            self._admit(member, delay=member.account.poll_interval * place / len(opened))
         await self.clock.start()
 
     async def apply(self, settings: Settings) -> tuple[str, ...]:
-        """Go on with other settings; what accounts have counted so far stays.
+        """Go on with other settings; what accounts have counted so far stays, and so does when they are due.
 
         Returns:
             The names of the settings that differ, but only take effect with the next start.
 
         Raises:
-            OSError: the CA file cannot be read; nothing has changed then.
+            OSError: the CA file or the proxy cannot be used; nothing has changed then.
         """
         before = self._settings
         asked, settings = settings, settings.model_copy(update={name: getattr(before, name) for name in _FIXED})
-        shared = any(getattr(before, name) != getattr(settings, name) for name in _SHARED)
-        changed = [
-            account
-            for account in settings.accounts
-            if shared or (known := self._members.get(account.name)) is None or known.account != account
-        ]
-        opened = await self._open_all(changed, settings)
+        trust, trusted = await asyncio.to_thread(_trust_and_digest, settings)
+        shared = trusted != self._trusted or any(getattr(before, name) != getattr(settings, name) for name in _SHARED)
+        changed = [account for account in settings.accounts if shared or self._differs(account)]
+        opened = await self._open_all(changed, settings, trust)
         # From here on nothing fails.
-        self._settings = settings
+        self._settings, self._trusted = settings, trusted
         wanted = {account.name for account in settings.accounts}
         for name in [name for name in self._members if name not in wanted]:
             await self._dismiss(name)
             self.board.remove(name)
+        added = [member for member in opened if member.account.name not in self._members]
         for member in opened:
-            if (known := self._members.get(member.account.name)) is not None:
-                await self._dismiss(member.account.name)
-                member.poller.carry_on(known.poller)
-        self._admit(opened)
+            if member.account.name in self._members:
+                await self._replace(member)
+        for place, member in enumerate(added):
+            self._admit(member, delay=member.account.poll_interval * place / len(added))
         self.board.budget.limit = settings.max_series
         self.process.set_series_limit(settings.max_series)
         return tuple(name for name in _FIXED if getattr(before, name) != getattr(asked, name))
@@ -146,20 +142,29 @@ class App:
         for member in self._members.values():
             await member.resources.aclose()
 
-    def _admit(self, opened: Sequence[_Member]) -> None:
-        for place, member in enumerate(opened):
-            interval = member.account.poll_interval
-            self._members[member.account.name] = member
-            member.poller.begin()
-            self.clock.add(member.account.name, member.poller, interval, delay=interval * place / len(opened))
+    def _differs(self, account: Account) -> bool:
+        known = self._members.get(account.name)
+        return (
+            known is None or known.account != account or known.may_be_let_in(identity_of(account, self._outside.learn))
+        )
 
-    async def _dismiss(self, name: str) -> None:
-        await self.clock.remove(name)
+    def _admit(self, member: Member, delay: float) -> None:
+        self._members[member.account.name] = member
+        member.poller.begin()
+        self.clock.add(member.account.name, member.poller, member.account.poll_interval, delay=delay)
+
+    async def _replace(self, member: Member) -> None:
+        known = self._members[member.account.name]
+        due_in = await self._dismiss(member.account.name)
+        member.poller.carry_on(known.poller)
+        self._admit(member, delay=member.due_after(known, due_in))
+
+    async def _dismiss(self, name: str) -> float:
+        due_in = await self.clock.remove(name)
         await self._members.pop(name).resources.aclose()
+        return due_in
 
-    async def _open_all(self, accounts: Sequence[Account], settings: Settings) -> list[_Member]:
-        # Not in the loop: it takes some 20 ms, and whoever scrapes meanwhile need not wait for it.
-        trust = await asyncio.to_thread(create_trust, settings)
+    async def _open_all(self, accounts: Sequence[Account], settings: Settings, trust: ssl.SSLContext) -> list[Member]:
         async with AsyncExitStack() as all_or_none:
             opened = []
             for account in accounts:
@@ -168,9 +173,27 @@ class App:
                 resources = await all_or_none.enter_async_context(AsyncExitStack())
                 studio = await open_studio(account, settings, self._outside, telemetry, resources, trust)
                 poller = create_poller(account, settings, self._outside, studio, telemetry, self.board)
-                opened.append(_Member(account, poller, telemetry, resources))
+                identity = identity_of(account, self._outside.learn)
+                opened.append(Member(account, identity, poller, telemetry, resources))
             all_or_none.pop_all()
         return opened
+
+
+def _trust_and_digest(settings: Settings) -> tuple[ssl.SSLContext, bytes]:
+    """Whom to trust, and what tells it from another such; the file is read first, so that a change is never missed.
+
+    Not for the loop: it takes some 20 ms, and whoever scrapes meanwhile need not wait for it.
+
+    Raises:
+        OSError: the CA file cannot be used; the text says so.
+    """
+    content = b""
+    with suppress(OSError):  # told below
+        content = settings.ca_file.read_bytes() if settings.ca_file else b""
+    trust = create_trust(settings)
+    # The file of the setting may trust a server's own certificate, and those are not among the authorities.
+    known = sorted(trust.get_ca_certs(binary_form=True))
+    return trust, hashlib.sha256(b"".join((content, *known))).digest()
 
 
 _SHARED: Final = ("ca_file", "trust_env")
@@ -266,17 +289,21 @@ async def open_studio(
     """What asks the API for one account; ``resources`` closes its connections, ``trust`` is shared between accounts.
 
     Raises:
-        OSError: the CA file cannot be used; the text says so.
+        OSError: the CA file or the proxy cannot be used; the text says so.
     """
-    client = open_client(
-        trust or create_trust(settings), trust_env=settings.trust_env, connections=account.walk_concurrency
-    )
+    trust = trust or create_trust(settings)
+    try:
+        client = open_client(trust, trust_env=settings.trust_env, connections=account.walk_concurrency)
+    except Exception:
+        if not settings.trust_env:
+            raise
+        # The library has no common error for it, and its texts show the proxy's user.
+        raise OSError("the proxy variables of the environment cannot be used") from None
     await resources.enter_async_context(client)
-    given = account.api_key.get_secret_value() if account.api_key else None
     return Studio(
         client,
         account.base_url,
-        key=Key(given, account.api_key_file, outside.learn),
+        key=key_of(account, outside.learn),
         clock=ServerClock(outside.now, outside.monotonic),
         meter=telemetry,
         monotonic=outside.monotonic,

@@ -6,6 +6,7 @@ import binascii
 import hashlib
 import secrets
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import bcrypt
@@ -27,9 +28,10 @@ CheckPassword = Callable[[bytes, bytes], bool]
 class Doorkeeper:
     """ASGI middleware: basic authentication, except on the open paths, and extra response headers.
 
-    bcrypt runs in a thread, one password at a time as in the exporter-toolkit, and its answer is kept by a keyed
-    digest of name, hash and password: no password stays in memory, and a changed hash forgets its answers. Requests
-    with the same credentials wait for the same answer. An unknown user costs what a known one does.
+    bcrypt runs in a thread of its own, since the loop's are shared with name servers that may not answer; one password
+    at a time, in their order, as in the exporter-toolkit. Its answer is kept by a keyed digest of name, hash and
+    password: no password stays in memory, and a changed hash forgets its answers. Requests with the same credentials
+    wait for the same answer. An unknown user costs what a known one does.
 
     Args:
         app: the pages.
@@ -56,7 +58,7 @@ class Doorkeeper:
         self._good: dict[bytes, None] = {}
         self._bad: dict[bytes, None] = {}
         self._asked: dict[bytes, asyncio.Task[bool]] = {}
-        self._one_at_a_time = asyncio.Semaphore(1)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401 or 503 ourselves, or let the pages answer."""
@@ -104,8 +106,7 @@ class Doorkeeper:
 
     async def _compare(self, asked: bytes, password: bytes, hashed: bytes) -> bool:
         try:
-            async with self._one_at_a_time:
-                fits = await asyncio.to_thread(self._check, password, hashed)
+            fits = await asyncio.get_running_loop().run_in_executor(self._thread, self._check, password, hashed)
         finally:
             del self._asked[asked]
         # Kept apart: a flood of wrong passwords must not push out the right one.

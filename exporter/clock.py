@@ -47,8 +47,8 @@ class Schedule(Protocol):
     def add(self, name: str, job: Job, interval: float, delay: float = 0.0) -> None:
         """Take a job in; it is done for the first time after ``delay`` seconds."""
 
-    async def remove(self, name: str) -> None:
-        """Let a job go, and wait until it is done with what it is doing."""
+    async def remove(self, name: str) -> float:
+        """Let a job go, stop what it is doing, and answer in how many seconds it would have been due."""
 
     async def start(self) -> None:
         """Begin to run jobs."""
@@ -118,11 +118,12 @@ class Clock:
             next_run_time=self._moment(self._turns[name].due),
         )
 
-    async def remove(self, name: str) -> None:
-        """Let a job go, and wait until it is done with what it is doing."""
+    async def remove(self, name: str) -> float:
+        """Let a job go, stop what it is doing, and answer in how many seconds it would have been due."""
         turn = self._turns.pop(name)
         self._scheduler.remove_job(_job_id(name))
         await _cancelled(turn.task)
+        return max(0.0, turn.due - self._monotonic())
 
     async def start(self) -> None:
         """Begin to run jobs on the running event loop."""

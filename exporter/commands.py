@@ -4,11 +4,12 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from exporter import catalogue
 from exporter.app import Outside, create_board, create_poller, open_studio
@@ -54,18 +55,31 @@ def run(invocation: Invocation, environ: Mapping[str, str], terminal: Terminal) 
     if invocation.command == "assets":
         return assets(Path(invocation.directory or "."), terminal)
     if invocation.command == "demo":
-        return asyncio.run(demo(invocation, environ, outside, redactor, terminal))
+        return _in_loop(demo(invocation, environ, outside, redactor, terminal))
     try:
         loaded = load(invocation.arguments, environ)
     except SettingsError as error:
         return _wrong(error, terminal)
     configure(loaded.settings.log_level, loaded.settings.log_format, terminal.err, redact=redactor)
     if invocation.command == "check":
-        return asyncio.run(check(loaded, outside, terminal))
+        return _in_loop(check(loaded, outside, terminal))
     if invocation.command == "once":
         form = Format.OPENMETRICS if invocation.format == "openmetrics" else Format.TEXT
-        return asyncio.run(once(loaded, outside, terminal, form))
-    return asyncio.run(serve(lambda: load(invocation.arguments, environ), loaded, outside, environ, terminal))
+        return _in_loop(once(loaded, outside, terminal, form))
+    return _in_loop(serve(lambda: load(invocation.arguments, environ), loaded, outside, environ, terminal))
+
+
+class _Threads(ThreadPoolExecutor):
+    """The loop's threads, which ask for the addresses of hosts. The end does not wait for a name server."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = True) -> None:  # noqa: ARG002 - asyncio says True
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
+
+
+def _in_loop(command: Coroutine[Any, Any, int]) -> int:
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(_Threads(thread_name_prefix="asyncio"))
+        return runner.run(command)
 
 
 def _wrong(error: Exception, terminal: Terminal) -> int:

@@ -5,6 +5,7 @@ not read, and no limit on headers with httptools; and it warns in the log about 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, Final
 import httptools
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Connection(HttpToolsProtocol):
         self._head_size = 0  # what the parser has told
         self._unparsed = 0  # what it may still hold back
         self._refusal = 400
+        self._answered: RequestResponseCycle | None = None  # `cycle` is the last one that was asked for
         self.silent_since = self.loop.time()
         self.deadline = self.silent_since + limits.header_timeout
 
@@ -90,12 +92,18 @@ class Connection(HttpToolsProtocol):
         transport.set_write_buffer_limits(high=HELD)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection; whoever still answers on it is told."""
+        """Forget the connection; whoever still answers on it is told, and nobody else begins to."""
+        self.pipeline.clear()
+        if self._answered is not None:  # uvicorn tells the last one only, and writing to a lost TLS transport fails
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
         self._gone()
 
     def data_received(self, data: bytes) -> None:
         """Read the next bytes of requests; what is no request is refused without a word in the log."""
+        if self.transport.is_closing():
+            return  # TLS hands over what it read before
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -104,10 +112,16 @@ class Connection(HttpToolsProtocol):
             self._refuse()
         else:
             if self._in_head:
-                self._unparsed += len(data)
+                # A head that was begun stands behind the end of the last one that is complete.
+                self._unparsed += len(data.rpartition(b"\r\n\r\n")[2])
                 if self._unparsed > self._limits.max_header_bytes:
                     self._refusal = 431
                     self._refuse()
+
+    def shutdown(self) -> None:
+        """Close the connection once what was asked for is answered."""
+        if not self.transport.is_closing():  # closed twice, a TLS transport can no longer be aborted
+            super().shutdown()
 
     def on_message_begin(self) -> None:
         """Start a request with its first byte."""
@@ -157,6 +171,10 @@ class Connection(HttpToolsProtocol):
         self.silent_since = self.loop.time()
         self.deadline = self.silent_since + wait
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _count(self, size: int, refusal: int) -> None:
         self._head_size += size
         if self._head_size > self._limits.max_header_bytes:
@@ -178,6 +196,16 @@ class Connection(HttpToolsProtocol):
 
 class _Refused(Exception):
     """Stops the parser; it passes this on as an error of its own."""
+
+
+def ending_quietly(app: ASGIApp) -> ASGIApp:
+    """Let the task of an answer be cancelled, which uvicorn takes for a mistake of `app` and logs with a traceback."""
+
+    async def quiet(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await app(scope, receive, send)
+
+    return quiet
 
 
 def in_slices(app: ASGIApp) -> ASGIApp:

@@ -91,20 +91,22 @@ class Daemon:
             if self._reload.is_set() and not self._stop.is_set():
                 # Before and not after: whoever asks during a reload has changed something since it began.
                 self._reload.clear()
-                await self.reload()
+                # Whoever says stop does not wait for it: a file on a dead network drive may take for ever.
+                await _first(self._stop.wait(), self.reload())
 
     async def reload(self) -> None:
         """Read the settings again; a mistake in them changes nothing."""
         self._notifier.reloading(self._outside.monotonic())
         try:
-            loaded = self._load()
-            self._web.reload()
+            # All is read before any of it is in force.
+            loaded, web = await asyncio.to_thread(lambda: (self._load(), self._web.read()))
             waiting = await self._app.apply(loaded.settings)
         except (SettingsError, WebConfigError, OSError) as error:
-            self._app.process.settings_read(ok=False)
-            for line in str(error).splitlines():
-                event(logger, logging.ERROR, "the settings could not be read again, nothing has changed", reason=line)
+            self._refuse_reload(*str(error).splitlines())
+        except Exception as error:  # noqa: BLE001 - a mistake of our own must not end a program that runs; R12
+            self._refuse_reload("a mistake in the exporter itself", error=error)
         else:
+            self._web.use(web)
             self._settings = loaded.settings
             logging.getLogger().setLevel(loaded.settings.log_level.upper())
             self._app.process.settings_read(ok=True)
@@ -112,6 +114,12 @@ class Daemon:
             for name in waiting:
                 event(logger, logging.WARNING, "a setting has changed that needs a restart", setting=name)
         self._notifier.ready()
+
+    def _refuse_reload(self, *reasons: str, error: Exception | None = None) -> None:
+        self._app.process.settings_read(ok=False)
+        for reason in reasons:
+            message = "the settings could not be read again, nothing has changed"
+            event(logger, logging.ERROR, message, error=error, reason=reason)
 
     @asynccontextmanager
     async def _signals(self) -> AsyncIterator[None]:
@@ -191,10 +199,12 @@ def _limits(settings: Settings) -> Limits:
 
 
 async def _first(*waits: Awaitable[object]) -> None:
-    """Wait until one of them is done, and cancel the others."""
+    """Wait until one of them is done, and cancel the others; an error of the one is raised."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
         for task in tasks:
             task.cancel()

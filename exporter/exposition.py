@@ -59,33 +59,23 @@ class Rendered:
 
 
 class Deflater:
-    """Compresses a chunk piece by piece."""
+    """Compresses one chunk after the other; a full flush forgets all that was before, so they can change places."""
 
     def __init__(self) -> None:
         self._compressor = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._crc = 0
 
-    def add(self, text: bytes) -> None:
-        """Take in some text."""
-        self._parts.append(self._compressor.compress(text))
-        self._size += len(text)
-        self._crc = isal_zlib.crc32(text, self._crc)
-
-    def chunk(self, *, last: bool = False) -> Chunk:
-        """Everything so far; ``last`` ends the stream, so that nothing can follow."""
-        self._parts.append(self._compressor.flush(isal_zlib.Z_FINISH if last else isal_zlib.Z_FULL_FLUSH))
-        return Chunk(b"".join(self._parts), self._size, self._crc)
+    def chunk(self, text: bytes, *, last: bool = False) -> Chunk:
+        """One text; ``last`` ends the stream, so that nothing can follow."""
+        start = self._compressor.compress(text)
+        end = self._compressor.flush(isal_zlib.Z_FINISH if last else isal_zlib.Z_FULL_FLUSH)
+        return Chunk(start + end, len(text), isal_zlib.crc32(text))
 
 
 def deflate(text: bytes, *, last: bool = False) -> Chunk:
     """Compress one text."""
     if not text and not last:
         return NOTHING
-    deflater = Deflater()
-    deflater.add(text)
-    return deflater.chunk(last=last)
+    return Deflater().chunk(text, last=last)
 
 
 def joined(chunks: Sequence[Chunk]) -> Chunk:
@@ -157,23 +147,21 @@ def render(
         families: what is shown of each.
         labels: those on everything about a subject, without braces.
     """
-    blocks: list[str] = []
-    for start in range(0, len(subjects), SIZE):
-        blocks += [labels(subject) for subject in subjects[start : start + SIZE]]
-        yield
-    chunks = []
+    lines = [_renderer(family) for family in families]
+    pieces: list[list[Chunk]] = [[] for _ in families]
+    deflater = Deflater()
     series = 0
-    for family in families:
-        lines = _renderer(family)
-        deflater = Deflater()
-        for start in range(0, len(subjects), SIZE):
-            stop = start + SIZE
-            found = lines(blocks[start:stop], subjects[start:stop], active[start:stop])
+    # Some subjects in all families, and then the next ones: what was just looked at is in the processor's cache.
+    for start in range(0, len(subjects), SIZE):
+        part, live = subjects[start : start + SIZE], active[start : start + SIZE]
+        blocks = [labels(subject) for subject in part]
+        yield
+        for lines_of, chunks in zip(lines, pieces, strict=True):
+            found = lines_of(blocks, part, live)
             series += len(found)
-            deflater.add("".join(found).encode())
+            chunks.append(deflater.chunk("".join(found).encode()))
             yield
-        chunks.append(deflater.chunk())
-    return Rendered(tuple(chunks), series)
+    return Rendered(tuple(map(joined, pieces)), series)
 
 
 def _renderer(

@@ -21,6 +21,7 @@ PROGRAM: Final = "livepeer-session-exporter"
 Command = Literal["serve", "demo", "check", "once", "metrics", "healthcheck", "assets"]
 
 _COMMANDS: Final[Mapping[str, str]] = {
+    "serve": "poll, and serve the metrics; what it does without a command too",
     "demo": "serve against a built-in simulator; needs no account and no key",
     "check": "try the settings, the key and one page of sessions; a table for people",
     "once": "poll once and print the metrics",
@@ -30,6 +31,10 @@ _COMMANDS: Final[Mapping[str, str]] = {
 }
 _COMMAND_FLAGS: Final = ("--format", "--json", "--url")
 _KEY_FLAGS: Final = ("apikey", "key", "token", "livepeerapikey")
+_NO_KEY_FLAG: Final = (
+    "there is no flag for the API key, since everybody on the machine can read a command line; "
+    "use --api-key-file, or the variable LIVEPEER_API_KEY"
+)
 _EXAMPLES: Final = f"""\
 examples:
   LIVEPEER_API_KEY=... {PROGRAM}
@@ -52,7 +57,10 @@ exit codes:
 
 
 class UsageError(Exception):
-    """The command line is wrong; the text says how, in one line, without values. The exit code for it is 2."""
+    """The command line is wrong; the text says how, a line for each mistake, without values. The exit code is 2."""
+
+    def __init__(self, *mistakes: str) -> None:
+        super().__init__("\n".join(dict.fromkeys(mistakes)))  # each once
 
 
 class Answered(Exception):  # nothing went wrong
@@ -96,9 +104,9 @@ def parse(argv: Sequence[str]) -> Invocation:
         raise UsageError(problem) from None  # argparse's own text quotes what was typed
     values = vars(given)
     if left:
-        flag = left[0].partition("=")[0]
-        what = flag if flag in _COMMAND_FLAGS else "a word too many"
-        raise UsageError(f"{what}: not for {values['command'] or 'serving'}; see --help")
+        flags = [flag for word in left if (flag := word.partition("=")[0]) in _COMMAND_FLAGS]
+        purpose = values["command"] or "serving"
+        raise UsageError(*(f"{what}: not for {purpose}; see --help" for what in flags or ["a word too many"]))
     names = {setting.name for setting in settings}
     return Invocation(
         command=values.pop("command") or "serve",
@@ -116,16 +124,17 @@ def _refuse_unknown_flags(argv: Sequence[str], settings: Sequence[Setting]) -> N
         "--help",
         "--version",
     }
+    mistakes = []
     for word in takewhile(lambda word: word != "--", argv):
         name = word.partition("=")[0]
         if not word.startswith("--") or name in known:
             continue
         if re.sub(r"[^a-z]", "", name.lower()) in _KEY_FLAGS:
-            raise UsageError(
-                "there is no flag for the API key, since everybody on the machine can read a command line; "
-                "use --api-key-file, or the variable LIVEPEER_API_KEY"
-            )
-        raise UsageError(f"{presentable(name)}: unknown flag{suggestion(name, known)}")
+            mistakes.append(_NO_KEY_FLAG)
+        else:
+            mistakes.append(f"{presentable(name)}: unknown flag{suggestion(name, known)}")
+    if mistakes:
+        raise UsageError(*mistakes)
 
 
 def _negated(flag: str) -> str:

@@ -1,5 +1,8 @@
 """The API key: where it comes from, and that it is never shown."""
 
+import errno
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -56,5 +59,12 @@ class Key:
 
 
 def _read(path: Path) -> str:
-    with path.open("rb") as file:
+    # Not `Path.open`: a pipe would stop the whole program until somebody writes into it.
+    with open(path, "rb", opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file")
         return file.read(MAX_KEY_BYTES).decode("utf-8", "replace")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from exporter.connection import Connection, Limits, in_slices
+from exporter.connection import Connection, Limits, ending_quietly, in_slices
 from exporter.settings import Address
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 _BACKLOG: Final = 1024
 _ACCEPTED_AT_ONCE: Final = 64  # so that a flood of connections leaves the loop time for the others
 _PAUSE_WITHOUT_DESCRIPTORS: Final = 0.1  # seconds
+_PAUSE_FOR_A_CLOSING: Final = 0.005  # seconds until a connection that was closed has given its descriptor back
+_WARN_EVERY: Final = 60.0  # seconds
 _LOOK_EVERY: Final = 1.0  # seconds between two looks at the deadlines, if none of them is shorter
 _LAST_WORDS: Final = 1.0  # seconds for connections and pages to notice that they were cut off
 
@@ -60,12 +62,12 @@ class Listener:
         self._state = ServerState()
         self._openings: dict[asyncio.Task[None], None] = {}  # from accepted to ready for a request, oldest first
         self._left = asyncio.Event()  # a connection was closed, or has been opened
-        self._short_of_descriptors = False
+        self._next_warning = 0.0  # about descriptors, in the loop's time
         self._socket: socket.socket | None = None
         self._watch: asyncio.Task[None] | None = None
         self._resume: asyncio.TimerHandle | None = None
         self._config = Config(
-            in_slices(app),
+            ending_quietly(in_slices(app)),
             http=Connection,
             ws="none",
             lifespan="off",
@@ -130,7 +132,9 @@ class Listener:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS):
                 await self._emptied()
-        if self._state.tasks:  # they learn that nobody listens any more
+        if self._state.tasks:  # nobody listens any more
+            for task in self._state.tasks:
+                task.cancel()
             await asyncio.wait(self._state.tasks, timeout=_LAST_WORDS)
         if self._watch is not None:
             self._watch.cancel()
@@ -154,7 +158,6 @@ class Listener:
                 if turn == 0:
                     self._wait_for_descriptors(self._socket, error)
                 return
-            self._short_of_descriptors = False
             accepted.setblocking(False)
             # asyncio does it only where the socket names its protocol; without it the body of an answer waits for the
             # headers to be acknowledged, which the client puts off.
@@ -172,12 +175,12 @@ class Listener:
         The system goes on telling that somebody waits, so listening on would keep the loop busy.
         """
         loop = asyncio.get_running_loop()
-        if not self._short_of_descriptors:
-            self._short_of_descriptors = True
+        if loop.time() >= self._next_warning:
+            self._next_warning = loop.time() + _WARN_EVERY
             logger.warning("cannot accept a connection: %s", error.strerror)
-        self._make_room()
+        pause = _PAUSE_FOR_A_CLOSING if self._make_room() else _PAUSE_WITHOUT_DESCRIPTORS
         loop.remove_reader(listening)
-        self._resume = loop.call_later(_PAUSE_WITHOUT_DESCRIPTORS, loop.add_reader, listening, self._accept)
+        self._resume = loop.call_later(pause, loop.add_reader, listening, self._accept)
 
     def _make_room(self) -> bool:
         """Close the connection that has been silent longest; False if all are busy."""

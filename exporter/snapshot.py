@@ -221,13 +221,14 @@ def compare(
     amounts: dict[str, float] = dict.fromkeys(COUNTED, 0.0)
     regressions: dict[str, int] = dict.fromkeys(COUNTED, 0)
     finished: dict[str, int] = dict.fromkeys(FINISHED, 0)
-    started = 0
+    started = unknown = 0
     for part in slices(sessions):
         changes: list[tuple[Cumulative, Cumulative]] = []
         for session in part:
             entry: Entry = (_cumulative(session), recording_status(session), session.created_at)
             known = before.get(session.id) if before is not None else entry
             if known is None:
+                unknown += 1
                 known = entry
                 if session.created_at is not None and windows.holds(session.created_at, now):
                     started += 1
@@ -245,7 +246,8 @@ def compare(
     most = max(ledger.most, len(sessions))
     missing: dict[str, Entry] = {}
     earlier = before or {}
-    for names in slices(tuple(earlier)):
+    all_there = len(entries) - unknown == len(earlier)
+    for names in slices(() if all_there else tuple(earlier)):
         gone = [name for name in names if name not in entries]
         missing |= {name: earlier[name] for name in gone if _would_be_new(earlier[name], windows, now)}
         yield

@@ -1,6 +1,7 @@
 """Makes the server's TLS context from what the web config file says."""
 
 import ssl
+import stat
 from pathlib import Path
 
 from exporter.webconfig import Tls, WebConfigError
@@ -57,6 +58,9 @@ def _load_own(context: ssl.SSLContext, tls: Tls) -> None:
 
 def _readable(name: str, path: Path) -> None:
     try:
+        # Asked before it is opened: a pipe would stop the whole program until somebody writes into it.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise WebConfigError(f"{name}: is not a regular file")
         path.open("rb").close()
     except OSError as error:
         raise WebConfigError(f"{name}: cannot be read: {error.strerror}") from None

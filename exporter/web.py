@@ -47,9 +47,9 @@ def create_app(
     """All pages as one application."""
 
     async def metrics(request: Request) -> Response:
-        form = choose_format(request.headers.get("Accept"))
+        form = choose_format(_listed(request, "Accept"))
         headers = {**_HEADERS, "Content-Type": form.value, "Vary": "Accept, Accept-Encoding"}
-        answer = _packed if wants_gzip(request.headers.get("Accept-Encoding")) else _plain
+        answer = _packed if wants_gzip(_listed(request, "Accept-Encoding")) else _plain
         return answer(board.page(form), process.tail(form), headers)
 
     async def people(_request: Request) -> Response:
@@ -87,6 +87,11 @@ def _page(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:
 
 def _verdict(good: bool, otherwise: str) -> Response:
     return PlainTextResponse("ok\n" if good else f"{otherwise}\n", 200 if good else 503, headers=_HEADERS)
+
+
+def _listed(request: Request, name: str) -> str:
+    """A header that holds a list; its lines are one list (RFC 9110, section 5.3)."""
+    return ",".join(request.headers.getlist(name))
 
 
 def _packed(page: Page, tail: bytes, headers: dict[str, str]) -> Response:

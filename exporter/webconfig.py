@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from exporter.settings import can_be_path
 from exporter.settings.file import FileProblem, read_file
 
 _VERIFY: Final = {
@@ -31,6 +32,7 @@ _GO_CIPHER: Final = re.compile(r"TLS_[A-Z0-9_]{1,64}")
 # The last character of the salt has two bits; Python's bcrypt raises where the other four are not zero.
 _BCRYPT: Final = re.compile(r"\$2[aby]\$(0[4-9]|1[0-8])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 _HEADER_TEXT: Final = re.compile(r"[ -~]*")
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _PRESENTABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,40}")
 _UNSUPPORTED: Final = {
     "cert": "write it to a file and use cert_file",
@@ -108,6 +110,8 @@ def read_web_config(path: Path) -> WebConfig:
     Raises:
         WebConfigError: it cannot be read, or something in it is wrong. Certificates are not looked at here.
     """
+    if path.is_fifo():  # it would stop the whole program until somebody writes into it
+        raise WebConfigError("is not a regular file")
     try:
         file = read_file(path)
     except FileProblem as problem:
@@ -123,7 +127,7 @@ def read_web_config(path: Path) -> WebConfig:
 
 
 def _path(text: str) -> str:
-    if not text.strip() or "\0" in text:
+    if not text.strip() or not can_be_path(text):
         raise ValueError("must be the path of a file")
     return text
 
@@ -160,8 +164,8 @@ def _hash(text: str) -> str:
 
 
 def _user(name: str) -> str:
-    if not name or ":" in name:
-        raise ValueError("a user's name must not be empty or hold a colon")
+    if not name or ":" in name or _HALF.search(name):
+        raise ValueError("a user's name must not be empty, hold a colon or half a character")
     return name
 
 

@@ -3,8 +3,9 @@
 import logging
 import ssl
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,9 +21,18 @@ _Look = tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Served:
+class Reading:
+    """What the file and its certificates said when they were read.
+
+    Attributes:
+        config: what the file says.
+        context: what new connections are encrypted with; None for plain HTTP.
+        looks: how each file looked just before.
+    """
+
     config: WebConfig
     context: ssl.SSLContext | None
+    looks: Mapping[Path, _Look]
 
 
 class WebConfigFile:
@@ -31,7 +41,7 @@ class WebConfigFile:
     The first reading is strict. Afterwards a file that cannot be used is told in the log, once for each change, and
     the last good one stays: half a rotation (a new certificate beside the old key) passes by itself. A file that is
     being rewritten may be empty or cut short for a moment, and an empty file lets everybody in; so a change that takes
-    all of a protection away (TLS, passwords, client certificates) waits until it is asked for by `reload`.
+    all of a protection away (TLS, passwords, client certificates) waits until somebody asks for it: `read`, `use`.
 
     Args:
         path: the file, or None where there is none and everything is plain and open.
@@ -45,10 +55,9 @@ class WebConfigFile:
         self._path = path
         self._monotonic = monotonic
         self._problem: str | None = None
-        self._served = _Served(WebConfig(), None)
-        self._seen: dict[Path, _Look] = {}
+        self._seen: Mapping[Path, _Look] = {}
         self._next_look = monotonic() + LOOK_EVERY
-        self.reload()
+        self.use(self.read())
 
     @property
     def problem(self) -> str | None:
@@ -65,46 +74,60 @@ class WebConfigFile:
         self._look()
         return self._served.context
 
-    def reload(self) -> None:
-        """Read everything again, whether it changed or not.
+    def read(self) -> Reading:
+        """Read everything again, whether it changed or not; nothing of it is in force before `use`.
 
         Raises:
-            WebConfigError: the file cannot be used; the last good one stays in force.
+            WebConfigError: the file cannot be used.
         """
-        if self._path is not None:
-            self._take(self._path, may_open=True)
+        if self._path is None:
+            return Reading(WebConfig(), None, {})
+        # Each file is looked at before it is read: what changes in between will differ from this look.
+        looks = {self._path: _stat(self._path)}
+        try:
+            config = read_web_config(self._path)
+            looks |= _stats(config.tls.files() if config.tls else ())
+            return Reading(config, server_context(config.tls) if config.tls else None, looks)
+        except WebConfigError as error:
+            self._problem = str(error)
+            self._seen = {**self._seen, **looks}
+            raise
+
+    def use(self, reading: Reading) -> None:
+        """Put in force what was read."""
+        self._problem = None
+        self._seen = reading.looks
+        self._served = reading
+        for warning in reading.config.warnings:
+            logger.warning("web config file: %s", warning)
 
     def _look(self) -> None:
         now = self._monotonic()
         if self._path is None or now < self._next_look:
             return
         self._next_look = now + LOOK_EVERY
-        if all(_stat(path) == seen for path, seen in self._seen.items()):
+        before, self._seen = self._seen, _stats(self._seen)
+        changed = {path for path, look in self._seen.items() if look != before[path]}
+        if not changed:
             return
         try:
-            self._take(self._path, may_open=False)
-        except WebConfigError as error:
-            logger.warning("the web config file or a certificate changed, but cannot be used: %s", error)
-        else:
-            logger.info("the web config file or a certificate changed and is in force for new connections")
-
-    def _take(self, path: Path, *, may_open: bool) -> None:
-        # Each file is looked at before it is read: what changes in between will differ from this look.
-        self._seen[path] = _stat(path)
-        try:
-            config = read_web_config(path)
-            tls = config.tls
-            self._seen = {path: self._seen[path]} | {file: _stat(file) for file in (tls.files() if tls else ())}
-            context = server_context(tls) if tls else None
-            if not may_open:
-                _check_protection(self._served.config, config)
+            reading = self.read()
+            _check_protection(self._served.config, reading.config)
         except WebConfigError as error:
             self._problem = str(error)
-            raise
-        self._problem = None
-        self._served = _Served(config, context)
-        for warning in config.warnings:
-            logger.warning("web config file: %s", warning)
+            logger.warning("the web config file or a certificate changed, but cannot be used: %s", error)
+            self._renew(changed)
+        else:
+            self.use(reading)
+            logger.info("the web config file or a certificate changed and is in force for new connections")
+
+    def _renew(self, changed: set[Path]) -> None:
+        """Take up new certificates where only the file beside them is not to be used; the old ones will expire."""
+        tls = self._served.config.tls
+        if tls and changed.intersection(tls.files()):
+            with suppress(WebConfigError):  # half a rotation: the other half is a change again
+                self._served = replace(self._served, context=server_context(tls))
+                logger.info("the certificate changed and is in force for new connections")
 
 
 def _check_protection(old: WebConfig, new: WebConfig) -> None:
@@ -118,6 +141,10 @@ def _check_protection(old: WebConfig, new: WebConfig) -> None:
     else:
         return
     raise WebConfigError(f"it would take away {lost}; reload or restart if that is meant")
+
+
+def _stats(paths: Iterable[Path]) -> dict[Path, _Look]:
+    return {path: _stat(path) for path in paths}
 
 
 def _stat(path: Path) -> _Look:

@@ -7,6 +7,8 @@ import logging
 import os
 import signal
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,10 +22,13 @@ from exporter.daemon import Daemon
 from exporter.exposition import Format
 from exporter.settings import Loaded, Settings, SettingsError, load
 from exporter.simulator.serve import serving
+from tests.fleet.hand import Hand
 from tests.support.canary import KEY
+from tests.support.harness import Time
 from tests.support.loop import in_loop
 from tests.support.running import Answer
 from tests.support.simulated import Upstream, answering, live
+from tests.web.certificates import Authority, replace
 
 pytestmark = pytest.mark.usefixtures("root_logger_as_before")
 
@@ -47,7 +52,7 @@ def settings_of(directory: Path, url: str, *names: str, **changes: Any) -> Setti
     key = directory / "key"
     key.write_text(KEY)
     accounts = [{"name": name, "api_key_file": str(key), "base_url": url} for name in names]
-    return Settings(accounts=accounts, poll_interval="1s", **changes)
+    return Settings(accounts=accounts, **{"poll_interval": "1s", **changes})
 
 
 def is_up(app: App, account: str) -> Callable[[], bool]:
@@ -187,15 +192,118 @@ async def test_the_program_is_not_ready_any_more_once_it_stops(tmp_path: Path) -
         await app.stop()
 
 
+def by_hand(settings: Settings) -> tuple[App, Hand]:
+    """The program with clocks that stand still until its polls are turned by hand."""
+    clocks = Time(time.time())
+    outside = Outside(clocks.now, clocks.monotonic, lambda: 0.5, lambda _: None, sleep=clocks.sleep)
+    hand = Hand(clocks)
+    return App(settings, outside, hand), hand
+
+
+@in_loop
+async def test_R04_a_reload_does_not_cut_short_what_the_api_asks_to_wait(tmp_path: Path) -> None:
+    upstream = Upstream([])
+    upstream.instead = answering(429, headers={"Retry-After": "600"})
+    async with serving(upstream) as url:
+        app, hand = by_hand(settings_of(tmp_path, url, "a"))
+        await app.start()
+        await hand.turn(1)
+        asked = len(upstream.keys)
+        for changes in ({"max_staleness": "4m"}, {"max_staleness": "6m"}, {}):
+            await app.apply(settings_of(tmp_path, url, "a", **changes))
+            await hand.turn(190)
+        assert len(upstream.keys) == asked
+        await hand.turn(60)
+        assert len(upstream.keys) > asked
+        await app.stop()
+
+
+@in_loop
+async def test_R04_many_reloads_do_not_make_polls_come_faster_than_the_interval(tmp_path: Path) -> None:
+    async with serving(Upstream([])) as url:
+        settings = settings_of(tmp_path, url, "a", "b")
+        app, hand = by_hand(settings)
+        await app.start()
+        for number in range(21):
+            await app.apply(settings.model_copy(update={"page_limit": 500 + number}))
+            await hand.turn(0.25)
+        assert 2 * 5 <= hand.polls <= 2 * 6
+        await app.stop()
+
+
+@in_loop
+async def test_R04_accounts_stay_spread_when_the_interval_changes(tmp_path: Path) -> None:
+    async with serving(Upstream([])) as url:
+        app, hand = by_hand(settings_of(tmp_path, url, "a", "b", "c", "d", poll_interval="60s"))
+        await app.start()
+        await app.apply(settings_of(tmp_path, url, "a", "b", "c", "d", poll_interval="20s"))
+        assert list(hand.delays.values()) == [0.0, 5.0, 10.0, 15.0]
+        await app.stop()
+
+
+@in_loop
+@pytest.mark.parametrize("status", [401, 403])
+async def test_R04_a_reload_tries_another_key_at_once_and_a_refused_one_not_again(tmp_path: Path, status: int) -> None:
+    upstream = Upstream([])
+    upstream.instead = answering(status)
+    async with serving(upstream) as url:
+        settings = settings_of(tmp_path, url, "a")
+        app, hand = by_hand(settings)
+        await app.start()
+        await hand.turn(1)
+        for _ in range(3):
+            await app.apply(settings)
+            await hand.turn(10)
+        assert hand.polls == 1  # the slow pace of a refused key
+        (tmp_path / "key").write_text(f"{KEY}-2")
+        for _ in range(3):
+            await app.apply(settings)
+            await hand.turn(1)
+        assert hand.polls == 2
+        assert upstream.keys[-1] == f"Bearer {KEY}-2"
+        await app.stop()
+
+
+@in_loop
+async def test_U20_a_ca_file_that_is_replaced_is_trusted_after_a_reload(tmp_path: Path) -> None:
+    ours, theirs = Authority(tmp_path, "ours"), Authority(tmp_path, "theirs")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*theirs.server())
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0, ssl=context)
+    async with server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
+        settings = settings_of(tmp_path, url, "a", ca_file=str(ours.file))
+        app, hand = by_hand(settings)
+        await app.start()
+        await hand.turn(3)
+        failed = 'exporter_poll_failures_total{{account="a",class="{}"}}'
+        assert page(app)[failed.format("tls")] >= 1
+        replace(ours.file, theirs.file.read_bytes())
+        await app.apply(settings)
+        await hand.turn(10)
+        assert page(app)[failed.format("not_found")] >= 1
+        await app.stop()
+
+
 class Service:
     """A daemon under test: its settings file, and what is asked of it."""
 
     def __init__(self, directory: Path, url: str, **settings: Any) -> None:
         self.file = directory / "settings.yaml"
         self.port = 0
-        self.write(base_url=url, web_listen_address="127.0.0.1:0", poll_interval="1s", **settings)
+        self.first = {"base_url": url, "web_listen_address": "127.0.0.1:0", "poll_interval": "1s", **settings}
+        self.write(**self.first)
         loaded = self.load()
         self.daemon = Daemon(self.load, loaded, OUTSIDE, environ={}, announce=self.listens)
+
+    def change(self, **settings: Any) -> None:
+        self.write(**{**self.written, **settings})
 
     def write(self, **settings: Any) -> None:
         self.written = settings
@@ -290,6 +398,73 @@ async def test_R04_a_bad_file_is_reported_and_changes_nothing(tmp_path: Path) ->
             assert "livepeer_studio_exporter_config_reload_successful 0.0" in (await service.get("/metrics")).text
 
         await service.while_it_runs(scenario)
+
+
+HASH = "$2y$10$" + "abcdefghijklmnopqrstuO" + "0123456789012345678901234567890"
+RELOADED = "livepeer_studio_exporter_config_reload_successful"
+
+
+@in_loop
+async def test_R04_a_reload_that_is_refused_leaves_the_passwords_in_force(tmp_path: Path) -> None:
+    web = tmp_path / "web.yml"
+    web.write_text(f"basic_auth_users:\n  alice: {HASH}\n")
+    async with serving(Upstream([live(1)])) as url:
+        service = Service(tmp_path, url, web_config_file=str(web))
+
+        async def scenario() -> None:
+            web.write_text("")
+            service.change(ca_file=str(tmp_path / "missing.pem"))
+            await service.daemon.reload()
+            assert (await service.get("/metrics")).status_code == 401
+            service.write(**service.first)
+            await service.daemon.reload()
+            assert f"{RELOADED} 1.0" in (await service.get("/metrics")).text
+
+        await service.while_it_runs(scenario)
+
+
+@in_loop
+async def test_R04_a_mistake_of_our_own_in_a_reload_does_not_end_the_daemon(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(Upstream([live(1)])) as url:
+        service = Service(tmp_path, url)
+
+        def load_badly() -> Loaded:
+            raise KeyError("what the file says")
+
+        service.daemon = Daemon(load_badly, service.load(), OUTSIDE, environ={}, announce=service.listens)
+
+        async def scenario() -> None:
+            os.kill(os.getpid(), signal.SIGHUP)
+            await until(lambda: "a mistake" in str([getattr(each, "fields", "") for each in caplog.records]))
+            assert f"{RELOADED} 0.0" in (await service.get("/metrics")).text
+
+        await service.while_it_runs(scenario)
+
+
+@in_loop
+async def test_R03_a_stop_does_not_wait_for_a_reload_that_is_stuck(tmp_path: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    async with serving(Upstream([live(1)])) as url:
+        service = Service(tmp_path, url)
+
+        def load_for_ever() -> Loaded:
+            begun.set()
+            go_on.wait(60)
+            return service.load()
+
+        service.daemon = Daemon(load_for_ever, service.load(), OUTSIDE, environ={}, announce=service.listens)
+
+        async def scenario() -> None:
+            os.kill(os.getpid(), signal.SIGHUP)
+            await until(begun.is_set)
+
+        try:
+            await service.while_it_runs(scenario)
+            assert not go_on.is_set()
+        finally:
+            go_on.set()
 
 
 @in_loop

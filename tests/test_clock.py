@@ -119,6 +119,19 @@ async def test_a_job_that_is_removed_is_cancelled_and_awaited() -> None:
 
 
 @in_loop
+async def test_R04_a_job_that_is_removed_tells_when_it_would_have_been_due() -> None:
+    clock, waiting, done = real_clock(), Work(), Work(wait=3600.0)
+    clock.add("waiting", waiting, SHORT, delay=600)
+    clock.add("done", done, SHORT)
+    await clock.start()
+    await until(lambda: done.ended == 1)
+    await asyncio.sleep(0)
+    assert 500 < await clock.remove("waiting") <= 600
+    assert 3500 < await clock.remove("done") <= 3600
+    await clock.stop()
+
+
+@in_loop
 async def test_a_job_can_come_back_under_its_name() -> None:
     clock, first, second = real_clock(), Work(), Work()
     clock.add("a", first, SHORT)

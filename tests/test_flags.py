@@ -29,7 +29,7 @@ def test_without_a_command_it_serves() -> None:
     assert parse([]) == Invocation(command="serve", arguments={})
 
 
-@pytest.mark.parametrize("command", ["demo", "check", "once", "metrics", "healthcheck"])
+@pytest.mark.parametrize("command", ["serve", "demo", "check", "once", "metrics", "healthcheck"])
 def test_a_command_is_recognised(command: str) -> None:
     assert parse([command]).command == command
 
@@ -88,6 +88,18 @@ def test_a_misspelt_flag_is_answered_with_the_nearest_one() -> None:
     assert usage("--poll-intervall", "3") == "--poll-intervall: unknown flag; did you mean --poll-interval?"
 
 
+def test_R08_every_unknown_flag_is_named() -> None:
+    lines = usage("--poll-intervall", "3", "--token=x", "check", "--nothing-known", "--nothing-known").splitlines()
+    begins = ("--poll-intervall: unknown flag", "there is no flag for the API key", "--nothing-known: unknown flag")
+    assert len(lines) == len(begins)
+    assert all(line.startswith(begin) for line, begin in zip(lines, begins, strict=True))
+
+
+def test_R08_every_option_of_another_command_is_named() -> None:
+    lines = usage("check", "--json", "--url", "http://127.0.0.1:1/livez").splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["--json", "--url"]
+
+
 def test_a_shortened_flag_is_not_guessed() -> None:
     assert usage("--poll-int", "3").startswith("--poll-int: unknown flag")
 
@@ -97,7 +109,7 @@ def test_a_flag_without_its_value_is_refused() -> None:
 
 
 def test_an_unknown_command_is_answered_with_the_known_ones() -> None:
-    assert usage(SECRET).startswith("command: choose from 'demo', 'check'")
+    assert usage(SECRET).startswith("command: choose from 'serve', 'demo'")
 
 
 @pytest.mark.parametrize("flag", ["--api-key", "--apikey", "--api_key", "--key", "--token", "--livepeer-api-key"])
@@ -142,7 +154,7 @@ WORDS = st.sampled_from(
 
 
 @given(st.lists(WORDS | st.text(max_size=6), max_size=5))
-def test_any_command_line_is_an_invocation_an_answer_or_one_line_of_complaint(argv: list[str]) -> None:
+def test_any_command_line_is_an_invocation_an_answer_or_a_line_for_each_mistake(argv: list[str]) -> None:
     complaint = ""
     try:
         parse(argv)
@@ -150,7 +162,8 @@ def test_any_command_line_is_an_invocation_an_answer_or_one_line_of_complaint(ar
         assert answered.text.endswith("\n")  # noqa: PT017  # help and version are no errors
     except UsageError as error:
         complaint = str(error)
-    assert "\n" not in complaint
+    assert len(complaint.splitlines()) <= len(argv) or argv == []
+    assert len(set(complaint.splitlines())) == len(complaint.splitlines())
 
 
 @pytest.mark.parametrize("argv", [["--version"], ["once", "--version"]])

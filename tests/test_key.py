@@ -1,5 +1,6 @@
 """The API key: where it comes from, that a new one is used at once, and that none is ever shown."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,33 @@ def test_without_any_good_key_the_reason_is_told_but_not_what_the_file_holds(
         Key(None, file, silent)()
     assert str(caught.value).startswith(reason)
     assert "secret" not in str(caught.value)
+
+
+def test_R09_a_pipe_is_refused_at_once_and_is_no_key(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # Somebody writes into it, or whoever opened it to read would wait for ever.
+    writer = os.open(pipe, os.O_RDWR)
+    os.write(writer, b"k" * MAX_KEY_BYTES)
+    try:
+        with pytest.raises(NoKey, match=r"^the API key file cannot be read: Not a regular file$") as caught:
+            Key(None, pipe, silent)()
+    finally:
+        os.close(writer)
+    assert caught.value.failure == "auth"
+
+
+def test_R09_a_file_that_becomes_a_pipe_leaves_the_last_good_key_in_use(file: Path) -> None:
+    key = Key(None, file, silent)
+    assert key() == "first-key"
+    file.unlink()
+    os.mkfifo(file)
+    writer = os.open(file, os.O_RDWR)
+    os.write(writer, b"second-key".ljust(MAX_KEY_BYTES))
+    try:
+        assert key() == "first-key"
+    finally:
+        os.close(writer)
 
 
 def test_without_key_and_file_there_is_none() -> None:

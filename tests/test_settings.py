@@ -366,7 +366,10 @@ def test_an_empty_file_and_an_empty_key_say_nothing(tmp_path: Path, text: str) -
         (f"- {SECRET}", "--config.file: must have lines such as poll_interval: 30s"),
         (SECRET, "--config.file: must have lines such as poll_interval: 30s"),
         (f"a: [\n{SECRET}", "--config.file: is not valid YAML (line 2)"),
-        (f"a: !!python/name:{SECRET} x", "--config.file: is not valid YAML (line 1)"),
+        (
+            f"a: 1\nb: !!python/name:{SECRET} x",
+            "--config.file: has a tag (!) in line 2; write the value without it, text in quotes",
+        ),
         (f"a: *{SECRET}", "--config.file: is not valid YAML (line 1)"),
         ("page_limit: " + "9" * 5000, "--config.file: is not valid YAML"),
         (b"\xff\xfe\xff", "--config.file: is not valid YAML"),
@@ -380,6 +383,73 @@ def test_a_mistake_in_the_file_is_told_with_its_line_and_without_its_value(
     tmp_path: Path, text: str | bytes, problem: str
 ) -> None:
     assert file_problems(tmp_path, text) == (problem,)
+
+
+@pytest.mark.parametrize("value", [f"!!bool {SECRET}", '!!int ""', '!!float ""', f"!!timestamp {SECRET}", "! 3"])
+@pytest.mark.parametrize("place", ["issue_texts: {}", "- {}", "{}: 1", "accounts: [{{name: {}}}]"])
+def test_R08_a_tag_is_refused_whether_or_not_it_fits_its_value(tmp_path: Path, place: str, value: str) -> None:
+    assert file_problems(tmp_path, "\n" + place.format(value)) == (
+        "--config.file: has a tag (!) in line 2; write the value without it, text in quotes",
+    )
+
+
+@given(
+    st.sampled_from(["bool", "int", "float", "timestamp", "binary", "null", "set", "omap", "pairs", "value", "merge"]),
+    st.sampled_from(["", "x", "[]", "{}", "[1]", "'", "0b", ":"]) | st.text(max_size=5),
+)
+def test_R08_no_error_of_the_yaml_library_gets_out(
+    tmp_path_factory: pytest.TempPathFactory, tag: str, text: str
+) -> None:
+    path = tmp_path_factory.mktemp("tagged") / "settings.yaml"
+    for written in (f"issue_texts: !!{tag} {text}", f"issue_texts: {text}"):
+        path.write_bytes(written.encode("utf-8", "surrogatepass"))
+        assert settings_or_problems({"config_file": str(path)})
+
+
+@pytest.mark.parametrize("name", ["api_key_file", "ca_file", "web_config_file"])
+@pytest.mark.parametrize("path", [r"\uD800", r"\0", ""])
+def test_R08_a_path_that_no_file_can_have_is_refused(tmp_path: Path, name: str, path: str) -> None:
+    (problem,) = file_problems(tmp_path, f'{name}: "{path}"')
+    assert problem == f"{name} (line 1 of the settings file): must be the path of a file"
+
+
+def test_R08_a_settings_file_with_a_name_that_no_file_can_have_is_refused() -> None:
+    assert "--config.file: cannot be read: no file can have that name" in problems({"config_file": "\ud800"})
+
+
+# The proxy
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "socks5://127.0.0.1:1",
+        f"foo://{SECRET}:pw@x:1",
+        "http://[::1",
+        "http://",
+        "http://proxy:70000",
+        "http://proxy:0",
+        "http://pro xy",
+        f"http://{SECRET}@",
+    ],
+)
+def test_R08_a_proxy_that_cannot_be_used_is_refused_by_its_variable_and_not_shown(variable: str, value: str) -> None:
+    assert problems({"trust_env": True}, {variable: value}) == (
+        f"{variable}: must be the address of a proxy such as http://proxy:3128, with http or https",
+    )
+
+
+@pytest.mark.parametrize("value", ["", "proxy:3128", "http://proxy", "https://user:word@[::1]:3128/"])
+def test_a_proxy_that_can_be_used_is_let_be(value: str) -> None:
+    assert load({"trust_env": True}, {"HTTPS_PROXY": value}).settings.trust_env
+
+
+def test_a_proxy_that_is_not_obeyed_is_not_looked_at() -> None:
+    assert not load({}, {"ALL_PROXY": "socks5://127.0.0.1:1"}).settings.trust_env
+
+
+# The settings file, in bulk
 
 
 def test_a_few_bytes_of_yaml_that_unfold_without_end_are_read_in_no_time(tmp_path: Path) -> None:

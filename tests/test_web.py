@@ -85,6 +85,23 @@ def test_the_page_for_people_runs_no_scripts_and_is_framed_by_nobody() -> None:
     assert "script" not in policy
 
 
+def test_S07_several_lines_of_a_header_count_as_one_list() -> None:
+    async def twice() -> httpx.Response:
+        transport = httpx.ASGITransport(site(Office()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
+            client.headers.clear()
+            lines = [
+                ("Accept", "image/png"),
+                ("Accept", Format.OPENMETRICS.value),
+                ("Accept-Encoding", "br"),
+                ("Accept-Encoding", "gzip"),
+            ]
+            return await client.get("/metrics", headers=lines)
+
+    headers = asyncio.run(twice()).headers
+    assert (headers["Content-Type"], headers["Content-Encoding"]) == (Format.OPENMETRICS.value, "gzip")
+
+
 def test_what_the_answer_depends_on_is_told_to_caches() -> None:
     assert ask(site(Office())).headers["Vary"] == "Accept, Accept-Encoding"
 

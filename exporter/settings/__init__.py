@@ -5,7 +5,7 @@ from exporter.settings.address import Address
 from exporter.settings.loading import Loaded, SettingsError, Source, load
 from exporter.settings.model import Settings
 from exporter.settings.names import Setting, described
-from exporter.settings.values import clean_key
+from exporter.settings.values import can_be_path, clean_key
 
 __all__ = [
     "Account",
@@ -15,6 +15,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Source",
+    "can_be_path",
     "clean_key",
     "described",
     "load",

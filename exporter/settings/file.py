@@ -28,13 +28,15 @@ def read_file(path: Path) -> SettingsFile:
     """Read `path`; an empty file says nothing.
 
     Raises:
-        FileProblem: it cannot be read, is not YAML, is no mapping, or has a key twice.
+        FileProblem: it cannot be read, is not YAML, is no mapping, or has a tag or a key twice.
     """
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise FileProblem(f"cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise FileProblem("cannot be read: no file can have that name") from None
     if len(data) > LARGEST:
         raise FileProblem("is too large for a settings file")
     return _parse(data)
@@ -43,8 +45,14 @@ def read_file(path: Path) -> SettingsFile:
 def _parse(data: bytes) -> SettingsFile:
     import yaml  # most run without a file, and need not pay a megabyte for it
 
+    class Untagged(yaml.SafeLoader):
+        def fetch_tag(self) -> None:
+            # Nothing needs one, and a tag that does not fit its value makes the library fail in ways of all kinds.
+            line = self.get_mark().line + 1
+            raise FileProblem(f"has a tag (!) in line {line}; write the value without it, text in quotes")
+
     try:
-        loader = yaml.SafeLoader(data)
+        loader = Untagged(data)
         try:
             root = loader.get_single_node()
             if root is None or root.tag == "tag:yaml.org,2002:null":

@@ -15,6 +15,7 @@ from exporter.settings.account import AccountEntry
 from exporter.settings.file import FileProblem, read_file
 from exporter.settings.model import Contradictions, Settings
 from exporter.settings.names import KEY_VARIABLES, PREFIX, described, presentable, presentable_path, suggestion
+from exporter.settings.proxies import proxy_problems
 
 Source = Literal["flag", "environment", "file", "default"]
 
@@ -68,7 +69,8 @@ def load(arguments: Mapping[str, str | bool], environ: Mapping[str, str]) -> Loa
     flags, environment = _from_flags(arguments), _from_environment(environ)
     givens = (flags, environment, _from_file(flags, environment))
     settings, mistakes = _validate(givens)
-    problems = (*(problem for given in givens for problem in given.problems), *mistakes)
+    proxies = proxy_problems(environ) if settings and settings.trust_env else ()
+    problems = (*(problem for given in givens for problem in given.problems), *mistakes, *proxies)
     if settings is None or problems:
         raise SettingsError(problems)
     return Loaded(

@@ -3,6 +3,7 @@
 No message here repeats the value it complains about: a key pasted into the wrong place must not reach a log.
 """
 
+import os
 import re
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -36,6 +37,14 @@ def clean_key(text: str) -> str:
     if key and not _KEY.fullmatch(key):
         raise ValueError("is not an API key: a key has no spaces, line breaks or special characters")
     return key
+
+
+def can_be_path(text: str) -> bool:
+    """Tell whether the system takes `text` for a path: YAML can write NUL, and halves of characters."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def is_loopback(url: str) -> bool:
@@ -99,7 +108,7 @@ def _address(value: object) -> Address:
 def _path(value: object) -> Path:
     if isinstance(value, Path):
         return value
-    if not isinstance(value, str) or not value.strip() or "\0" in value:
+    if not isinstance(value, str) or not value.strip() or not can_be_path(value):
         raise ValueError("must be the path of a file")
     return Path(value.strip())
 

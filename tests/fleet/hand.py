@@ -43,8 +43,9 @@ class Hand:
         self.delays[name] = delay
         self._jobs[name] = (job, self.time.now() + delay)
 
-    async def remove(self, name: str) -> None:
-        del self._jobs[name]
+    async def remove(self, name: str) -> float:
+        _, due = self._jobs.pop(name)
+        return due - self.time.now()
 
     async def start(self) -> None:
         pass

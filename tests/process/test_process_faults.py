@@ -229,6 +229,42 @@ def test_R04_a_setting_that_needs_a_restart_is_named(base_url: str, tmp_path: Pa
         assert exporter.wait_for("a setting has changed that needs a restart")["setting"] == "issue_texts"
 
 
+def test_R04_a_file_that_the_yaml_library_chokes_on_changes_nothing(base_url: str, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("poll_interval: 20s\n")
+    with running_exporter("--config.file", str(settings), "--base-url", base_url) as exporter:
+        settings.write_text(f"issue_texts: !!bool {KEY}\n")
+        exporter.signal(signal.SIGHUP)
+        exporter.becomes(RELOADED, 0)
+        assert exporter.value(INTERVAL) == 20
+
+
+def test_R04_a_proxy_that_cannot_be_used_changes_nothing(base_url: str, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("")
+    arguments = ("--config.file", str(settings), "--base-url", base_url)
+    # The first is refused with the settings; the second only the HTTP library can judge.
+    for variables in ({"ALL_PROXY": "socks5://127.0.0.1:1"}, {"HTTP_PROXY": "http://x", "NO_PROXY": "http://[::1"}):
+        settings.write_text("")
+        with running_exporter(*arguments, variables=variables) as exporter:
+            settings.write_text("trust_env: true\n")
+            exporter.signal(signal.SIGHUP)
+            exporter.becomes(RELOADED, 0)
+            assert exporter.ask("/readyz").status == 200
+
+
+def test_R03_a_signal_while_a_reload_is_stuck_ends_it_with_code_0(base_url: str, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("")
+    with running_exporter("--config.file", str(settings), "--base-url", base_url) as exporter:
+        settings.unlink()
+        os.mkfifo(settings)  # nobody will ever write into it
+        exporter.signal(signal.SIGHUP)
+        exporter.becomes(UP, 1)
+        exporter.signal(signal.SIGTERM)
+        assert exporter.ends(5) == 0
+
+
 def test_R05_a_client_that_vanishes_in_mid_answer_leaves_no_traceback(crowd: str) -> None:
     with running_exporter("--base-url", crowd) as exporter:
         exporter.wait_for("poll finished")
@@ -286,6 +322,36 @@ def test_R08_bad_settings_end_it_with_code_2_and_every_mistake_without_the_secre
     ]
     assert any(line.startswith("LIVEPEER_") for line in lines)
     assert MARK not in said.err
+
+
+@pytest.mark.parametrize("text", [f"issue_texts: !!bool {KEY}", 'page_limit: !!int ""'])
+def test_R08_a_value_that_the_yaml_library_chokes_on_is_a_mistake_like_any_other(tmp_path: Path, text: str) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(text)
+    said = run("--config.file", str(settings))
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "--config.file: has a tag (!) in line 1; write the value without it, text in quotes\n"
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "once"])
+@pytest.mark.parametrize(
+    ("variables", "code"),
+    [
+        ({"ALL_PROXY": "socks5://127.0.0.1:1"}, 2),
+        ({"HTTPS_PROXY": f"foo://{KEY}:pw@x:1"}, 2),
+        ({"HTTPS_PROXY": f"http://{KEY}:pw@x:1", "NO_PROXY": "http://[::1"}, 1),
+    ],
+)
+def test_R08_a_proxy_that_cannot_be_used_ends_it_with_a_line_that_does_not_show_it(
+    command: str, variables: dict[str, str], code: int
+) -> None:
+    said = run(
+        command, "--trust-env", "--web.listen-address", "127.0.0.1:0", "--log.level", "error", variables=variables
+    )
+    assert said.code == code
+    assert "prox" in f"{said.err}{said.out}".lower()
+    assert "raceback" not in said.err
+    assert "pw@" not in f"{said.err}{said.out}"
 
 
 def fails_because(exporter: Exporter, reason: str) -> None:

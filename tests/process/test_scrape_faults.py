@@ -229,10 +229,20 @@ def test_S11_the_ear_hears_the_key_wherever_it_stands() -> None:
     assert ear.findings == ["a log", "a url"]
 
 
-def test_S11_a_run_in_which_the_key_is_heard_fails_and_does_not_repeat_it(tmp_path: Path) -> None:
+ALOUD = "def test_loud():\n    print(KEY)\n"
+ASIDE = "def test_loud():\n    heard.take('a process', KEY)\n"
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+@pytest.mark.parametrize("test", [ALOUD, ASIDE], ids=["captured", "from a process"])
+def test_S11_a_run_in_which_the_key_is_heard_fails_and_does_not_repeat_it(
+    test: str, side_by_side: bool, tmp_path: Path
+) -> None:
     loud = tmp_path / "test_loud.py"
-    loud.write_text("from tests.support.canary import KEY\n\n\ndef test_loud():\n    print(KEY)\n")
+    loud.write_text(f"from tests.support.canary import KEY, heard\n\n\n{test}")
     options = ["-p", "tests.conftest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-c", "pyproject.toml"]
+    if side_by_side:
+        options += ["--numprocesses", "1"]
     command = [sys.executable, "-m", "pytest", *options, str(loud)]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert done.returncode == 1, done.stdout + done.stderr

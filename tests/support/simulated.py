@@ -4,7 +4,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,12 +59,13 @@ class Upstream:
         await app(scope, receive, send)
 
 
-def answering(status: int, body: bytes = b"") -> ASGIApp:
+def answering(status: int, body: bytes = b"", *, headers: Mapping[str, str] | None = None) -> ASGIApp:
     """An application that always says the same."""
+    written = {"content-length": str(len(body)), **(headers or {})}
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
+        pairs = [(name.lower().encode(), value.encode()) for name, value in written.items()]
+        await send({"type": "http.response.start", "status": status, "headers": pairs})
         await send({"type": "http.response.body", "body": body})
 
     return answer

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import bcrypt
 import pytest
@@ -249,6 +250,31 @@ def test_S10_passwords_are_checked_one_at_a_time_and_the_queue_is_bounded() -> N
         assert await asyncio.gather(*guesses) == [401] * QUEUED
         assert door.check.busiest == 1
         assert await door.status(basic(b"alice", b"one too many")) == 401
+
+    run(scenario)
+
+
+def test_S10_U19_a_password_is_checked_while_name_servers_hold_every_thread_of_the_loop() -> None:
+    async def scenario() -> None:
+        answered = threading.Event()
+        asked = threading.Semaphore(0)
+
+        def name_server() -> None:
+            asked.release()
+            answered.wait(60)
+
+        with ThreadPoolExecutor(max_workers=2) as threads:
+            loop = asyncio.get_running_loop()
+            loop.set_default_executor(threads)
+            questions = [loop.run_in_executor(None, name_server) for _ in range(3)]
+            assert asked.acquire(timeout=30)
+            assert asked.acquire(timeout=30)
+            try:
+                async with asyncio.timeout(20):
+                    assert await Door().status(basic(b"alice", b"open sesame")) == 200
+            finally:
+                answered.set()
+            await asyncio.gather(*questions)
 
     run(scenario)
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -10,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.connection import Limits
 from exporter.listener import Listener
 from exporter.settings import Address
+from exporter.webconfig import WebConfigError
 from exporter.webfile import LOOK_EVERY, WebConfigFile
 from tests.web.certificates import Authority, replace
 from tests.web.wire import GET, Wire, listening, page, run, until
@@ -119,6 +122,17 @@ def test_S10_a_client_certificate_is_checked_if_given(site: Site, tmp_path: Path
                 await site.status(listener, site.authority.trusting(stranger))
 
     run(scenario)
+
+
+@pytest.mark.parametrize("name", ["cert_file", "key_file", "client_ca_file"])
+def test_R09_S10_what_is_no_regular_file_is_refused_before_it_is_opened(site: Site, name: str) -> None:
+    device = site.directory / "device"
+    device.symlink_to(os.devnull)  # a pipe would do as well, but would never end if it were opened
+    path = site.write(IF_GIVEN)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(rf"(?<= {name}: ).*", "device", text), encoding="utf-8")
+    with pytest.raises(WebConfigError, match=f"^{name}: is not a regular file$"):
+        WebConfigFile(path)
 
 
 def test_S10_a_new_certificate_is_shown_to_new_connections_and_disturbs_no_open_one(site: Site) -> None:
@@ -236,6 +250,60 @@ def test_S08_a_reader_over_tls_that_does_not_take_the_answer_in_time_is_cut_off(
             await wire.send(GET)
             await until(lambda: listener.connections == 0)
             await wire.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_R03_R05_answers_over_tls_that_nobody_reads_are_cut_off_without_a_word(
+    site: Site, ahead: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        listener = await started(page(b"x" * 30_000_000), site.file().context)
+        wire = await Wire.to(listener.port, tls=site.authority.trusting(), limit=1024)
+        await wire.send(GET * ahead)
+        await wire.reader.readline()
+        await listener.stop(grace=0.2)
+        assert listener.connections == 0
+        await wire.close()
+
+    run(scenario)
+    assert caplog.records == []
+
+
+def test_R05_of_requests_sent_ahead_over_tls_none_is_answered_once_one_took_too_long(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(scope["path"])
+        await page(b"x" * 30_000_000)(scope, receive, send)
+
+    async def scenario() -> None:
+        async with site.serving(app=answer, limits=QUICK) as listener:
+            wire = await Wire.to(listener.port, tls=site.authority.trusting(), limit=1024)
+            await wire.send(GET * 4)
+            await until(lambda: listener.connections == 0)
+            await asyncio.sleep(0.1)  # for the next one to begin, if it would
+            await wire.close()
+
+    run(scenario)
+    assert asked == ["/metrics"]
+    assert caplog.records == []
+
+
+def test_R03_a_connection_that_is_closing_when_the_end_comes_is_cut_off_all_the_same(site: Site) -> None:
+    async def scenario() -> None:
+        listener = await started(page(b"x" * 300_000), site.file().context)
+        wire = await Wire.to(listener.port, tls=site.authority.trusting(), limit=1024)
+        await wire.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        await wire.reader.readline()
+        (connection,) = listener._connections()
+        await until(connection.transport.is_closing)
+        await listener.stop(grace=0.2)
+        assert listener.connections == 0
+        await wire.close()
 
     run(scenario)
 

@@ -1,5 +1,6 @@
 """The web config file: what it means, what is refused and with which words."""
 
+import os
 import ssl
 from pathlib import Path
 
@@ -172,6 +173,34 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(WebConfigError, match=r"^cannot be read: No such file or directory$"):
         read_web_config(tmp_path / "none.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            f'basic_auth_users:\n  "\\uD800": {HASH}\n',
+            "basic_auth_users (line 1): a user's name must not be empty, hold a colon or half a character",
+        ),
+        (
+            'tls_server_config:\n  key_file: k\n  cert_file: "\\uD800"\n',
+            "tls_server_config.cert_file (line 3): must be the path of a file",
+        ),
+    ],
+)
+def test_R04_what_the_libraries_choke_on_is_a_mistake_like_any_other(tmp_path: Path, text: str, problem: str) -> None:
+    assert problems(tmp_path, text) == (problem,)
+
+
+def test_R04_a_tag_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(WebConfigError, match=r"^has a tag \(!\) in line 2; write"):
+        read(tmp_path, f"basic_auth_users:\n  a: !!bool {HASH}\n")
+
+
+def test_R04_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "web.yml")
+    with pytest.raises(WebConfigError, match="is not a regular file"):
+        read_web_config(tmp_path / "web.yml")
 
 
 def test_neither_hashes_nor_names_show_in_text_or_repr(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def site(tmp_path: Path) -> Site:
 
 def test_without_a_file_everything_is_plain_and_open(site: Site) -> None:
     file = WebConfigFile(None, monotonic=site.clock)
-    file.reload()
+    file.use(file.read())
     site.clock.wait_for_a_look()
     assert file.context() is None
     assert file.config().users == {}
@@ -125,11 +125,57 @@ def test_R04_a_bad_change_keeps_the_old_file_and_is_told_once(site: Site, caplog
     assert file.problem is not None
 
 
+@pytest.mark.parametrize("text", ["", "nonsense: 1\n", USERS])
+def test_S10_a_new_certificate_is_taken_up_though_the_file_beside_it_is_not_to_be_used(site: Site, text: str) -> None:
+    file = site.open(TLS)
+    site.write(text)
+    site.clock.wait_for_a_look()
+    before = file.context()
+    site.authority.server()
+    site.clock.wait_for_a_look()
+    assert file.context() is not before
+    assert file.problem is not None
+
+
+def test_S10_a_problem_is_told_once_though_a_certificate_changes_beside_it(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = site.open(TLS)
+    site.write("nonsense: 1\n")
+    site.authority.server()
+    for _ in range(3):
+        site.clock.wait_for_a_look()
+        assert file.context() is not None
+    assert [record.levelno for record in caplog.records if record.levelno > logging.INFO] == [logging.WARNING]
+
+
+def test_S10_a_file_whose_certificates_come_later_is_in_force_once_they_are_there(site: Site) -> None:
+    file = site.open(USERS)
+    site.write(USERS + TLS.replace("server.", "later."))
+    site.clock.wait_for_a_look()
+    assert file.context() is None
+    assert file.problem == "cert_file: cannot be read: No such file or directory"
+    site.authority.server("later")
+    site.clock.wait_for_a_look()
+    assert file.context() is not None
+
+
+def test_R04_what_was_read_is_in_force_when_it_is_used_and_not_before(site: Site) -> None:
+    file = site.open(USERS)
+    site.write("")
+    reading = file.read()
+    for _ in range(2):
+        assert set(file.config().users) == {b"alice"}
+        site.clock.wait_for_a_look()
+    file.use(reading)
+    assert not file.config().users
+
+
 def test_R04_a_reload_says_what_is_wrong_and_keeps_the_old_file(site: Site) -> None:
     file = site.open(USERS)
     site.write("nonsense: 1\n")
     with pytest.raises(WebConfigError, match="unknown key"):
-        file.reload()
+        file.read()
     assert set(file.config().users) == {b"alice"}
 
 
@@ -167,7 +213,7 @@ def test_a_protection_is_not_lost_by_a_change_alone(site: Site, before: str, aft
 def test_a_protection_is_given_up_when_a_reload_asks_for_it(site: Site) -> None:
     file = site.open(TLS + USERS)
     site.write("")
-    file.reload()
+    file.use(file.read())
     assert file.context() is None
     assert not file.config().users
 
