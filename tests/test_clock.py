@@ -144,6 +144,18 @@ async def test_a_job_can_come_back_under_its_name() -> None:
     await clock.stop()
 
 
+@pytest.mark.parametrize("turns", range(8))
+@in_loop
+async def test_R03_stopping_at_any_moment_of_a_tick_is_no_error(turns: int, caplog: pytest.LogCaptureFixture) -> None:
+    clock, work = real_clock(), Work()
+    clock.add("a", work, SHORT)
+    await clock.start()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await clock.stop()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 @in_loop
 async def test_stopping_cancels_what_is_under_way_and_leaves_no_task_behind() -> None:
     clock, work = real_clock(), Work()
