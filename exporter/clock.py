@@ -134,7 +134,7 @@ class Clock:
     async def stop(self) -> None:
         """Run nothing any more; what is under way is cancelled and awaited."""
         self._scheduler.pause()
-        await asyncio.sleep(0)  # a tick that is about to begin would be cancelled by APScheduler, and logged as an error
+        await asyncio.sleep(0)  # APScheduler would cancel a tick that is about to begin, and log an error
         self._scheduler.shutdown(wait=False)
         await _cancelled(self._watchdog)
         for turn in self._turns.values():

@@ -344,6 +344,7 @@ async def test_U12_an_answer_compressed_without_asking_is_inflated(encoding: str
         ("gzip", gzip.compress(b"[") + gzip.compress(b"]")),
         ("gzip", b""),
     ],
+    ids=["another", "twice", "not at all", "cut", "junk behind it", "two members", "empty"],
 )
 @in_loop
 async def test_U12_a_compression_that_is_unknown_or_broken_is_refused(encoding: str, body: bytes) -> None:
