@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.body import MAX_PAGE_BYTES, Room
+from exporter.body import MAX_PAGE_BYTES, ORDINARY, Body, Room
 from exporter.errors import TooLarge
 from tests.support.loop import in_loop
 
@@ -40,12 +40,20 @@ class Sender:
 
 @given(st.lists(st.binary(max_size=20), max_size=20))
 def test_a_body_is_what_was_sent(pieces: list[bytes]) -> None:
-    async def read() -> bytearray:
+    async def read() -> Body:
         sender = Sender()
         await sender.send(*pieces, None)
         return await Room(readers=4).read(sender, declared="")
 
     assert asyncio.run(read()) == b"".join(pieces)
+
+
+@in_loop
+async def test_a_body_of_unusual_size_is_what_was_sent() -> None:
+    pieces = [bytes([number]) * (ORDINARY // 4) for number in range(9)]
+    sender = Sender()
+    await sender.send(*pieces, None)
+    assert await Room(readers=4).read(sender, declared="") == b"".join(pieces)
 
 
 @in_loop
