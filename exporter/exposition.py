@@ -161,7 +161,11 @@ def render(
             series += len(found)
             chunks.append(deflater.chunk("".join(found).encode()))
             yield
-    return Rendered(tuple(map(joined, pieces)), series)
+    whole = []
+    for chunks in pieces:
+        whole.append(joined(chunks))
+        yield
+    return Rendered(tuple(whole), series)
 
 
 def _renderer(

@@ -15,9 +15,10 @@ from exporter.budget import Selection, select
 from exporter.catalogue import TOTAL_FAMILIES
 from exporter.errors import Forbidden, NoKey, PollError, Refused, TimedOut, Unauthorized
 from exporter.exposition import NOTHING, Rendered, render, render_totals, session_labels, stream_labels
+from exporter.ledger import Ledger, compare
 from exporter.logs import event
 from exporter.session import Session
-from exporter.snapshot import ACTIVE, Ledger, Snapshot, Windows, compare, take
+from exporter.snapshot import ACTIVE, Snapshot, Windows, take
 from exporter.steps import gently, release
 from exporter.stream import Stream, group
 from exporter.studio import Answer, Scope, Studio

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 
 from exporter import catalogue
 from exporter.catalogue import ACCOUNT_FAMILIES, Family
-from exporter.snapshot import Growth
+from exporter.ledger import Growth
 from exporter.walk import Walked
 
 _CREATED: Final = "_created"

@@ -9,9 +9,9 @@ import pytest
 ROOT = Path(__file__).parent.parent / "exporter"
 
 _BOTTOM_UP = """
-version durations settings flags logs errors steps together servertime body session walk studio key snapshot stream
-trouble catalogue telemetry exposition budget board collector poller member clock process negotiation landing web
-webconfig tls webfile auth connection listener notify health assets simulator app daemon commands __main__
+version durations settings flags logs errors steps together servertime body session walk studio key snapshot ledger
+stream trouble catalogue telemetry exposition budget board collector poller member clock process negotiation landing
+web webconfig tls webfile auth connection listener notify health assets simulator app daemon commands __main__
 """
 ORDER = tuple(_BOTTOM_UP.split())
 """From the bottom to the top: a module imports only what stands before it."""

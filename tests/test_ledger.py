@@ -5,8 +5,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.ledger import MISSING, Growth, Ledger, compare
 from exporter.session import Session
-from exporter.snapshot import MISSING, Growth, Ledger, Windows, compare
+from exporter.snapshot import Windows
 from exporter.steps import at_once
 from tests.support.rows import START
 

@@ -9,17 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.ledger import Growth, Ledger, compare
 from exporter.session import Session
 from exporter.snapshot import (
     COUNTED,
     HEALTH,
     RECORDING_STATUSES,
     STATES,
-    Growth,
-    Ledger,
     Snapshot,
     Windows,
-    compare,
     health,
     recording_status,
     take,

@@ -6,7 +6,7 @@ import pytest
 
 from exporter import catalogue
 from exporter.catalogue import ACCOUNT_FAMILIES, PREFIX, Family
-from exporter.snapshot import Growth
+from exporter.ledger import Growth
 from exporter.studio import CODES
 from exporter.telemetry import Telemetry
 from exporter.walk import Walked
