@@ -1,8 +1,9 @@
 """Leave the real program alone with a moody upstream and greedy scrapers for a while, and see what is left of it.
 
 ``python -m tests.soak --minutes 15``: sessions start and end by the thousand, faults of the matrix come and go at
-random, scrapers read everything they get. At the end the process must weigh what it weighed in the first minute, every
-scrape must have been answered and parsed, and the counters must equal what the upstream knows to be true.
+random, scrapers read everything they get. At the end the process must weigh what it weighed in the first minute after
+every fault was there once, every scrape must have been answered and parsed, and the counters must equal what the
+upstream knows to be true.
 """
 
 import argparse
@@ -30,7 +31,7 @@ REST_ONCE_IN = 120.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a table; the exit code is 0 if everything held."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description="A soak of the real program.")
-    parser.add_argument("--minutes", type=float, default=15.0, help="how long (default: 15)")
+    parser.add_argument("--minutes", type=float, default=15.0, help="how long after every fault was there once (15)")
     parser.add_argument("--rate", type=float, default=4.0, help="sessions that start in a second (default: 4)")
     parser.add_argument("--scrapers", type=int, default=2, help="processes that scrape (default: 2)")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of what happens by chance")
@@ -81,6 +82,7 @@ async def _storm(play: Play, upstream: Upstream, rng: random.Random) -> None:
             upstream.fault = fault
             await asyncio.sleep(rng.uniform(2, 6))
             upstream.fault = None
+        play.paraded.set()
 
 
 async def _requests(upstream: Upstream, count: int) -> None:

@@ -1,5 +1,6 @@
 """The course of a soak: start the program and the scrapers, wait, look, and compare at the end."""
 
+import math
 import multiprocessing
 import signal
 import sys
@@ -37,7 +38,7 @@ FLAGS = (
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """What was asked for, and two switches that the upstream goes by.
+    """What was asked for, and what the upstream and those who watch tell each other.
 
     Attributes:
         minutes: how long it takes.
@@ -45,6 +46,8 @@ class Play:
         seed: of what happens by chance.
         moving: whether sessions start, report and end.
         stormy: whether there are faults.
+        paraded: whether every fault was there once. The first minute begins then: some faults need more memory than any
+            before, which Python and the C library keep for the next time.
     """
 
     minutes: float
@@ -52,6 +55,7 @@ class Play:
     seed: int
     moving: threading.Event = field(default_factory=threading.Event)
     stormy: threading.Event = field(default_factory=threading.Event)
+    paraded: threading.Event = field(default_factory=threading.Event)
 
     @property
     def memory(self) -> float:
@@ -118,8 +122,11 @@ def _scraped(play: Play, exporter: Exporter) -> tuple[list[Score], list[Vitals]]
 
 def _watched(play: Play, exporter: Exporter) -> list[Vitals]:
     looks: list[Vitals] = []
-    end, reload_at = time.monotonic() + play.minutes * 60, time.monotonic()
+    end, reload_at = math.inf, time.monotonic()
     while time.monotonic() < end:
+        if end == math.inf and play.paraded.is_set():
+            end = time.monotonic() + play.minutes * 60
+            looks.clear()
         looks.append(look(exporter))
         if time.monotonic() >= reload_at:
             exporter.signal(signal.SIGHUP)

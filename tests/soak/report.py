@@ -18,7 +18,7 @@ class Report:
     Attributes:
         seed: of what happened by chance.
         minutes: how long it took.
-        first: of the process, in the first minute.
+        first: of the process, in the first minute after every fault was there once.
         last: in the last minute.
         most: the most of each at any moment.
         minutely: the course of it, minute by minute.
