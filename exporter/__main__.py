@@ -18,6 +18,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # We have none; to look for them, pydantic would read the metadata of everything that is installed.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     gc.disable()  # until all is loaded: what loads stays, so there is no garbage to look for
     _open_closed_streams()
     code = _run(sys.argv[1:])
