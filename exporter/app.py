@@ -96,8 +96,7 @@ class App:
         """
         trust, self._trusted = await asyncio.to_thread(_trust_and_digest, self._settings)
         opened = await self._open_all(self._settings.accounts, self._settings, trust)
-        for place, member in enumerate(opened):
-            self._admit(member, delay=member.account.poll_interval * place / len(opened))
+        self._admit_spread(opened)
         await self.clock.start()
 
     async def apply(self, settings: Settings) -> tuple[str, ...]:
@@ -112,7 +111,7 @@ class App:
         before = self._settings
         asked, settings = settings, settings.model_copy(update={name: getattr(before, name) for name in _FIXED})
         trust, trusted = await asyncio.to_thread(_trust_and_digest, settings)
-        shared = trusted != self._trusted or any(getattr(before, name) != getattr(settings, name) for name in _SHARED)
+        shared = trusted != self._trusted or settings.trust_env != before.trust_env
         changed = [account for account in settings.accounts if shared or self._differs(account)]
         opened = await self._open_all(changed, settings, trust)
         # From here on nothing fails.
@@ -125,8 +124,7 @@ class App:
         for member in opened:
             if member.account.name in self._members:
                 await self._replace(member)
-        for place, member in enumerate(added):
-            self._admit(member, delay=member.account.poll_interval * place / len(added))
+        self._admit_spread(added)
         self.board.budget.limit = settings.max_series
         self.process.set_series_limit(settings.max_series)
         return tuple(name for name in _FIXED if getattr(before, name) != getattr(asked, name))
@@ -147,6 +145,10 @@ class App:
         return (
             known is None or known.account != account or known.may_be_let_in(identity_of(account, self._outside.learn))
         )
+
+    def _admit_spread(self, members: Sequence[Member]) -> None:
+        for place, member in enumerate(members):
+            self._admit(member, delay=member.account.poll_interval * place / len(members))
 
     def _admit(self, member: Member, delay: float) -> None:
         self._members[member.account.name] = member
@@ -195,9 +197,6 @@ def _trust_and_digest(settings: Settings) -> tuple[ssl.SSLContext, bytes]:
     known = sorted(trust.get_ca_certs(binary_form=True))
     return trust, hashlib.sha256(b"".join((content, *known))).digest()
 
-
-_SHARED: Final = ("ca_file", "trust_env")
-"""Settings that every account depends on."""
 
 _FIXED: Final = (
     "web_listen_address",

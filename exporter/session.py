@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from exporter.body import ORDINARY, Body
 from exporter.errors import TooLarge, Undecodable, WrongSchema
 
 MAX_ID: Final = 128
@@ -27,13 +28,10 @@ MAX_PIECEMEAL: Final = 10_000
 """Sessions on one page that are read value by value since something is wrong; scrapes have to wait for that."""
 
 MAX_VALUES: Final = 1_000_000
-"""Values on one large page; a full one of the API has some 80,000. Python needs many bytes for each."""
+"""Values on a page of unusual size, which alone is counted; a full one of the API has some 80,000."""
 
 MAX_LENIENT: Final = 4 * 1024 * 1024
 """Bytes of a page that msgspec refuses as a whole; the second decoder needs many times as much."""
-
-LARGE: Final = 2 * 1024 * 1024
-"""Bytes; a full page of the API has 1.65 MB, so only others pay for the counting of values."""
 
 EARLIEST: Final = 1_420_070_400_000.0
 """2015-01-01 in milliseconds: an earlier time is no time in milliseconds (Livepeer did not exist)."""
@@ -132,7 +130,7 @@ _items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _item: Final = msgspec.json.Decoder(Session)
 
 
-def read_page(body: bytes | bytearray, now: float) -> Reading:
+def read_page(body: Body, now: float) -> Reading:
     """Read one page of ``GET /session``.
 
     Args:
@@ -144,7 +142,7 @@ def read_page(body: bytes | bytearray, now: float) -> Reading:
         Undecodable: the body is not JSON, or is nested too deeply.
         WrongSchema: the body is JSON, but not an array.
     """
-    if len(body) > LARGE and body.count(b",") >= MAX_VALUES:
+    if len(body) > ORDINARY and body.count(b",") >= MAX_VALUES:
         raise TooLarge(f"a page of more than {MAX_VALUES} values")
     reader = _Reader(latest=now * 1000 + LATEST_AHEAD)
     try:
@@ -166,7 +164,7 @@ def read_page(body: bytes | bytearray, now: float) -> Reading:
     )
 
 
-def lenient(body: bytes | bytearray | memoryview) -> Any:
+def lenient(body: Body | memoryview) -> Any:
     """Decode JSON with everything that msgspec refuses: NaN, Infinity, numbers of any length, lone surrogates.
 
     Numbers that no float can hold become infinite, for the reader to count. Bytes that are not UTF-8 become U+FFFD.
@@ -210,7 +208,7 @@ class _Reader:
         self.invalid_values: Counter[tuple[str, str]] = Counter()
         self.invalid_sessions: Counter[str] = Counter()
 
-    def strictly(self, body: bytes | bytearray) -> tuple[list[Session], int]:
+    def strictly(self, body: Body) -> tuple[list[Session], int]:
         """The sessions of a page that msgspec can read, and how many items it has; raises what msgspec raises.
 
         Of too many items no session is read, here as below: a failure must not hold on to them.
@@ -221,7 +219,7 @@ class _Reader:
             return self._item_by_item(body)
         return (sessions if len(sessions) <= MAX_ITEMS else []), len(sessions)
 
-    def _item_by_item(self, body: bytes | bytearray) -> tuple[list[Session], int]:
+    def _item_by_item(self, body: Body) -> tuple[list[Session], int]:
         try:
             raws = _items.decode(body)
         except msgspec.ValidationError:
@@ -234,7 +232,7 @@ class _Reader:
                 sessions.extend(self.values([lenient(memoryview(raw))]))
         return sessions, len(raws)
 
-    def leniently(self, body: bytes | bytearray) -> tuple[list[Session], int]:
+    def leniently(self, body: Body) -> tuple[list[Session], int]:
         """The same for a page that msgspec cannot read."""
         found = _array(lenient(body))
         return self.values(found) if len(found) <= MAX_ITEMS else [], len(found)

@@ -15,6 +15,15 @@ class Page:
     """Something large that a failing request holds."""
 
 
+async def wait(stopped: list[bool]) -> None:
+    """Wait in vain, and note when that is stopped."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        stopped.append(True)
+        raise
+
+
 @in_loop
 async def test_all_are_done_side_by_side() -> None:
     barrier = asyncio.Barrier(3)
@@ -27,40 +36,26 @@ async def test_all_are_done_side_by_side() -> None:
 
 @in_loop
 async def test_the_first_failure_comes_out_as_it_is_and_stops_the_others() -> None:
-    stopped = []
-
-    async def wait() -> None:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            stopped.append(True)
-            raise
+    stopped: list[bool] = []
 
     async def fail() -> None:
         await asyncio.sleep(0)
         raise ValueError("first")
 
     with pytest.raises(ValueError, match="first"):
-        await together(wait(), fail(), wait())
+        await together(wait(stopped), fail(), wait(stopped))
     assert stopped == [True, True]
 
 
 @in_loop
 async def test_who_is_cancelled_has_stopped_all_of_them() -> None:
-    ended = []
-
-    async def wait() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.append(True)
-
-    task = asyncio.create_task(together(wait(), wait()))
+    stopped: list[bool] = []
+    task = asyncio.create_task(together(wait(stopped), wait(stopped)))
     await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert ended == [True, True]
+    assert stopped == [True, True]
 
 
 @in_loop
