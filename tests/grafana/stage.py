@@ -163,7 +163,7 @@ def _settings(directory: Path, urls: dict[str, str]) -> dict[str, Any]:
         if account["name"] == WHOLE:
             account["detail"] = "stream"
     # A deadline that a machine under load keeps: a poll that failed by chance is trouble where there should be none.
-    timing = {"poll_interval": "2s", "poll_deadline": "1900ms", "active_window": "10s"}
+    timing = {"poll_interval": "4s", "poll_deadline": "3900ms", "active_window": "10s"}
     return {"accounts": accounts, **timing, "profile_series": True}
 
 
