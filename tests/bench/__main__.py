@@ -63,7 +63,7 @@ def compare(sessions: int, rounds: int) -> Findings:
 
 def growth(few: int, many: int) -> Findings:
     """P9: what ten times the sessions cost."""
-    cpu = [polls.alone(sessions, rounds=5) for sessions in (few, many)]
+    cpu = polls.alone((few, many), rounds=9)
     kept = [retained.alone(sessions) for sessions in (few, many)]
     return Findings(
         (*cpu, *kept),

@@ -26,23 +26,24 @@ _NAMES = {"ours": OURS, "obvious": OBVIOUS}
 
 def compare(sessions: int, rounds: int) -> Findings:
     """This program and the obvious one in turns."""
-    ours, obvious = figures = _measure(("ours", "obvious"), sessions, rounds)
+    ours, obvious = figures = _measure((("ours", sessions), ("obvious", sessions)), rounds)
     text = f"{POLL}, to that of the obvious program, {sessions:,} sessions"
     return Findings(figures, (Verdict("P3", text, GOAL).of(ours.to(obvious)),))
 
 
-def alone(sessions: int, rounds: int) -> Figure:
-    """This program without a rival, where that one would take minutes."""
-    return _measure(("ours",), sessions, rounds)[0]
+def alone(sizes: Sequence[int], rounds: int) -> tuple[Figure, ...]:
+    """This program with several numbers of sessions, without a rival, where that one would take minutes."""
+    return _measure([("ours", sessions) for sessions in sizes], rounds)
 
 
-def _measure(names: Sequence[str], sessions: int, rounds: int) -> tuple[Figure, ...]:
+def _measure(who: Sequence[tuple[str, int]], rounds: int) -> tuple[Figure, ...]:
+    """What a poll costs each of them, a program and its number of sessions; they take turns."""
     with ExitStack() as stack:
-        turns = [stack.enter_context(_turns(name, sessions, rounds)) for name in names]
+        turns = [stack.enter_context(_turns(name, sessions, rounds)) for name, sessions in who]
         costs = list(zip(*turns, strict=True))
     return tuple(
         Figure(POLL, _NAMES[name], sessions, "ms", tuple(cost[place] for cost in costs))
-        for place, name in enumerate(names)
+        for place, (name, sessions) in enumerate(who)
     )
 
 

@@ -56,7 +56,6 @@ class Moment:
 @pytest.fixture(scope="module")
 def moment(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moment]:
     with set_up(prometheus_binary, tmp_path_factory.mktemp("stage")) as stage:
-
         missing = ["two streams to look at"]
 
         def complete() -> Moment | None:
