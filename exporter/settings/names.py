@@ -7,7 +7,6 @@ is an underscore elsewhere.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Final, Literal, Union, get_args, get_origin
@@ -107,6 +106,8 @@ def _as_text(name: str, value: object) -> str:
 
 def suggestion(written: str, known: Iterable[str]) -> str:
     """Return `; did you mean ...?` for a misspelt name, or nothing when no known name is near."""
+    from difflib import get_close_matches  # only a mistake needs it, and each idle process would keep it in memory
+
     near = get_close_matches(written, list(known), n=1, cutoff=0.7)
     return f"; did you mean {near[0]}?" if near else ""
 
