@@ -3,7 +3,8 @@
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,6 +52,18 @@ def root_logger_as_before() -> Iterator[None]:
     root.handlers[:] = handlers
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, object]:
+    """Run a test that is marked so without coverage's tracer; pytest-cov's own mark does not work side by side."""
+    trace = sys.gettrace()
+    if item.get_closest_marker("untraced"):
+        sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(trace)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Listen to everything that pytest captured of a test."""
     heard.take(report.nodeid, report.longreprtext)
@@ -71,6 +84,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         told["heard"] = heard.findings
     if heard.findings:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more process than there are processors: some tests wait more than they compute."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -60,6 +60,7 @@ def tail_of(board: Board, form: Format) -> bytes:
     return process.tail(form)
 
 
+@pytest.mark.untraced
 @settings(max_examples=50)
 @given(accounts=accounts, options=options)
 def test_any_page_says_what_prometheus_clients_own_would_say_and_nothing_twice(accounts: Any, options: Options) -> None:

@@ -373,6 +373,7 @@ def test_it_holds_nothing_that_lets_anyone_watch() -> None:
     assert "x.invalid" not in text
 
 
+@pytest.mark.untraced
 @settings(max_examples=60)
 @given(sessions=some_sessions, account=st.sampled_from(["default", "<b>bold</b>", '"&amp;"', "{now}"]))
 def test_no_text_from_outside_becomes_markup(sessions: list[Session], account: str) -> None:

@@ -171,6 +171,7 @@ def test_a_failing_account_waits_up_to_twice_as_long_each_time_with_full_jitter(
     assert wait_after(error, failures, jitter=1.0) == longest
 
 
+@pytest.mark.untraced
 @settings(max_examples=40)
 @given(
     interval=st.floats(1, 10_000),

@@ -141,6 +141,7 @@ def test_a_bad_value_costs_that_value_alone(field: str, reason: str, text: str) 
     assert not reading.invalid_sessions
 
 
+@pytest.mark.untraced
 @given(fields=sessions(), bad=st.sampled_from(BAD_VALUES))
 def test_whatever_the_session_one_bad_value_costs_that_value_alone(
     fields: dict[str, Any], bad: tuple[str, str, str]
@@ -268,6 +269,7 @@ def test_any_json_is_read_or_refused_with_a_class(value: object) -> None:
     check_reading(json.dumps(value).encode())
 
 
+@pytest.mark.untraced
 @settings(max_examples=50)
 @given(st.lists(st.fixed_dictionaries({}, optional={**dict.fromkeys(FIELDS, JSON), "id": ANY_TEXT | JSON}), max_size=4))
 def test_any_values_in_our_fields_are_read_or_counted(rows: list[dict[str, Any]]) -> None:

@@ -129,6 +129,7 @@ class Schedule:
             self.throughout.discard(name)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("mode", "concurrency", "sizes", "limits"),
     [("keyset", 1, (0, 30), (2, 6)), ("split", 4, (16, 30), (2, 3)), ("offset", 4, (0, 30), (4, 8))],

@@ -20,6 +20,8 @@ from tests.support.loop import in_loop
 from tests.support.rows import START, Row, encoded, ident, page, row
 from tests.support.upstream import Request, Script, Upstream, always, reply, upstream
 
+pytestmark = pytest.mark.untraced
+
 
 @asynccontextmanager
 async def polled(script: Script, **settings: Any) -> AsyncIterator[tuple[Upstream, Harness]]:

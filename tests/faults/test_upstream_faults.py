@@ -435,6 +435,7 @@ def crowd(item: bytes, size: int) -> bytes:
     return b"[" + (item + b",") * (size // (len(item) + 1) - 1) + item + b"]"
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", [2 * MIB, MAX_PAGE_BYTES])
 @pytest.mark.parametrize("item", [b"0", b"{}", b'{"id":"a"}', b"[NaN]"])
 @in_loop

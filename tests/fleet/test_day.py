@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.fleet.day import day
 from tests.support.canary import KEY
 from tests.support.loop import in_loop
+
+pytestmark = pytest.mark.untraced
 
 
 @in_loop

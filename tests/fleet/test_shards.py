@@ -17,6 +17,8 @@ from tests.support.harness import Scrape
 from tests.support.loop import in_loop
 from tests.support.rows import START, Row
 
+pytestmark = pytest.mark.untraced
+
 Sample = tuple[str, frozenset[tuple[str, str]]]
 Samples = dict[Sample, float]
 

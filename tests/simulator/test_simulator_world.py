@@ -13,6 +13,8 @@ from exporter.simulator.api import Row
 from exporter.simulator.lives import Pace
 from exporter.simulator.world import DEMO_SPEED, DEMO_STREAMS, World
 
+pytestmark = pytest.mark.untraced
+
 START = 1_800_000_000.0
 HOUR = 3600.0
 SEEDS = (1, 2, 3)
