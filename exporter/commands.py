@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from exporter import catalogue
-from exporter.app import Outside, create_board, create_poller, open_studio
+from exporter.app import Outside, create_board, create_poller, create_trust, open_studio
 from exporter.catalogue import EVERY_OPTION
 from exporter.daemon import Daemon
 from exporter.durations import format_duration
@@ -22,6 +23,7 @@ from exporter.flags import Invocation
 from exporter.logs import Redactor, configure
 from exporter.process import Process
 from exporter.settings import Account, Loaded, Settings, SettingsError, load
+from exporter.settings.names import KEY_VARIABLES, PREFIX
 from exporter.telemetry import Telemetry
 from exporter.walk import Walked
 from exporter.webconfig import WebConfigError
@@ -33,7 +35,7 @@ WRONG_SETTINGS: Final = 2
 DEMO_SETTINGS: Final = {"account": "demo", "poll_interval": "5s", "active_window": "15s"}
 """What the demo sets unless the user does: its world runs faster than the real one."""
 
-_SECRET_VARIABLES: Final = ("LIVEPEER_API_KEY", "LIVEPEER_EXPORTER_API_KEY", "LIVEPEER_EXPORTER_API_KEY_FILE")
+_SECRET_VARIABLES: Final = (*KEY_VARIABLES, f"{PREFIX}API_KEY_FILE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +169,16 @@ async def once(loaded: Loaded, outside: Outside, terminal: Terminal, form: Forma
         now=outside.now,
     )
     failed = False
+    try:
+        trust = create_trust(settings)
+    except OSError as error:
+        print(error, file=terminal.err)
+        return FAILED
     for account in settings.accounts:
         async with AsyncExitStack() as resources:
             telemetry = Telemetry(account.name)
             try:
-                studio = await open_studio(account, settings, outside, telemetry, resources)
+                studio = await open_studio(account, settings, outside, telemetry, resources, trust)
             except OSError as error:
                 print(f"{account.name}: {error}", file=terminal.err)
                 return FAILED
@@ -211,18 +218,25 @@ def _progress(account: str, stream: TextIO) -> Iterator[Callable[[Walked], None]
 async def check(loaded: Loaded, outside: Outside, terminal: Terminal) -> int:
     """Try the settings, the key and one page of every account; a table for people."""
     rows = [("settings", "ok", "; ".join(loaded.warnings) or "nothing odd")]
-    for account in loaded.settings.accounts:
-        rows += await _check_account(account, loaded.settings, outside)
+    try:
+        trust = create_trust(loaded.settings)
+    except OSError as error:
+        rows.append(("certificates", "failed", str(error)))
+    else:
+        for account in loaded.settings.accounts:
+            rows += await _check_account(account, loaded.settings, outside, trust)
     for what, verdict, text in rows:
         print(f"{what:<24} {verdict:<6} {text}", file=terminal.out)
     return FAILED if any(verdict == "failed" for _, verdict, _ in rows) else FINE
 
 
-async def _check_account(account: Account, settings: Settings, outside: Outside) -> list[tuple[str, str, str]]:
+async def _check_account(
+    account: Account, settings: Settings, outside: Outside, trust: ssl.SSLContext
+) -> list[tuple[str, str, str]]:
     name = f"account {account.name}"
     async with AsyncExitStack() as resources:
         try:
-            studio = await open_studio(account, settings, outside, Telemetry(account.name), resources)
+            studio = await open_studio(account, settings, outside, Telemetry(account.name), resources, trust)
             began = outside.monotonic()
             page = await studio.check()
         except OSError as error:

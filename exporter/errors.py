@@ -45,6 +45,9 @@ FAILURES = (
 )
 """Every class of failure; ``internal`` is a mistake of our own, which has no exception class here."""
 
+CODES = ("200", "400", "401", "403", "404", "429", "500", "501", "502", "503", "504", "none", "other")
+"""The values of the label ``code``; ``none`` is a request without an answer."""
+
 
 class PollError(Exception):
     """A poll that could not be completed; the text is safe to log and to show."""

@@ -22,6 +22,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from exporter.connection import Connection, Limits, ending_quietly, in_slices
+from exporter.logs import event
 from exporter.settings import Address
 
 logger = logging.getLogger(__name__)
@@ -177,7 +178,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         if loop.time() >= self._next_warning:
             self._next_warning = loop.time() + _WARN_EVERY
-            logger.warning("cannot accept a connection: %s", error.strerror)
+            event(logger, logging.WARNING, "cannot accept a connection", reason=error.strerror)
         pause = _PAUSE_FOR_A_CLOSING if self._make_room() else _PAUSE_WITHOUT_DESCRIPTORS
         loop.remove_reader(listening)
         self._resume = loop.call_later(pause, loop.add_reader, listening, self._accept)
@@ -214,7 +215,7 @@ class Listener:
                     ssl_shutdown_timeout=self._limits.answer_timeout,
                 )
         except OSError as error:  # TLS errors are among them
-            logger.debug("a connection failed before its first request: %s", type(error).__name__)
+            event(logger, logging.DEBUG, "a connection failed before its first request", reason=type(error).__name__)
 
     def _opened(self, accepted: socket.socket, opening: asyncio.Task[None]) -> None:
         self._openings.pop(opening, None)

@@ -6,6 +6,8 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from exporter.logs import event
+
 logger = logging.getLogger(__name__)
 
 
@@ -71,4 +73,5 @@ class Notifier:
                 sender.setblocking(False)  # a manager that hangs must not hang the event loop too
                 sender.sendto(message.encode(), address)
         except OSError as error:
-            logger.warning("the service manager could not be told: %s", error.strerror or type(error).__name__)
+            reason = error.strerror or type(error).__name__
+            event(logger, logging.WARNING, "the service manager could not be told", reason=reason)

@@ -121,9 +121,11 @@ class Poller:
         self._publish(None)
 
     def carry_on(self, other: "Poller") -> None:
-        """Take over from a poller of the same account: what it counted from, and how it stood."""
+        """Take over from a poller of the same account: what it counted from, what it shows, and how it stood."""
         self.status = other.status
         self._ledger = other._ledger
+        self._dropped = other._dropped
+        self._shown = other._shown
 
     def skipped(self) -> None:
         """A poll was due while the one before was still under way."""
@@ -134,13 +136,13 @@ class Poller:
         """Poll once, and answer after how many seconds the next poll is due."""
         began = self._monotonic()
         self._telemetry.count(catalogue.POLLS)
-        data: Data | None = None
         try:
             data = await self._attempt()
             wait = self._succeeded(data, began)
+            self._publish(data)
         except Exception as error:  # noqa: BLE001 - a mistake of our own must not end the polling; R12
             wait = self._failed(error, began)
-        self._publish(data)
+            self._publish(None)
         await gently(release(self._spent))
         return wait
 

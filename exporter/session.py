@@ -1,8 +1,9 @@
 """What one session is; which values of a raw item could be read, and which could not.
 
-A page is decoded in one go. Only where that fails, it is read item by item, and a bad item field by field, so that
-one bad value costs that value and one bad session costs that session; both are counted. Pages that msgspec refuses
-as a whole (NaN, lone surrogates, nesting) go through a second, lenient decoder first.
+A page is decoded in one go, and profiles that its sessions share only once. Only where that fails, it is read item by
+item, and a bad item field by field, so that one bad value costs that value and one bad session costs that session;
+both are counted. Pages that msgspec refuses as a whole (NaN, lone surrogates, nesting) go through a second, lenient
+decoder first.
 """
 
 import json
@@ -95,9 +96,12 @@ class Session(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class _Row(Session, frozen=True, gc=False, rename="camel"):
-    """A session whose profiles wait to be read: on a page nearly all have the same, which are read, and kept, once."""
+    """A session whose profiles wait to be read: on a page nearly all have the same, which are read, and kept, once.
 
-    profiles: msgspec.Raw = msgspec.Raw()  # type: ignore[assignment]
+    It stays one of these afterwards; whoever compares sessions compares their values, since the classes differ.
+    """
+
+    profiles: msgspec.Raw = msgspec.Raw()  # type: ignore[assignment]  # until `_with_profiles` has replaced it
 
 
 _FIELDS: Final = msgspec.structs.fields(Session)
@@ -199,14 +203,15 @@ def _number(digits: str) -> float:
     return float(digits)
 
 
-def _with_profiles(rows: Iterable[_Row]) -> list[Session]:
-    read: dict[bytes, tuple[Profile, ...] | None] = {b"": None}
+def _with_profiles(rows: list[_Row]) -> list[Session]:
+    by_text: dict[bytes, tuple[Profile, ...] | None] = {b"": None}
     for row in rows:
-        raw = bytes(row.profiles)
-        if raw not in read:
-            read[raw] = _profiles.decode(raw)
-        msgspec.structs.force_setattr(row, "profiles", read[raw])
-    return list(rows)
+        text = bytes(row.profiles)
+        if text not in by_text:
+            by_text[text] = _profiles.decode(text)
+        # Nobody has seen the row yet, so it may still change.
+        msgspec.structs.force_setattr(row, "profiles", by_text[text])
+    return [*rows]
 
 
 def _array(found: Any) -> list[Any]:

@@ -20,6 +20,7 @@ import httpx
 
 from exporter.body import Body, Room, inflated
 from exporter.errors import (
+    CODES,
     BadRequest,
     Forbidden,
     NotFound,
@@ -59,9 +60,6 @@ MAX_ASKED_BY_PARENT: Final = 20
 
 SKEW_TOLERANCE: Final = 60.0
 """Seconds that our idea of the server's time may be wrong before the sessions of a window are asked for anew."""
-
-CODES: Final = ("200", "400", "401", "403", "404", "429", "500", "501", "502", "503", "504", "none", "other")
-"""The values of the label ``code``; ``none`` is a request without an answer."""
 
 Filter = dict[str, Any]
 
@@ -188,11 +186,11 @@ class Studio:
         Raises:
             PollError: of the class that fits; nothing of what was read survives.
         """
-        answer = await self._read(scope, on_page)
-        if abs(self.clock.now() - self._monotonic() - answer[1]) > SKEW_TOLERANCE:
+        answer, offset = await self._read(scope, on_page)
+        if abs(self.clock.now() - self._monotonic() - offset) > SKEW_TOLERANCE:
             # The first answer told that the server lives in another time, so the window was a wrong one.
-            answer = await self._read(scope, on_page)
-        return answer[0]
+            answer, _ = await self._read(scope, on_page)
+        return answer
 
     async def check(self) -> Page:
         """Ask for one page, the cheapest question that needs the key.
@@ -200,7 +198,7 @@ class Studio:
         Raises:
             PollError: of the class that fits.
         """
-        return await self._fetcher([], on_page=lambda: None)(None)
+        return await self._fetcher([])(None)
 
     async def _read(self, scope: Scope, on_page: Callable[[Walked], None]) -> tuple[Answer, float]:
         offset = self.clock.now() - self._monotonic()
@@ -225,10 +223,15 @@ class Studio:
         self, queries: list[list[Filter]], walked: Walked, scope: Scope, on_page: Callable[[Walked], None]
     ) -> None:
         parts = self._parts
-        fetches = [self._fetcher(query, on_page=lambda: on_page(walked), start=scope.ids.after) for query in queries]
-        await together(*(walk(fetch, walked, limit=self._limit, concurrency=parts, ids=scope.ids) for fetch in fetches))
+        fetches = [self._fetcher(query, start=scope.ids.after) for query in queries]
+        await together(
+            *(
+                walk(fetch, walked, limit=self._limit, concurrency=parts, ids=scope.ids, on_page=on_page)
+                for fetch in fetches
+            )
+        )
 
-    def _fetcher(self, filters: list[Filter], on_page: Callable[[], None], start: str | None = None) -> Fetch:
+    def _fetcher(self, filters: list[Filter], start: str | None = None) -> Fetch:
         query = {"limit": str(self._limit), "order": "id-false"}
         if filters:
             query["filters"] = json.dumps(filters, separators=(",", ":"))
@@ -240,7 +243,6 @@ class Studio:
             async with self._slots:
                 response, body = await self._get(query | more)
             reading = read_page(body, self.clock.now())
-            on_page()
             return Page(reading, _links_on(response), _count(response), len(body))
 
         return fetch

@@ -95,19 +95,26 @@ class Walked:
     invalid_values: Counter[tuple[str, str]] = field(default_factory=Counter)
     invalid_sessions: Counter[str] = field(default_factory=Counter)
 
-    def add(self, session: Session) -> bool:
-        """Take a session in; False if one with its id was there already."""
+    def add(self, session: Session) -> None:
+        """Take a session in; of two with the same id the one that was seen last stays."""
         known = self.sessions.get(session.id)
         if known is None or (session.last_seen or 0) > (known.last_seen or 0):
             self.sessions[session.id] = session
-        return known is None
 
 
 class _KeysetIgnored(Exception):
     """The server does not page by keyset; never leaves this module."""
 
 
-async def walk(fetch: Fetch, into: Walked, *, limit: int, concurrency: int, ids: IdRange = IdRange()) -> None:
+async def walk(
+    fetch: Fetch,
+    into: Walked,
+    *,
+    limit: int,
+    concurrency: int,
+    ids: IdRange = IdRange(),
+    on_page: Callable[[Walked], None] = lambda _: None,
+) -> None:
     """Read every page of a query.
 
     Args:
@@ -116,22 +123,23 @@ async def walk(fetch: Fetch, into: Walked, *, limit: int, concurrency: int, ids:
         limit: rows that a page is asked for, at least 2 (pages by offset overlap).
         concurrency: parts of the id space that may be fetched at the same time.
         ids: the part of the id space that is wanted.
+        on_page: told after each page, for those who show progress.
 
     Raises:
         PollError: what ``fetch`` raises, and Unpageable for a walk that never ends or misses sessions.
     """
-    walker = _Walker(fetch, into, limit, ids)
+    walker = _Walker(fetch, into, limit, ids, on_page)
     try:
         await walker.by_keyset(concurrency)
     except (_KeysetIgnored, BadRequest, ServerFailed) as problem:
         if not walker.may_restart(problem):
             raise
         into.offset = True
-        walker = _Walker(fetch, into, limit, ids)
+        walker = _Walker(fetch, into, limit, ids, on_page)
         await walker.by_offset()
     if walker.misses() and not await walker.agrees():
         into.offset = True
-        walker = _Walker(fetch, into, limit, ids)
+        walker = _Walker(fetch, into, limit, ids, on_page)
         await walker.by_offset()
         if walker.misses() and not await walker.agrees():
             raise Unpageable("the pages hold fewer sessions than the API says there are")
@@ -140,11 +148,12 @@ async def walk(fetch: Fetch, into: Walked, *, limit: int, concurrency: int, ids:
 class _Walker:
     """One walk: its own memory of what it read, beside the sessions that all walks of a poll share."""
 
-    def __init__(self, fetch: Fetch, into: Walked, limit: int, ids: IdRange) -> None:
+    def __init__(self, fetch: Fetch, into: Walked, limit: int, ids: IdRange, on_page: Callable[[Walked], None]) -> None:
         self._fetch = fetch
         self._into = into
         self._limit = limit
         self._ids = ids
+        self._on_page = on_page
         self._seen: set[str] = set()
         self._pages = 0
         self._records = 0
@@ -242,6 +251,7 @@ class _Walker:
         self._unread += sum(reading.invalid_sessions.values())
         into.invalid_values += reading.invalid_values
         into.invalid_sessions += reading.invalid_sessions
+        self._on_page(into)
         return reading.last_id
 
     def _ends(self, page: Page, until: str | None) -> bool:

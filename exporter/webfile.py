@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from exporter.logs import event
 from exporter.tls import server_context
 from exporter.webconfig import WebConfig, WebConfigError, read_web_config
 
@@ -80,18 +81,17 @@ class WebConfigFile:
         Raises:
             WebConfigError: the file cannot be used.
         """
+        return self._read({})
+
+    def _read(self, looks: dict[Path, _Look]) -> Reading:
+        """Read everything; `looks` takes in how each file looked, up to the one that cannot be used."""
         if self._path is None:
-            return Reading(WebConfig(), None, {})
+            return Reading(WebConfig(), None, looks)
         # Each file is looked at before it is read: what changes in between will differ from this look.
-        looks = {self._path: _stat(self._path)}
-        try:
-            config = read_web_config(self._path)
-            looks |= _stats(config.tls.files() if config.tls else ())
-            return Reading(config, server_context(config.tls) if config.tls else None, looks)
-        except WebConfigError as error:
-            self._problem = str(error)
-            self._seen = {**self._seen, **looks}
-            raise
+        looks[self._path] = _stat(self._path)
+        config = read_web_config(self._path)
+        looks.update(_stats(config.tls.files() if config.tls else ()))
+        return Reading(config, server_context(config.tls) if config.tls else None, looks)
 
     def use(self, reading: Reading) -> None:
         """Put in force what was read."""
@@ -99,7 +99,7 @@ class WebConfigFile:
         self._seen = reading.looks
         self._served = reading
         for warning in reading.config.warnings:
-            logger.warning("web config file: %s", warning)
+            event(logger, logging.WARNING, "odd web config file", reason=warning)
 
     def _look(self) -> None:
         now = self._monotonic()
@@ -110,12 +110,15 @@ class WebConfigFile:
         changed = {path for path, look in self._seen.items() if look != before[path]}
         if not changed:
             return
+        looks: dict[Path, _Look] = {}
         try:
-            reading = self.read()
+            reading = self._read(looks)
             _check_protection(self._served.config, reading.config)
         except WebConfigError as error:
             self._problem = str(error)
-            logger.warning("the web config file or a certificate changed, but cannot be used: %s", error)
+            self._seen = {**self._seen, **looks}  # a certificate that is not there yet may come
+            message = "the web config file or a certificate changed, but cannot be used"
+            event(logger, logging.WARNING, message, reason=str(error))
             self._renew(changed)
         else:
             self.use(reading)

@@ -91,7 +91,7 @@ async def test_once_says_what_is_wrong_with_the_ca_file() -> None:
     assert (
         await commands.once(loaded("https://127.0.0.1/api", ca_file="missing.pem"), OUTSIDE, terminal, Format.TEXT) == 1
     )
-    assert said(out, err) == ["", "default: the CA file cannot be used: No such file or directory\n"]
+    assert said(out, err) == ["", "the CA file cannot be used: No such file or directory\n"]
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

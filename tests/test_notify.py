@@ -1,4 +1,3 @@
-import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.notify import Notifier, watchdog_interval
+from tests.support.logged import lines
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def test_without_a_socket_nobody_is_told(environ: dict[str, str], caplog: pytest
 
 def test_a_socket_that_is_gone_is_logged_and_does_no_harm(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     Notifier.of({"NOTIFY_SOCKET": str(tmp_path / "gone")}).alive()
-    assert [(each.levelno, each.message) for each in caplog.records] == [
-        (logging.WARNING, "the service manager could not be told: No such file or directory")
+    assert lines(caplog) == [
+        ("WARNING", "the service manager could not be told", {"reason": "No such file or directory"})
     ]
 
 

@@ -24,6 +24,7 @@ from exporter.poller import BACKOFF_CAP, REFUSED_PACE, Poller
 from exporter.telemetry import Telemetry
 from tests.support.canary import MARK
 from tests.support.harness import Scrape, read
+from tests.support.logged import lines
 from tests.support.polled import Office, Shelf, session
 from tests.support.rows import START
 
@@ -35,11 +36,6 @@ def scrape(office: Office) -> Scrape:
 
 def poll(poller: Poller) -> float:
     return asyncio.run(poller.poll())
-
-
-def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, Any]]]:
-    """Level, event and fields of each line."""
-    return [(each.levelname, each.getMessage(), getattr(each, "fields", {})) for each in caplog.records]
 
 
 def test_before_the_first_poll_the_account_is_shown_as_down_with_counters_at_zero() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from exporter import catalogue
 from exporter.catalogue import ACCOUNT_FAMILIES, PREFIX, Family
+from exporter.errors import CODES
 from exporter.ledger import Growth
-from exporter.studio import CODES
 from exporter.telemetry import Telemetry
 from exporter.walk import Walked
 

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from exporter.catalogue.family import PREFIX, Family, Sample, TotalFamily, cached, counter, gauge
-from exporter.errors import FAILURES
+from exporter.errors import CODES, FAILURES
 from exporter.session import FIELDS, SESSION_FAULTS, VALUE_FAULTS
 from exporter.snapshot import COUNTED, FINISHED, HEALTH, RECORDING_STATUSES, STATES
-from exporter.studio import CODES
 
 
 def _each(counts: Mapping[str, float]) -> Iterable[Sample]:

@@ -56,13 +56,11 @@ class SubjectFamily(Family, Generic[Subject]):
     Attributes:
         value: from a subject, and whether it is active, to the value or None; for families without own labels.
         values: the same for families with own labels.
-        option: the setting that switches the family on or off, empty for those that are always there.
         most: samples that one subject can have at most; 0 where nothing bounds them.
     """
 
     value: Callable[[Subject, bool], float | None] | None = None
     values: Callable[[Subject, bool], Iterable[Sample]] | None = None
-    option: str = ""
     most: int = 1
 
     def samples(self, subject: Subject, active: bool) -> Iterable[Sample]:

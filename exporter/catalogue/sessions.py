@@ -154,7 +154,6 @@ _ISSUE_INFO: Final = SessionFamily(
     values=texts.issues,
     most=texts.MAX_ISSUES,
     absent="there are no issues, or the session is not active",
-    option="issue_texts",
 )
 
 _PROFILE_FAMILIES: Final = (
@@ -165,7 +164,6 @@ _PROFILE_FAMILIES: Final = (
         values=texts.profiles,
         most=0,
         absent="off unless asked for",
-        option="profile_series",
     ),
     SessionFamily(
         name=f"{PREFIX}session_profile_bitrate_bytes_per_second",
@@ -174,18 +172,16 @@ _PROFILE_FAMILIES: Final = (
         values=texts.bitrates,
         most=0,
         absent="off unless asked for",
-        option="profile_series",
     ),
 )
 
 
 def session_families(options: Options) -> tuple[SessionFamily, ...]:
     """The families on every session, in the order of the page."""
-    extra = ("playback_id",) * options.playback_ids + ("project_id",) * options.project_ids
     info = SessionFamily(
         name=f"{PREFIX}session_info",
         help=cached("1 for each session, with the name of its stream (API field name)."),
-        labels=("name", *extra),
+        labels=texts.info_labels(options),
         values=texts.info(options),
     )
     issues = (_ISSUE_INFO,) if options.issue_texts else ()

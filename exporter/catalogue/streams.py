@@ -138,14 +138,14 @@ _LABELLED: Final = (
 
 def stream_families(options: Options) -> tuple[StreamFamily, ...]:
     """The families on every stream, in the order of the page."""
-    extra = ("playback_id",) * options.playback_ids + ("project_id",) * options.project_ids
     info = StreamFamily(
         name=f"{PREFIX}stream_info",
         help=cached("1 for each stream, with the name of its latest session (API field name)."),
-        labels=("name", *extra),
+        labels=texts.info_labels(options),
         values=texts.info(options),
     )
-    return (*_PLAIN, *_LABELLED, info, *(_ISSUES if options.issue_texts else ()), *(_PROFILES * options.profile_series))
+    issues = _ISSUES if options.issue_texts else ()
+    return (*_PLAIN, *_LABELLED, info, *issues, *(_PROFILES if options.profile_series else ()))
 
 
 _ISSUES: Final = (
@@ -156,7 +156,6 @@ _ISSUES: Final = (
         values=texts.issues,
         most=texts.MAX_ISSUES,
         absent="there are no issues",
-        option="issue_texts",
     ),
 )
 
@@ -168,7 +167,6 @@ _PROFILES: Final = (
         values=texts.profiles,
         most=0,
         absent="off unless asked for",
-        option="profile_series",
     ),
     StreamFamily(
         name=f"{PREFIX}stream_profile_bitrate_bytes_per_second",
@@ -177,6 +175,5 @@ _PROFILES: Final = (
         values=texts.bitrates,
         most=0,
         absent="off unless asked for",
-        option="profile_series",
     ),
 )

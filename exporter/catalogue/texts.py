@@ -48,6 +48,16 @@ class Described(Protocol):
         """The renditions that are wanted."""
 
 
+def info_labels(options: Options) -> tuple[str, ...]:
+    """The labels that `info` has values for, in the same order."""
+    labels = ["name"]
+    if options.playback_ids:
+        labels.append("playback_id")
+    if options.project_ids:
+        labels.append("project_id")
+    return tuple(labels)
+
+
 def info(options: Options) -> Callable[[Described, bool], Iterable[Sample]]:
     """The name, and the ids that the options ask for."""
 

@@ -413,7 +413,8 @@ def test_R11_without_descriptors_polls_fail_and_all_is_well_afterwards(base_url:
         resource.prlimit(exporter.process.pid, resource.RLIMIT_NOFILE, (40, 40))
         crowd = [exporter.connect() for _ in range(80)]
         try:
-            exporter.wait_for("cannot accept a connection: Too many open files")
+            told = exporter.wait_for("cannot accept a connection")
+            assert told["reason"] == "Too many open files"
         finally:
             for each in crowd:
                 each.close()

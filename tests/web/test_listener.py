@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from exporter.connection import PIPELINED, Limits
 from exporter.listener import Listener
 from exporter.settings import Address
+from tests.support.logged import lines
 from tests.web.wire import GET, Wire, listening, page, run, until
 
 QUICK = Limits(header_timeout=0.4, answer_timeout=0.8, idle_timeout=0.4)
@@ -565,9 +566,7 @@ def test_R11_the_listener_survives_without_descriptors(caplog: pytest.LogCapture
             await wire.close()
 
     run(scenario)
-    assert [record.getMessage() for record in caplog.records] == [
-        f"cannot accept a connection: {os.strerror(errno.EMFILE)}"
-    ]
+    assert lines(caplog) == [("WARNING", "cannot accept a connection", {"reason": os.strerror(errno.EMFILE)})]
 
 
 def test_R11_without_descriptors_a_scrape_behind_many_others_need_not_wait_long(

@@ -9,6 +9,7 @@ import pytest
 
 from exporter.webconfig import WebConfigError
 from exporter.webfile import LOOK_EVERY, WebConfigFile
+from tests.support.logged import lines
 from tests.web.certificates import Authority, encrypt, replace
 
 HASH = "$2y$10$" + "abcdefghijklmnopqrstuO" + "0123456789012345678901234567890"
@@ -120,8 +121,8 @@ def test_R04_a_bad_change_keeps_the_old_file_and_is_told_once(site: Site, caplog
         site.clock.wait_for_a_look()
         assert set(file.config().users) == {b"alice"}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "basic_auth_users (line 2)" in caplog.text
-    assert "secret" not in caplog.text
+    assert "basic_auth_users (line 2)" in str(lines(caplog))
+    assert "secret" not in str(lines(caplog))
     assert file.problem is not None
 
 
@@ -220,7 +221,7 @@ def test_a_protection_is_given_up_when_a_reload_asks_for_it(site: Site) -> None:
 
 def test_warnings_are_logged_when_the_file_is_read(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     site.open("http_server_config:\n  http2: true\n")
-    assert "http2 is ignored" in caplog.text
+    assert "http2 is ignored" in str(lines(caplog))
 
 
 def test_the_context_is_as_strict_as_the_file_says(site: Site) -> None:

@@ -1,0 +1,10 @@
+"""What the program has logged, as pytest captured it."""
+
+from typing import Any
+
+import pytest
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, Any]]]:
+    """Level, event and fields of each line."""
+    return [(each.levelname, each.getMessage(), getattr(each, "fields", {})) for each in caplog.records]
