@@ -20,6 +20,9 @@ def main() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # We have none; to look for them, pydantic would read the metadata of everything that is installed.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    # With either, prometheus-client would keep what it counts in files, which the process's own metrics cannot do.
+    for name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"):
+        os.environ.pop(name, None)
     gc.disable()  # until all is loaded: what loads stays, so there is no garbage to look for
     _open_closed_streams()
     code = _run(sys.argv[1:])

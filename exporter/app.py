@@ -1,6 +1,7 @@
 """The composition root: the one place where the parts meet."""
 
 import asyncio
+import errno
 import hashlib
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -277,6 +278,8 @@ def create_trust(settings: Settings) -> ssl.SSLContext:
     try:
         return open_trust(ca_file=str(settings.ca_file) if settings.ca_file else None, trust_env=settings.trust_env)
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):  # which has nothing to do with the file
+            raise
         raise OSError(f"the CA file cannot be used: {error.strerror}") from None
 
 
@@ -295,6 +298,8 @@ async def open_studio(
     """
     try:
         client = open_client(trust, trust_env=settings.trust_env, connections=account.walk_concurrency)
+    except OSError:
+        raise
     except Exception:
         if not settings.trust_env:
             raise

@@ -22,6 +22,10 @@ ORDINARY: Final = 2 * 1024 * 1024
 """Bytes up to which a body is nothing unusual; fresh memory from the system costs time."""
 
 INFLATED_AT_ONCE: Final = 256 * 1024
+"""Bytes that are inflated in one go, so that a bomb is noticed before it is large."""
+
+PARTS_AT_ONCE: Final = 100
+"""Parts of a body after which others get their turn: 64 kB can be thousands of parts with a byte each."""
 
 Body = bytes | bytearray
 
@@ -53,7 +57,11 @@ class Room:
             raise _too_large()
         with _Buffer() as body:
             async with AsyncExitStack() as turn:
+                count = 0
                 async for part in parts:
+                    count += 1
+                    if count % PARTS_AT_ONCE == 0:  # what has arrived already is read without a pause
+                        await asyncio.sleep(0)
                     before = body.size
                     body.add(part)
                     if before <= self._share < body.size:

@@ -5,6 +5,7 @@ SIGHUP reads settings, key and web configuration again.
 """
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 GRACE: Final = 3.0
 """Seconds that scrapes in flight have to finish."""
+
+START_PAUSE: Final = 0.5
+"""Seconds after which polling is started again where descriptors were missing."""
 
 COLLECTOR: Final = (50_000, 20, 100)
 """When Python looks for garbage in cycles, for ``gc.set_threshold``. A poll makes many objects and no cycles."""
@@ -164,11 +168,30 @@ class Daemon:
 
     @asynccontextmanager
     async def _polling(self) -> AsyncIterator[None]:
-        await self._app.start()
+        if not await self._start_polling():
+            yield
+            return
         try:
             yield
         finally:
             await self._app.stop()
+
+    async def _start_polling(self) -> bool:
+        """Start, however many clients take all descriptors meanwhile: we listen already, and they will go; R11.
+
+        False if a signal said stop before.
+        """
+        while not self._stop.is_set():
+            try:
+                await self._app.start()
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE):
+                    raise
+                event(logger, logging.WARNING, "polling cannot start yet", reason=error.strerror)
+                await _first(self._stop.wait(), asyncio.sleep(START_PAUSE))
+            else:
+                return True
+        return False
 
     @asynccontextmanager
     async def _watchdog(self) -> AsyncIterator[None]:

@@ -34,11 +34,11 @@ def ask(url: str, out: TextIO) -> int:
     The certificate is not verified: the question goes to this very machine, carries no secret, and the certificate
     is made out to the name that others use.
     """
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         host, port = parts.hostname or "127.0.0.1", parts.port
     except ValueError:
-        print("no answer: the address has no proper port", file=out)
+        print("no answer: that is no address, or has no proper port", file=out)
         return 1
     if parts.scheme == "https":
         context = ssl._create_unverified_context()  # noqa: S323 - see above
@@ -50,7 +50,7 @@ def ask(url: str, out: TextIO) -> int:
     try:
         connection.request("GET", parts.path or "/livez")
         status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: no name that can be looked up
         print(f"no answer: {getattr(error, 'strerror', None) or type(error).__name__}", file=out)
         return 1
     finally:

@@ -150,7 +150,7 @@ class Poller:
         began, expires = self._now(), self._monotonic() + self.plan.max_staleness
         try:
             async with asyncio.timeout(self.plan.deadline):
-                answer = await self._studio.sessions(self.plan.scope, self._on_page)
+                answer = await self._studio.sessions(self.plan.scope, self._on_page, within=self.plan.deadline)
         except TimeoutError:
             raise TimedOut(f"the poll took longer than {self.plan.deadline:g} s") from None
         return await self._read(answer, began, expires)

@@ -11,6 +11,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as as_openm
 from exporter import catalogue
 from exporter.catalogue import Family
 from exporter.exposition import Format
+from exporter.session import MAX_ID, clean
 from exporter.version import VERSION
 
 
@@ -36,7 +37,7 @@ class Process:
     ) -> None:
         self.registry: Final = CollectorRegistry(auto_describe=False)
         self._now = now
-        self._gauge(catalogue.BUILD_INFO).labels(VERSION, revision, platform.python_version()).set(1)
+        self._gauge(catalogue.BUILD_INFO).labels(VERSION, clean(revision, MAX_ID), platform.python_version()).set(1)
         self._gauge(catalogue.SERIES).set_function(series)
         self._limit = self._gauge(catalogue.SERIES_LIMIT)
         self.set_series_limit(series_limit)

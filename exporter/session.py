@@ -25,8 +25,15 @@ MAX_ID: Final = 128
 MAX_ITEMS: Final = 100_000
 """Sessions on one page; the API puts at most 1000 on one, but a proxy may collect them."""
 
-MAX_PIECEMEAL: Final = 10_000
-"""Sessions on one page that are read value by value since something is wrong; scrapes have to wait for that."""
+MAX_PIECEMEAL: Final = 15_000
+"""Objects on one page, sessions and their profiles, that are read value by value since something is wrong.
+
+Scrapes have to wait for that.
+"""
+
+MAX_PROFILES: Final = 64
+"""Transcoding profiles that a session may have; the API's have a handful, and a profile takes far more memory than the
+two bytes that it can be written in."""
 
 MAX_VALUES: Final = 1_000_000
 """Values on a page of unusual size, which alone is counted; a full one of the API has some 80,000."""
@@ -61,6 +68,9 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     encoder: str | None = None
 
 
+Profiles = Annotated[tuple[Profile, ...], msgspec.Meta(max_length=MAX_PROFILES)]
+
+
 class Session(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """One session as the API shows it; None is whatever was missing, null or unreadable.
 
@@ -87,7 +97,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     recording_status: str | None = None
     recording_url: str | None = None
     mp4_url: str | None = None
-    profiles: tuple[Profile, ...] | None = None
+    profiles: Profiles | None = None
     playback_id: str | None = None
     project_id: str | None = None
 
@@ -136,7 +146,7 @@ class Reading:
 
 
 _page: Final = msgspec.json.Decoder(list[_Row])
-_profiles: Final = msgspec.json.Decoder(tuple[Profile, ...] | None)
+_profiles: Final = msgspec.json.Decoder(Profiles | None)
 _items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _item: Final = msgspec.json.Decoder(Session)
 
@@ -262,9 +272,7 @@ class _Reader:
     def values(self, items: Iterable[Any]) -> list[Session]:
         sessions = []
         for item in items:
-            self._piecemeal += 1
-            if self._piecemeal > MAX_PIECEMEAL:
-                raise TooLarge(f"a page of more than {MAX_PIECEMEAL} sessions that must be read value by value")
+            self._take_time()
             if not isinstance(item, dict):
                 self.invalid_sessions["not_an_object"] += 1
             elif not isinstance(item.get("id"), str) or not 1 <= len(item["id"]) <= MAX_ID:
@@ -287,12 +295,10 @@ class _Reader:
                 self.invalid_values[name, "not_finite"] += 1
             elif isinstance(value, list) and each.encode_name == "issues":
                 found[each.name] = tuple(text for text in value if self._is(str, text, name))
+            elif isinstance(value, list) and each.encode_name == "profiles" and len(value) > MAX_PROFILES:
+                self.invalid_values[name, "range"] += 1
             elif isinstance(value, list) and each.encode_name == "profiles":
-                found[each.name] = tuple(
-                    Profile(**self._fields(profile, _PROFILE_FIELDS, within=name))
-                    for profile in value
-                    if self._is(dict, profile, name)
-                )
+                found[each.name] = tuple(self._profile(profile) for profile in value if self._is(dict, profile, name))
             else:
                 try:
                     found[each.name] = msgspec.convert(value, each.type)
@@ -300,6 +306,15 @@ class _Reader:
                     number = isinstance(value, float) and _is_amount(each)
                     self.invalid_values[name, "range" if number else "type"] += 1
         return found
+
+    def _profile(self, item: Mapping[str, Any]) -> Profile:
+        self._take_time()
+        return Profile(**self._fields(item, _PROFILE_FIELDS, within="profiles"))
+
+    def _take_time(self) -> None:
+        self._piecemeal += 1
+        if self._piecemeal > MAX_PIECEMEAL:
+            raise TooLarge(f"a page of more than {MAX_PIECEMEAL} objects that must be read value by value")
 
     def _is(self, wanted: type, value: Any, name: str) -> bool:
         if isinstance(value, wanted):

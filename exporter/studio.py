@@ -7,6 +7,7 @@ since the API's error bodies echo the key.
 
 import asyncio
 import json
+import math
 import os
 import socket
 import ssl
@@ -175,17 +176,23 @@ class Studio:
         self._parts = parts
         self._slots = asyncio.Semaphore(concurrency)
         self._room = Room(concurrency)
+        self._until = math.inf
 
-    async def sessions(self, scope: Scope, on_page: Callable[[Walked], None] = lambda _: None) -> Answer:
+    async def sessions(
+        self, scope: Scope, on_page: Callable[[Walked], None] = lambda _: None, *, within: float = math.inf
+    ) -> Answer:
         """Read all sessions of a scope.
 
         Args:
             scope: which ones.
             on_page: told after each page, for those who show progress.
+            within: seconds that the caller will wait. No request is repeated that would hardly be answered by then: a
+                failure tells more than that time was up.
 
         Raises:
             PollError: of the class that fits; nothing of what was read survives.
         """
+        self._until = self._monotonic() + within
         answer, offset = await self._read(scope, on_page)
         if abs(self.clock.now() - self._monotonic() - offset) > SKEW_TOLERANCE:
             # The first answer told that the server lives in another time, so the window was a wrong one.
@@ -251,11 +258,15 @@ class Studio:
         """Ask with retries; U06 of the fault matrix."""
         attempt = 0
         while True:
+            began = self._monotonic()
             try:
                 return await self._ask(params)
             except ServerFailed as failure:
+                now = self._monotonic()
                 wait = failure.retry_after or RETRY_BASE * 2 ** (attempt + 1) * (0.5 + self._jitter() / 2)
                 if failure.status not in (500, 502, 503, 504) or attempt == RETRIES or wait > LONGEST_RETRY_WAIT:
+                    raise
+                if now + wait + (now - began) > self._until:  # should it take as long as this time
                     raise
                 attempt += 1
                 self._meter.retry()
@@ -286,7 +297,7 @@ class Studio:
                 return response, inflated(body, response.headers.get("Content-Encoding", ""))
         except TimeoutError:
             raise TimedOut(f"no complete answer within {self._request_timeout:g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
             raise _unreachable(error) from None
         finally:
             self._meter.request(code if code in CODES else "other", self._monotonic() - began, size)
@@ -353,7 +364,10 @@ def _count(response: httpx.Response) -> int | None:
 
 
 def _unreachable(error: Exception) -> PollError:
-    """Name the cause of httpx's error; its text stays out, since it may hold headers."""
+    """Name the cause of an error; its text stays out, since it may hold headers.
+
+    An OSError that is not httpx's is met where there are no descriptors left to load a part of it.
+    """
     if isinstance(error, httpx.InvalidURL | UnicodeError):
         return UnknownHost("the API's host is no name that can be looked up")
     if isinstance(error, httpx.TimeoutException):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.body import MAX_PAGE_BYTES, ORDINARY, Body, Room
+from exporter.body import MAX_PAGE_BYTES, ORDINARY, PARTS_AT_ONCE, Body, Room
 from exporter.errors import TooLarge
 from tests.support.loop import in_loop
 
@@ -46,6 +46,26 @@ def test_a_body_is_what_was_sent(pieces: list[bytes]) -> None:
         return await Room(readers=4).read(sender, declared="")
 
     assert asyncio.run(read()) == b"".join(pieces)
+
+
+@in_loop
+async def test_U13_others_get_their_turn_while_a_body_of_very_many_small_parts_is_read() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(10 * PARTS_AT_ONCE):
+            yield b"x"
+
+    task = asyncio.create_task(others())
+    await Room(readers=4).read(parts(), declared="")
+    task.cancel()
+    assert turns > 5  # at every hundredth part
 
 
 @in_loop

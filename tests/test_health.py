@@ -83,7 +83,17 @@ def test_nobody_there_is_not_alive() -> None:
     assert out.getvalue() == "no answer: Connection refused\n"
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:many/livez", "http://127.0.0.1:99999999/", "https://127.0.0.1:1/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:many/livez",
+        "http://127.0.0.1:99999999/",
+        "https://127.0.0.1:1/",
+        "http://[::1",
+        "http://a..b/livez",
+        "http://127.0.0.1:1/\xfc",
+    ],
+)
 def test_an_address_that_leads_nowhere_is_not_alive(url: str) -> None:
     out = io.StringIO()
     assert ask(url, out) == 1

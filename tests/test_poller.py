@@ -145,7 +145,7 @@ def test_a_poll_that_is_cancelled_publishes_nothing() -> None:
 
 def test_the_whole_poll_has_a_deadline() -> None:
     class Slow(Shelf):
-        async def sessions(self, *_: Any) -> Any:
+        async def sessions(self, *_: Any, **__: Any) -> Any:
             await asyncio.sleep(3600)
 
     office = Office()

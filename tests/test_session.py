@@ -9,8 +9,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.errors import Undecodable, WrongSchema
-from exporter.session import EARLIEST, FIELDS, MAX_ID, SESSION_FAULTS, VALUE_FAULTS, Session, clean, read_page
+from exporter.errors import TooLarge, Undecodable, WrongSchema
+from exporter.session import (
+    EARLIEST,
+    FIELDS,
+    MAX_ID,
+    MAX_PIECEMEAL,
+    MAX_PROFILES,
+    SESSION_FAULTS,
+    VALUE_FAULTS,
+    Session,
+    clean,
+    read_page,
+)
 from tests.support.rows import START, ident, page, row
 
 AMOUNTS = (
@@ -176,6 +187,24 @@ def test_a_page_that_is_bad_in_two_ways_loses_no_more_than_what_is_bad(worse: by
     reading = read_page(b'[{"id": 1}, ' + worse + b"]", START)
     assert [session.id for session in reading.sessions] == ["b"]
     assert reading.invalid_sessions == {"no_id": 1}
+
+
+@pytest.mark.parametrize("beside", [{}, {"sourceBytes": -1}, {"sourceBytes": math.nan}])
+def test_more_profiles_than_a_session_can_have_are_one_bad_value(beside: dict[str, Any]) -> None:
+    few = [{"name": "720p"}] * MAX_PROFILES
+    many: list[dict[str, Any]] = [{}] * (MAX_PROFILES + 1)
+    reading = read_page(page(row(1, profiles=many), row(2, profiles=few, **beside)), START)
+    assert [each.profiles and len(each.profiles) for each in reading.sessions] == [None, MAX_PROFILES]
+    assert reading.invalid_values["profiles", "range"] == 1
+    assert reading.invalid_values.total() == 1 + len(beside)
+
+
+def test_bad_profiles_take_as_long_to_read_as_sessions_and_count_like_them() -> None:
+    bad = [{"width": -1}] * 20
+    rows = [row(number, profiles=bad) for number in range(1, 2 + MAX_PIECEMEAL // 21)]
+    assert len(read_page(page(*rows[:-1]), START).sessions) == len(rows) - 1
+    with pytest.raises(TooLarge, match="value by value"):
+        read_page(page(*rows), START)
 
 
 def test_bad_values_inside_of_a_profile_count_for_the_profiles() -> None:

@@ -211,6 +211,12 @@ def test_any_text_as_an_address_is_read_or_refused_with_a_value_error(text: str)
         assert len(text) < 8 or text not in outcome
 
 
+@pytest.mark.parametrize("host", ["a..b", ".a", "a.", "x" * 64, f"{'x' * 63}.{'x' * 64}", ".".join(["x" * 63] * 4)])
+def test_R07_a_host_that_no_name_server_could_know_is_refused(host: str) -> None:
+    with pytest.raises(ValueError, match="neither an IP address nor a host name"):
+        Address.parse(f"{host}:9877")
+
+
 @given(st.sampled_from(["", "localhost", "a-b.c", "10.0.0.1", "::", "::1", "fe80::1%eth0"]), st.integers(0, 65_535))
 def test_an_address_is_written_as_it_is_read(host: str, port: int) -> None:
     assert Address.parse(str(Address(host, port))) == Address(host, port)

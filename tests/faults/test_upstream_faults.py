@@ -255,6 +255,20 @@ async def test_U06_a_long_retry_after_is_left_to_the_next_poll() -> None:
 
 
 @in_loop
+async def test_U06_a_server_that_fails_slowly_is_not_asked_again_when_the_poll_would_time_out() -> None:
+    async with polled(poll_interval=30, walk_concurrency=1) as (server, program):
+
+        async def script(_request: Request) -> AsyncIterator[bytes]:
+            program.time.advance(15)
+            yield reply(b"", 504)
+
+        server.script = script
+        await program.poll()
+        program.keeps("server", ident(1))
+        assert program.time.slept == []
+
+
+@in_loop
 async def test_U06_data_disappears_when_it_is_too_old_and_the_rest_stays() -> None:
     async with polled(max_staleness=300) as (server, program):
         server.script = always(reply(b"", 502))

@@ -330,6 +330,16 @@ def test_R08_a_value_that_the_yaml_library_chokes_on_is_a_mistake_like_any_other
     assert said.err == "--config.file: has a tag (!) in line 1; write the value without it, text in quotes\n"
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [{"SOURCE_REVISION": "\udcff\n"}, {"PROMETHEUS_MULTIPROC_DIR": "/nonexistent"}, {"prometheus_multiproc_dir": "/"}],
+)
+def test_R08_variables_of_others_do_not_spoil_the_page(base_url: str, variables: dict[str, str]) -> None:
+    said = run("once", "--base-url", base_url, "--log.level", "error", variables=variables)
+    assert (said.code, said.err) == (0, "")
+    assert f"{UP} 1" in said.out
+
+
 @pytest.mark.parametrize("command", ["serve", "check", "once"])
 @pytest.mark.parametrize(
     ("variables", "code"),
@@ -421,6 +431,23 @@ def test_R11_without_descriptors_polls_fail_and_all_is_well_afterwards(base_url:
         before = len(exporter.events("poll finished"))
         exporter.wait_for("poll finished", before + 2)
         assert exporter.ask().status == 200
+
+
+def test_R11_without_descriptors_at_the_start_polling_begins_when_there_are_some(base_url: str) -> None:
+    # Seven are enough to listen: the standard streams, three of the loop, the listening socket.
+    few = ("prlimit", "--nofile=7:1024")
+    with running_exporter("--base-url", base_url, *QUICK, wrapper=few, wait=False) as exporter:
+        assert exporter.wait_for("polling cannot start yet")["reason"] == "Too many open files"
+        exporter.port = exporter.wait_for("listening")["port"]
+        resource.prlimit(exporter.process.pid, resource.RLIMIT_NOFILE, (1024, 1024))
+        exporter.becomes(UP, 1)
+
+
+def test_R11_a_stop_before_polling_could_start_ends_it_with_code_0(base_url: str) -> None:
+    with running_exporter("--base-url", base_url, wrapper=("prlimit", "--nofile=7:1024"), wait=False) as exporter:
+        exporter.wait_for("polling cannot start yet")
+        exporter.signal(signal.SIGTERM)
+        assert exporter.ends(5) == 0
 
 
 def test_R13_the_probe_times_out_while_the_loop_hangs(quiet: Exporter) -> None:

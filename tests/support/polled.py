@@ -1,6 +1,7 @@
 """A poller whose upstream is a list of sessions, and arbitrary sessions for it."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -42,7 +43,9 @@ class Shelf:
     def clock(self) -> "Shelf":
         return self
 
-    async def sessions(self, scope: Scope, on_page: Callable[[Walked], None] = lambda _: None) -> Answer:
+    async def sessions(
+        self, scope: Scope, on_page: Callable[[Walked], None] = lambda _: None, *, within: float = math.inf
+    ) -> Answer:
         self.during()
         await asyncio.sleep(0)
         if self.error is not None:
