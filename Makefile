@@ -43,7 +43,7 @@ unit: $(VENV)/dev.done  ## the tests alone: make unit ARGS="-k U01"
 coverage: $(VENV)/dev.done
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
 
-bench: $(VENV)/dev.done  ## speed beside others, as ratios: make bench ARGS="--sessions 100000"
+bench: $(VENV)/dev.done  ## speed beside others, as ratios, several minutes: make bench ARGS="--sessions 100000"
 	$(BIN)/python -m tests.bench $(ARGS)
 
 bench-quick: $(VENV)/dev.done  ## the same at 1,000 sessions, under a minute

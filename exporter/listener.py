@@ -249,7 +249,10 @@ async def _bound(address: Address) -> socket.socket:
         return socket.create_server(("::", address.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG)
     host = address.host or "0.0.0.0"  # noqa: S104  # no host means every interface
     found = await asyncio.get_running_loop().getaddrinfo(
-        host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        host.encode(),  # given text, Python would load its tables of all the scripts that names can have
+        address.port,
+        type=socket.SOCK_STREAM,
+        flags=socket.AI_PASSIVE,
     )
     # As Go does: of a name's addresses the first of IPv4, else the first.
     family, _, _, _, where = min(found, key=lambda entry: entry[0] != socket.AF_INET)

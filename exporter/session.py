@@ -41,6 +41,9 @@ MAX_VALUES: Final = 1_000_000
 MAX_LENIENT: Final = 4 * 1024 * 1024
 """Bytes of a page that msgspec refuses as a whole; the second decoder needs many times as much."""
 
+MAX_PROFILES_TEXT: Final = 64 * 1024
+"""Bytes that the profiles of a session may be written in; more are not even looked at."""
+
 EARLIEST: Final = 1_420_070_400_000.0
 """2015-01-01 in milliseconds: an earlier time is no time in milliseconds (Livepeer did not exist)."""
 
@@ -148,7 +151,7 @@ class Reading:
 _page: Final = msgspec.json.Decoder(list[_Row])
 _profiles: Final = msgspec.json.Decoder(Profiles | None)
 _items: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_item: Final = msgspec.json.Decoder(Session)
+_item: Final = msgspec.json.Decoder(_Row)
 
 
 def read_page(body: Body, now: float) -> Reading:
@@ -213,17 +216,6 @@ def _number(digits: str) -> float:
     return float(digits)
 
 
-def _with_profiles(rows: list[_Row]) -> list[Session]:
-    by_text: dict[bytes, tuple[Profile, ...] | None] = {b"": None}
-    for row in rows:
-        text = bytes(row.profiles)
-        if text not in by_text:
-            by_text[text] = _profiles.decode(text)
-        # Nobody has seen the row yet, so it may still change.
-        msgspec.structs.force_setattr(row, "profiles", by_text[text])
-    return [*rows]
-
-
 def _array(found: Any) -> list[Any]:
     if not isinstance(found, list):
         raise WrongSchema("the answer is JSON, but not a list of sessions")
@@ -236,6 +228,7 @@ class _Reader:
     def __init__(self, latest: float) -> None:
         self.latest = latest
         self._piecemeal = 0
+        self._profiles: dict[bytes, tuple[Profile, ...] | None] = {b"": None}
         self.spelled: dict[str, str] = {}
         self.invalid_values: Counter[tuple[str, str]] = Counter()
         self.invalid_sessions: Counter[str] = Counter()
@@ -247,9 +240,24 @@ class _Reader:
         """
         try:
             rows = _page.decode(body)
-            return (_with_profiles(rows) if len(rows) <= MAX_ITEMS else []), len(rows)
+            return (self._with_profiles(rows) if len(rows) <= MAX_ITEMS else []), len(rows)
         except msgspec.ValidationError:
             return self._item_by_item(body)
+
+    def _with_profiles(self, rows: list[_Row]) -> list[Session]:
+        known, too_long = self._profiles, 0
+        for row in rows:
+            text = bytes(row.profiles)
+            if len(text) > MAX_PROFILES_TEXT:
+                too_long += 1
+                text = b""
+            elif text not in known:
+                known[text] = _profiles.decode(text)
+            # Nobody has seen the row yet, so it may still change.
+            msgspec.structs.force_setattr(row, "profiles", known[text])
+        if too_long:  # at the end, since a page that cannot be read this way is read once more
+            self.invalid_values["profiles", "range"] += too_long
+        return [*rows]
 
     def _item_by_item(self, body: Body) -> tuple[list[Session], int]:
         try:
@@ -259,7 +267,7 @@ class _Reader:
         sessions: list[Session] = []
         for raw in raws if len(raws) <= MAX_ITEMS else ():
             try:
-                sessions.append(_item.decode(raw))
+                sessions += self._with_profiles([_item.decode(raw)])
             except (msgspec.DecodeError, RecursionError, ValueError):
                 sessions.extend(self.values([lenient(memoryview(raw))]))
         return sessions, len(raws)

@@ -16,6 +16,7 @@ from exporter.session import (
     MAX_ID,
     MAX_PIECEMEAL,
     MAX_PROFILES,
+    MAX_PROFILES_TEXT,
     SESSION_FAULTS,
     VALUE_FAULTS,
     Session,
@@ -197,6 +198,15 @@ def test_more_profiles_than_a_session_can_have_are_one_bad_value(beside: dict[st
     assert [each.profiles and len(each.profiles) for each in reading.sessions] == [None, MAX_PROFILES]
     assert reading.invalid_values["profiles", "range"] == 1
     assert reading.invalid_values.total() == 1 + len(beside)
+
+
+@pytest.mark.parametrize("beside", [{}, {"sourceBytes": -1}, {"profiles": [{"width": "wide"}]}])
+def test_profiles_of_far_too_much_text_are_one_bad_value(beside: dict[str, Any]) -> None:
+    long = [{"name": "x" * MAX_PROFILES_TEXT}]
+    reading = read_page(page(row(1, profiles=long), row(2, **beside), row(3, profiles=long)), START)
+    assert [each.profiles for each in reading.sessions][::2] == [None, None]
+    assert reading.invalid_values["profiles", "range"] == 2
+    assert reading.invalid_values.total() == 2 + len(beside)
 
 
 def test_bad_profiles_take_as_long_to_read_as_sessions_and_count_like_them() -> None:

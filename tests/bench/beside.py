@@ -1,7 +1,8 @@
 """This program with polls back to back instead of on a clock, in a process of its own.
 
-Prints its port; and when it ends, as one JSON object, how much memory was resident after each poll, and the longest
-time in it for which the event loop served nobody else.
+Between two polls it is scraped, since a poll puts together only a page that is asked for. Prints its port; and when it
+ends, as one JSON object, how much memory was resident after each poll, and the longest time in it for which the event
+loop served nobody else.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from exporter.listener import Listener
 from exporter.settings import Address
 from exporter.studio import open_client, open_trust
-from tests.bench.contestants import Ours
+from tests.bench.contestants import Ours, scrape
 from tests.bench.processes import Running
 
 _BEAT = 0.001
@@ -66,6 +67,8 @@ async def _run(options: argparse.Namespace) -> Diary:
                 break
             if options.change:
                 await client.post(f"{options.url}{options.change}")
+            await scrape(ours)
+            await asyncio.sleep(2 * _BEAT)  # so that the end of the scrape is not seen
             longest.gap = longest.work = 0.0
             await ours.poll()
             await asyncio.sleep(2 * _BEAT)  # so that the end of the poll is seen

@@ -5,13 +5,14 @@ import time
 
 from tests.bench.processes import exporter, running
 from tests.bench.report import OURS, Figure, Findings, Verdict
+from tests.bench.scraper import Scraper
 
 LIMIT = 128
 POLLS = 6
 
 
 def daemon(sessions: int) -> Findings:
-    """The daemon after some polls, in each of which 5 % had changed."""
+    """The daemon after some polls, in each of which 5 % had changed; it is scraped once to a poll."""
     with (
         running(["tests.bench.upstream", "--sessions", str(sessions)]) as upstream,
         exporter(f"{upstream.url}/api", "--poll-interval", "2s") as program,
@@ -20,6 +21,8 @@ def daemon(sessions: int) -> Findings:
         for _ in range(POLLS):
             upstream.post("/change?share=0.05")
             time.sleep(2)
+            with Scraper(program.port) as scraper:
+                scraper.scrape()
             seen.append(program.memory() / 2**20)
     figure = Figure("memory of the daemon, resident", OURS, sessions, "MiB", tuple(seen))
     verdict = Verdict("P6", f"memory of the daemon, resident, {sessions:,} sessions", LIMIT, "MiB").of(max(seen))
@@ -27,7 +30,7 @@ def daemon(sessions: int) -> Findings:
 
 
 def turnovers(sessions: int, count: int) -> Findings:
-    """The program after each complete turnover of its sessions."""
+    """The program after each complete turnover of its sessions, scraped once to each."""
     with (
         running(["tests.bench.upstream", "--sessions", str(sessions)]) as upstream,
         running(

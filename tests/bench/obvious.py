@@ -1,8 +1,9 @@
 """The obvious program: what a good engineer would write in an afternoon, to compare ourselves with.
 
 json reads the pages, pydantic checks them, labelled gauges of prometheus-client hold the values, and
-``make_asgi_app`` renders them at every scrape. It shows the same families about sessions and accounts as we do, and
-is spared those about the exporter itself. It walks by the links of the API, has one account, and no limits.
+``make_asgi_app`` renders them at every scrape. It shows the same families about sessions and accounts as we do, except
+``sessions_started_total``, ``recordings_finished_total`` and ``snapshot_timestamp_seconds``, and is spared those about
+the exporter itself. It walks by the links of the API, has one account, and no limits.
 """
 
 import argparse
@@ -44,14 +45,15 @@ PLAIN = (
     "recording_enabled",
     "profiles",
 )
-COUNTED = (
-    "source_segments",
-    "transcoded_segments",
-    "source_segments_duration",
-    "transcoded_segments_duration",
-    "source_bytes",
-    "transcoded_bytes",
-)
+COUNTED = {
+    "source_segments": "source_segments",
+    "transcoded_segments": "transcoded_segments",
+    "source_segments_duration": "source_segments_duration_seconds",
+    "transcoded_segments_duration": "transcoded_segments_duration_seconds",
+    "source_bytes": "source_bytes",
+    "transcoded_bytes": "transcoded_bytes",
+}
+"""Per field that is counted the name of its counter."""
 
 
 class Profile(BaseModel):
@@ -135,7 +137,8 @@ class Obvious:
         self._outgoing = self._of_account("outgoing_rate_bytes_per_second")
         self._up = self._of_account("up")
         self._grown = {
-            name: Counter(PREFIX + name, f"Growth of {name}.", ["account"], registry=self.registry) for name in COUNTED
+            field: Counter(PREFIX + name, f"Growth of {field}.", ["account"], registry=self.registry)
+            for field, name in COUNTED.items()
         }
 
     def _of_session(self, name: str, *labels: str) -> Gauge:
@@ -167,7 +170,11 @@ class Obvious:
             params["cursor"] = parse_qs(urlsplit(answer.links["next"]["url"]).query)["cursor"][0]
 
     def show(self, sessions: Iterable[Session], now: float) -> None:
-        """Set every gauge; those of sessions that are gone, and of values that are missing, must go."""
+        """Set every gauge, each from nothing.
+
+        Series of sessions that are gone, and of values that have become missing, must vanish. The library can only
+        clear a gauge or remove label values that one names, which one would have to remember and compare.
+        """
         for gauge in (*self._plain, self._status, self._available, self._info, self._issue):
             gauge.clear()
         states: Tally[str] = Tally(active=0, pending=0, ended=0)
@@ -215,8 +222,8 @@ class Obvious:
         before = self._last.get(session.id)
         if before is None:
             return
-        for name, counter in self._grown.items():
-            counter.labels("default").inc(max(0, (getattr(session, name) or 0) - (getattr(before, name) or 0)))
+        for field, counter in self._grown.items():
+            counter.labels("default").inc(max(0, (getattr(session, field) or 0) - (getattr(before, field) or 0)))
 
 
 def create_app(obvious: Obvious, interval: float) -> Starlette:

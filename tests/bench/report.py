@@ -91,8 +91,8 @@ class Findings:
         return Findings(self.figures + others.figures, self.verdicts + others.verdicts)
 
     def judged(self, *, binding: bool) -> "Findings":
-        """The same, with goals that do or do not hold for it."""
-        return Findings(self.figures, tuple(replace(verdict, binding=binding) for verdict in self.verdicts))
+        """The same, with goals that do or do not hold for it; what binds nobody goes on to bind nobody."""
+        return Findings(self.figures, tuple(replace(each, binding=each.binding and binding) for each in self.verdicts))
 
 
 def table(findings: Findings) -> str:
