@@ -26,7 +26,7 @@ from exporter.steps import SIZE, Steps
 from exporter.stream import Stream
 
 LEVEL: Final = 1
-"""Of ISA-L's levels the one that is fastest at the size of the best (docs/performance.md)."""
+"""Of ISA-L's levels the quickest; docs/performance.md has it beside zlib."""
 
 GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
@@ -112,7 +112,7 @@ def escape(value: str) -> str:
 
 
 def labelled(names: Sequence[str], values: Sequence[str]) -> str:
-    """Labels without braces; one that is empty says the same as one that is not there."""
+    """Labels without braces, empty ones too: to Prometheus they are as if they were not there."""
     return ",".join(f'{name}="{escape(value)}"' for name, value in zip(names, values, strict=True))
 
 

@@ -13,7 +13,7 @@ TIMEOUT: Final = 3.0
 def url_of(settings: Settings) -> str:
     """Where the probes of an exporter with these settings answer on this machine."""
     address = settings.web_health_listen_address or settings.web_listen_address
-    secure = settings.web_health_listen_address is None and settings.web_config_file is not None and _has_tls(settings)
+    secure = settings.web_health_listen_address is None and _has_tls(settings)
     return f"{'https' if secure else 'http'}://{_reachable(address)}/livez"
 
 
