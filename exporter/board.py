@@ -150,11 +150,20 @@ class Board:
         return sum(panel.data.series for panel in self.panels().values() if panel.data)
 
     def show(self, account: str, metrics: Sequence[Metric], data: Data | None) -> None:
-        """Publish what a poll brought; without new data the last good one stays until it is too old."""
-        known = self._panels.get(account)
+        """Publish what a poll brought; without new data the last good one stays until it is too old.
+
+        Should that fail, everybody's panels are what they were.
+        """
+        before = dict(self._panels)
+        known = before.get(account)
         kept = data or (known.data if known else None)
-        self._panels[account] = Panel(metrics, render_metrics(metrics), kept)
-        self._changed(sessions=data is not None)
+        try:
+            self._panels[account] = Panel(metrics, render_metrics(metrics), kept)
+            self._changed(sessions=data is not None)
+        except Exception:
+            self._panels = before
+            self._sessions_changed = True  # what was put together in part is put together anew
+            raise
 
     def remove(self, account: str) -> None:
         """Take an account off the pages."""

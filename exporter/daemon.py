@@ -181,13 +181,16 @@ class Daemon:
 
         False if a signal said stop before.
         """
+        told = False
         while not self._stop.is_set():
             try:
                 await self._app.start()
             except OSError as error:
                 if error.errno not in (errno.EMFILE, errno.ENFILE):
                     raise
-                event(logger, logging.WARNING, "polling cannot start yet", reason=error.strerror)
+                if not told:
+                    event(logger, logging.WARNING, "polling cannot start yet", reason=error.strerror)
+                told = True
                 await _first(self._stop.wait(), asyncio.sleep(START_PAUSE))
             else:
                 return True

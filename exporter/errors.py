@@ -9,6 +9,7 @@
     │   ├── RateLimited      rate_limited      429
     │   ├── BadRequest       client            any other 4xx
     │   └── ServerFailed     server            5xx
+    │       └── OutOfTime    server            5xx, and no time to ask again
     ├── Redirected       class redirect        3xx, never followed
     ├── Unreachable      class connect         no connection, or it broke
     │   ├── UnknownHost      dns
@@ -118,6 +119,10 @@ class ServerFailed(Refused):
 
     failure = "server"
     meaning = "the API failed"
+
+
+class OutOfTime(ServerFailed):
+    """5xx, and no time to ask again, in whatever way."""
 
 
 class Redirected(PollError):

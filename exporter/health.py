@@ -2,6 +2,7 @@
 
 import http.client
 import ssl
+from contextlib import closing
 from typing import Final, TextIO
 from urllib.parse import urlsplit
 
@@ -28,6 +29,13 @@ def _reachable(address: Address) -> Address:
     return Address(everywhere.get(address.host, address.host), address.port)
 
 
+def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+    if scheme != "https":
+        return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+    context = ssl._create_unverified_context()  # noqa: S323 - see `ask`
+    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
+
+
 def ask(url: str, out: TextIO) -> int:
     """Ask ``/livez``; 0 if it answers 200, else 1 with a line that says why.
 
@@ -40,20 +48,12 @@ def ask(url: str, out: TextIO) -> int:
     except ValueError:
         print("no answer: that is no address, or has no proper port", file=out)
         return 1
-    if parts.scheme == "https":
-        context = ssl._create_unverified_context()  # noqa: S323 - see above
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            host, port, timeout=TIMEOUT, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
     try:
-        connection.request("GET", parts.path or "/livez")
-        status = connection.getresponse().status
+        with closing(_connection(parts.scheme, host, port)) as connection:
+            connection.request("GET", parts.path or "/livez")
+            status = connection.getresponse().status
     except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: no name that can be looked up
         print(f"no answer: {getattr(error, 'strerror', None) or type(error).__name__}", file=out)
         return 1
-    finally:
-        connection.close()
     print("alive" if status == 200 else f"not alive: HTTP {status}", file=out)
     return 0 if status == 200 else 1

@@ -121,11 +121,10 @@ class Poller:
         self._publish(None)
 
     def carry_on(self, other: "Poller") -> None:
-        """Take over from a poller of the same account: what it counted from, what it shows, and how it stood."""
+        """Take over from a poller of the same account: what it counted from, and how it stood."""
         self.status = other.status
         self._ledger = other._ledger
         self._dropped = other._dropped
-        self._shown = other._shown
 
     def skipped(self) -> None:
         """A poll was due while the one before was still under way."""
@@ -136,24 +135,30 @@ class Poller:
         """Poll once, and answer after how many seconds the next poll is due."""
         began = self._monotonic()
         self._telemetry.count(catalogue.POLLS)
+        before = self.status
         try:
-            data = await self._attempt()
-            wait = self._succeeded(data, began)
+            data = await self._attempt(began)
+            self._succeeded(data)
             self._publish(data)
         except Exception as error:  # noqa: BLE001 - a mistake of our own must not end the polling; R12
-            wait = self._failed(error, began)
-            self._publish(None)
+            wait = self._failed(error, before, began)
+            self._publish_failure()
+        else:
+            wait = self.plan.interval
+            self._tell(data, began)
         await gently(release(self._spent))
         return wait
 
-    async def _attempt(self) -> Data:
+    async def _attempt(self, since: float) -> Data:
         began, expires = self._now(), self._monotonic() + self.plan.max_staleness
         try:
             async with asyncio.timeout(self.plan.deadline):
                 answer = await self._studio.sessions(self.plan.scope, self._on_page, within=self.plan.deadline)
+            return await self._read(answer, began, expires)
         except TimeoutError:
             raise TimedOut(f"the poll took longer than {self.plan.deadline:g} s") from None
-        return await self._read(answer, began, expires)
+        finally:
+            self._telemetry.observe(catalogue.POLL_DURATION, self._monotonic() - since)
 
     async def _read(self, answer: Answer, began: float, expires: float) -> Data:
         plan = self.plan
@@ -202,7 +207,7 @@ class Poller:
     def _claim(self, series: int) -> int:
         return self._board.budget.claim(self.plan.account, series)
 
-    def _succeeded(self, data: Data, began: float) -> float:
+    def _succeeded(self, data: Data) -> None:
         now = self._now()
         self.status = Status(succeeded=now)
         set_ = self._telemetry.set
@@ -212,7 +217,9 @@ class Poller:
         set_(catalogue.LAST_SUCCESS, now)
         set_(catalogue.EXPORTED, len(data.shown.subjects))
         set_(catalogue.DROPPED, data.shown.dropped, "series_limit")
-        self._ended(began)
+        self._ended()
+
+    def _tell(self, data: Data, began: float) -> None:
         self._tell_dropped(data)
         event(
             logger,
@@ -224,17 +231,16 @@ class Poller:
             series=data.series,
             seconds=round(self._monotonic() - began, 3),
         )
-        return self.plan.interval
 
-    def _failed(self, error: Exception, began: float) -> float:
+    def _failed(self, error: Exception, before: Status, began: float) -> float:
         failure = error.failure if isinstance(error, PollError) else "internal"
         text = str(error) if isinstance(error, PollError) else "a mistake in the exporter itself; see its log"
-        failures = self.status.failures + 1
+        failures = before.failures + 1
         wait = self._backoff(error, failures)
-        self.status = Status(self.status.succeeded, failures, (failure, text), self._now() + wait)
+        self.status = Status(before.succeeded, failures, (failure, text), self._now() + wait)
         self._telemetry.count(catalogue.POLL_FAILURES, 1, failure)
         self._telemetry.set(catalogue.UP, 0)
-        self._ended(began)
+        self._ended()
         event(
             logger,
             logging.WARNING if isinstance(error, PollError) else logging.ERROR,
@@ -265,8 +271,7 @@ class Poller:
             wait = max(wait, error.retry_after)
         return wait
 
-    def _ended(self, began: float) -> None:
-        self._telemetry.observe(catalogue.POLL_DURATION, self._monotonic() - began)
+    def _ended(self) -> None:
         self._telemetry.set(catalogue.CONSECUTIVE_FAILURES, self.status.failures)
         if self._studio.clock.skew is not None:
             self._telemetry.set(catalogue.CLOCK_SKEW, self._studio.clock.skew)
@@ -287,6 +292,12 @@ class Poller:
                 series_limit=self._board.budget.limit,
             )
         self._dropped = data.shown.dropped
+
+    def _publish_failure(self) -> None:
+        try:
+            self._publish(None)
+        except Exception as error:  # noqa: BLE001 - as above; the page stays what it was
+            event(logger, logging.ERROR, "the page could not be renewed", error=error, account=self.plan.account)
 
     def _publish(self, data: Data | None) -> None:
         self._board.show(self.plan.account, list(self._telemetry.collect()), data)

@@ -26,10 +26,7 @@ MAX_ITEMS: Final = 100_000
 """Sessions on one page; the API puts at most 1000 on one, but a proxy may collect them."""
 
 MAX_PIECEMEAL: Final = 15_000
-"""Objects on one page, sessions and their profiles, that are read value by value since something is wrong.
-
-Scrapes have to wait for that.
-"""
+"""Objects on one page, sessions and bad profiles, that are read value by value, for which scrapes have to wait."""
 
 MAX_PROFILES: Final = 64
 """Transcoding profiles that a session may have; the API's have a handful, and a profile takes far more memory than the
@@ -42,7 +39,7 @@ MAX_LENIENT: Final = 4 * 1024 * 1024
 """Bytes of a page that msgspec refuses as a whole; the second decoder needs many times as much."""
 
 MAX_PROFILES_TEXT: Final = 64 * 1024
-"""Bytes that the profiles of a session may be written in; more are not even looked at."""
+"""Bytes that the profiles of a session may be written in; of those read piece by piece only their texts count."""
 
 EARLIEST: Final = 1_420_070_400_000.0
 """2015-01-01 in milliseconds: an earlier time is no time in milliseconds (Livepeer did not exist)."""
@@ -293,7 +290,7 @@ class _Reader:
         self, item: Mapping[str, Any], fields: tuple[msgspec.structs.FieldInfo, ...], within: str | None
     ) -> dict[str, Any]:
         """Read an object field by field; what is wrong inside of a profile counts under ``profiles``."""
-        found = {}
+        found: dict[str, Any] = {}
         for each in fields:
             value = item.get(each.encode_name)
             if value is None:
@@ -303,10 +300,8 @@ class _Reader:
                 self.invalid_values[name, "not_finite"] += 1
             elif isinstance(value, list) and each.encode_name == "issues":
                 found[each.name] = tuple(text for text in value if self._is(str, text, name))
-            elif isinstance(value, list) and each.encode_name == "profiles" and len(value) > MAX_PROFILES:
-                self.invalid_values[name, "range"] += 1
             elif isinstance(value, list) and each.encode_name == "profiles":
-                found[each.name] = tuple(self._profile(profile) for profile in value if self._is(dict, profile, name))
+                found[each.name] = self._profile_by_profile(value)
             else:
                 try:
                     found[each.name] = msgspec.convert(value, each.type)
@@ -314,6 +309,17 @@ class _Reader:
                     number = isinstance(value, float) and _is_amount(each)
                     self.invalid_values[name, "range" if number else "type"] += 1
         return found
+
+    def _profile_by_profile(self, items: list[Any]) -> tuple[Profile, ...] | None:
+        dicts = [item for item in items if isinstance(item, dict)]
+        texts = sum(len(text) for item in dicts for text in item.values() if isinstance(text, str))
+        if len(items) > MAX_PROFILES or texts > MAX_PROFILES_TEXT:
+            self.invalid_values["profiles", "range"] += 1
+            return None
+        try:
+            return msgspec.convert(items, tuple[Profile, ...])
+        except (msgspec.ValidationError, UnicodeEncodeError):
+            return tuple(self._profile(item) for item in items if self._is(dict, item, "profiles"))
 
     def _profile(self, item: Mapping[str, Any]) -> Profile:
         self._take_time()

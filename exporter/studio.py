@@ -25,6 +25,7 @@ from exporter.errors import (
     BadRequest,
     Forbidden,
     NotFound,
+    OutOfTime,
     PollError,
     RateLimited,
     Redirected,
@@ -267,7 +268,7 @@ class Studio:
                 if failure.status not in (500, 502, 503, 504) or attempt == RETRIES or wait > LONGEST_RETRY_WAIT:
                     raise
                 if now + wait + (now - began) > self._until:  # should it take as long as this time
-                    raise
+                    raise OutOfTime(failure.status, retry_after=failure.retry_after) from None
                 attempt += 1
                 self._meter.retry()
                 await self._sleep(wait)

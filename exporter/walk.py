@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from exporter.errors import BadRequest, ServerFailed, TooLarge, Unpageable
+from exporter.errors import BadRequest, OutOfTime, ServerFailed, TooLarge, Unpageable
 from exporter.session import MAX_ID, Reading, Session
 from exporter.together import together
 
@@ -275,7 +275,7 @@ class _Walker:
 
     def may_restart(self, problem: Exception) -> bool:
         """Whether an error speaks against the keyset cursor: only where a page without one was answered before."""
-        if isinstance(problem, ServerFailed) and problem.status != 500:
+        if isinstance(problem, OutOfTime) or (isinstance(problem, ServerFailed) and problem.status != 500):
             return False
         return isinstance(problem, _KeysetIgnored | BadRequest) or self._pages > 0
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import gzip
+from dataclasses import replace
+
+import pytest
 
 from exporter.errors import ServerFailed
 from exporter.exposition import Format
@@ -50,6 +53,19 @@ def test_pages_that_nobody_asks_for_in_between_are_not_missed() -> None:
     for number in range(5):
         office.show([session(number)])
     assert session(4).id in text(office)
+
+
+def test_R12_what_cannot_be_put_together_leaves_the_page_as_it_was() -> None:
+    office = Office()
+    office.show([session(1)])
+    before = text(office)
+    panel = office.board.panels()["default"]
+    assert panel.data is not None
+    with pytest.raises(IndexError):
+        office.board.show("default", panel.metrics, replace(panel.data, chunks=()))
+    assert text(office) == before
+    office.show([session(2)])
+    assert session(2).id in text(office)
 
 
 def test_data_disappears_when_it_is_too_old_and_the_accounts_own_metrics_stay() -> None:

@@ -91,6 +91,9 @@ def test_nobody_there_is_not_alive() -> None:
         "https://127.0.0.1:1/",
         "http://[::1",
         "http://a..b/livez",
+        "http://a b/livez",
+        "https://a b/",
+        "http://a\0b/",
         "http://127.0.0.1:1/\xfc",
     ],
 )

@@ -2,13 +2,17 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from exporter.board import Board, Data
+from exporter.budget import Budget
 from exporter.errors import (
     Forbidden,
     NoKey,
@@ -134,6 +138,53 @@ def test_R12_a_mistake_of_our_own_is_internal_has_a_traceback_without_texts_and_
     shelf.error = None
     poll(poller)
     assert scrape(office).value("up") == 1
+
+
+class Torn(Board):
+    """A board on which nothing can be shown, so many times."""
+
+    failures = 0
+
+    def show(self, account: str, metrics: Sequence[Metric], data: Data | None) -> None:
+        """Show it, or fail."""
+        if self.failures:
+            self.failures -= 1
+            raise ZeroDivisionError
+        super().show(account, metrics, data)
+
+
+def torn(shelf: Shelf) -> tuple[Office, Torn, Poller]:
+    """A poller that has polled once, and its board."""
+    office = Office()
+    office.board = board = Torn(office.options, Budget(office.limit), office.time.monotonic)
+    poller = office.poller(shelf)
+    poll(poller)
+    return office, board, poller
+
+
+def test_R12_a_mistake_while_publishing_is_a_failed_poll_that_changes_nothing_and_the_next_one_runs() -> None:
+    shelf = Shelf([session(1)])
+    office, board, poller = torn(shelf)
+    shown = scrape(office).sessions()
+    shelf.sessions_ = [session(2)]
+    for failures in (1, 2):
+        board.failures = 1
+        poll(poller)
+        page = scrape(office)
+        assert (page.sessions(), page.value("up")) == (shown, 0)
+        assert page.value("exporter_poll_consecutive_failures") == failures
+    poll(poller)
+    page = scrape(office)
+    assert len(page.sessions() - shown) == 1
+    assert (page.value("up"), page.failures()) == (1, {"internal": 2})
+    assert page.value("exporter_poll_duration_seconds_count") == 4
+
+
+def test_R12_a_page_that_can_never_be_renewed_does_not_end_the_polling(caplog: pytest.LogCaptureFixture) -> None:
+    _, board, poller = torn(Shelf([session(1)]))
+    board.failures = 2
+    assert poll(poller) >= 30
+    assert [name for _, name, _ in lines(caplog)][-2:] == ["poll failed", "the page could not be renewed"]
 
 
 def test_a_poll_that_is_cancelled_publishes_nothing() -> None:
@@ -281,6 +332,22 @@ def test_a_poller_that_carries_on_counts_from_where_the_other_stood() -> None:
     page = scrape(office)
     assert page.value("source_bytes_total") == 100
     assert page.value("exporter_polls_total") == 2
+
+
+def test_a_poller_that_carries_on_does_not_tell_again_that_sessions_are_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    office, shelf, telemetry = (
+        Office(limit=30),
+        Shelf([session(number) for number in range(1, 9)]),
+        Telemetry("default"),
+    )
+    first = office.poller(shelf, telemetry=telemetry)
+    poll(first)
+    second = office.poller(shelf, telemetry=telemetry, interval=60.0)
+    second.carry_on(first)
+    poll(second)
+    assert [name for _, name, _ in lines(caplog)] == ["the series limit keeps sessions off the page"]
 
 
 def test_the_servers_clock_is_compared_with_ours() -> None:

@@ -200,13 +200,23 @@ def test_more_profiles_than_a_session_can_have_are_one_bad_value(beside: dict[st
     assert reading.invalid_values.total() == 1 + len(beside)
 
 
-@pytest.mark.parametrize("beside", [{}, {"sourceBytes": -1}, {"profiles": [{"width": "wide"}]}])
-def test_profiles_of_far_too_much_text_are_one_bad_value(beside: dict[str, Any]) -> None:
-    long = [{"name": "x" * MAX_PROFILES_TEXT}]
-    reading = read_page(page(row(1, profiles=long), row(2, **beside), row(3, profiles=long)), START)
-    assert [each.profiles for each in reading.sessions][::2] == [None, None]
+@pytest.mark.parametrize("place", [1, 2])
+@pytest.mark.parametrize("beside", [{}, {"sourceBytes": -1}, {"sourceBytes": math.nan}])
+def test_profiles_of_far_too_much_text_are_one_bad_value(beside: dict[str, Any], place: int) -> None:
+    long = [{"name": "x" * (MAX_PROFILES_TEXT + 1)}]
+    rows = [row(1, profiles=long), row(2, profiles=[{}]), row(3, profiles=long)]
+    rows[place] |= beside
+    reading = read_page(page(*rows), START)
+    assert [each.profiles and len(each.profiles) for each in reading.sessions] == [None, 1, None]
     assert reading.invalid_values["profiles", "range"] == 2
     assert reading.invalid_values.total() == 2 + len(beside)
+
+
+def test_P18_a_lone_surrogate_loses_nothing_of_a_page_with_many_profiles() -> None:
+    rows = [row(number, profiles=[{"name": "720p", "fps": 30}] * MAX_PROFILES) for number in range(1, 1001)]
+    reading = read_page(page(*rows).replace(b'"720p"', b'"\\ud800"', 1), START)
+    assert [each.profiles and len(each.profiles) for each in reading.sessions] == [MAX_PROFILES] * 1000
+    assert not reading.invalid_values
 
 
 def test_bad_profiles_take_as_long_to_read_as_sessions_and_count_like_them() -> None:

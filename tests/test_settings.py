@@ -217,6 +217,12 @@ def test_R07_a_host_that_no_name_server_could_know_is_refused(host: str) -> None
         Address.parse(f"{host}:9877")
 
 
+@pytest.mark.parametrize("zone", ["\udcff", "\0", " ", "", "e th0"])
+def test_R07_an_interface_that_no_system_could_have_is_refused(zone: str) -> None:
+    with pytest.raises(ValueError, match="no IPv6 address between its brackets"):
+        Address.parse(f"[fe80::1%{zone}]:9877")
+
+
 @given(st.sampled_from(["", "localhost", "a-b.c", "10.0.0.1", "::", "::1", "fe80::1%eth0"]), st.integers(0, 65_535))
 def test_an_address_is_written_as_it_is_read(host: str, port: int) -> None:
     assert Address.parse(str(Address(host, port))) == Address(host, port)

@@ -7,6 +7,7 @@ from typing import Self
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")  # RFC 1035, section 2.3.4, has the lengths
+_ZONED = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?")
 _WRITTEN = re.compile(r"(?P<host>|\[[^\[\]]+\]|[^:\[\]]+):(?P<port>[0-9]{1,5})")
 
 
@@ -32,7 +33,7 @@ class Address:
             raise ValueError("has a port above 65535")
         if host.startswith("["):
             host = host[1:-1]
-            if not _is_ip(host, IPv6Address):
+            if not (_is_ip(host, IPv6Address) and _ZONED.fullmatch(host)):
                 raise ValueError("has no IPv6 address between its brackets")
         elif host and not (_is_ip(host, IPv4Address) if _looks_numeric(host) else _NAME.fullmatch(host)):
             raise ValueError("has neither an IP address nor a host name before the port")

@@ -269,6 +269,25 @@ async def test_U06_a_server_that_fails_slowly_is_not_asked_again_when_the_poll_w
 
 
 @in_loop
+async def test_U06_a_server_that_fails_slowly_in_mid_walk_is_not_asked_again_in_another_way() -> None:
+    async with polled(poll_interval=30, walk_concurrency=1, page_limit=2) as (server, program):
+
+        async def script(request: Request) -> AsyncIterator[bytes]:
+            if "cursor" in request.query:
+                program.time.advance(15)
+                yield reply(b"", 500)
+            else:
+                more = '<http://x.invalid/api/session?cursor=skip2>; rel="next"'
+                yield reply(page(row(1), row(2)), headers={"Link": more})
+
+        server.script = script
+        asked = len(server.requests)
+        await program.poll()
+        program.keeps("server", ident(1))
+        assert not [request for request in server.requests[asked:] if "skip" in request.query.get("cursor", "")]
+
+
+@in_loop
 async def test_U06_data_disappears_when_it_is_too_old_and_the_rest_stays() -> None:
     async with polled(max_staleness=300) as (server, program):
         server.script = always(reply(b"", 502))

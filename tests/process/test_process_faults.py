@@ -207,7 +207,9 @@ def test_R04_sighup_reads_the_settings_again_and_a_bad_file_changes_nothing(base
         settings.write_text(f"poll_interval: never\napi_key: {KEY}\n")
         exporter.signal(signal.SIGHUP)
         exporter.becomes(RELOADED, 0)
-        exporter.wait_for("the settings could not be read again, nothing has changed", 2)  # a line for each mistake
+        refused = "the settings could not be read again, nothing has changed"
+        exporter.wait_for(refused, 2)  # a line for each mistake
+        assert len(exporter.events(refused)) == 2
         assert (exporter.value(INTERVAL), exporter.value(UP)) == (20, 1)
         assert exporter.value("livepeer_studio_exporter_config_reload_timestamp_seconds") == read_at
 
