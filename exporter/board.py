@@ -83,13 +83,13 @@ class Page:
         pieces: the same text in smaller pieces, to inflate one at a time.
     """
 
-    start: bytes
+    start: bytes | memoryview
     rest: bytes
     size: int
     crc: int
     pieces: tuple[Chunk, ...]
 
-    def packed(self, tail: bytes) -> tuple[bytes, bytes]:
+    def packed(self, tail: bytes) -> tuple[bytes | memoryview, bytes]:
         """The page and a tail behind it as one gzip member, in two parts; the first is never copied."""
         end = deflate(tail, last=True)
         whole = joined([Chunk(b"", self.size, self.crc), end])
@@ -228,7 +228,7 @@ class Board:
             rest = joined(pieces)
             both = joined([Chunk(b"", self._sessions.size, self._sessions.crc), replace(rest, data=b"")])
             pages[form] = Page(
-                start=bytes(self._sessions.data),
+                start=self._sessions.data,
                 rest=bytes(rest.data),
                 size=both.size,
                 crc=both.crc,

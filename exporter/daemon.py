@@ -34,8 +34,11 @@ GRACE: Final = 3.0
 START_PAUSE: Final = 0.5
 """Seconds after which polling is started again where descriptors were missing."""
 
-COLLECTOR: Final = (50_000, 20, 100)
-"""When Python looks for garbage in cycles, for ``gc.set_threshold``. A poll makes many objects and no cycles."""
+COLLECTOR: Final = (5_000, 20, 100)
+"""When Python looks for garbage in cycles, for ``gc.set_threshold``.
+
+It does not look at sessions, so a poll of many of them hardly counts; requests leave cycles, which should not pile up.
+"""
 
 PROBES: Final = ("/livez", "/readyz")
 

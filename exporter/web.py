@@ -119,7 +119,7 @@ async def _gathered(pieces: Iterator[bytes], tail: bytes) -> AsyncIterator[bytes
 class Parts(Response):
     """A body in parts that are sent one after the other, so that a large one is never copied."""
 
-    def __init__(self, parts: Sequence[bytes], headers: Mapping[str, str]) -> None:
+    def __init__(self, parts: Sequence[bytes | memoryview], headers: Mapping[str, str]) -> None:
         self._parts = parts
         super().__init__(headers={**headers, "Content-Length": str(sum(map(len, parts)))})
 

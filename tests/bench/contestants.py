@@ -173,6 +173,15 @@ async def scrape(contestant: Contestant) -> bytes:
     Raises:
         RuntimeError: the answer is not 200.
     """
+    return b"".join(await answer(contestant))
+
+
+async def answer(contestant: Contestant) -> list[bytes]:
+    """The same body in the parts in which it would go to a socket.
+
+    Raises:
+        RuntimeError: the answer is not 200.
+    """
     messages: list[Message] = []
 
     async def receive() -> Message:
@@ -199,4 +208,4 @@ async def scrape(contestant: Contestant) -> bytes:
     await contestant.app(scope, receive, send)
     if messages[0]["status"] != 200:
         raise RuntimeError(f"{contestant.name} answered {messages[0]['status']}")
-    return b"".join(message.get("body", b"") for message in messages)
+    return [message.get("body", b"") for message in messages]

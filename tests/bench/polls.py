@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 
 import httpx
 
-from tests.bench.contestants import BY_NAME, OBVIOUS, Contestant, Tape, scrape
+from tests.bench.contestants import BY_NAME, OBVIOUS, Contestant, Tape, answer
 from tests.bench.processes import end, environ
 from tests.bench.report import OURS, Figure, Findings, Verdict
 from tests.bench.upstream import Herd, studio
@@ -142,7 +142,7 @@ async def _poll_when_told(task: Task) -> None:
 
 async def _cost(contestant: Contestant, scrapes: int) -> Cost:
     poll = await _cpu(contestant.poll())
-    alone = [await _cpu(scrape(contestant)) for _ in range(scrapes)]
+    alone = [await _cpu(answer(contestant)) for _ in range(scrapes)]
     return Cost(poll + alone[0], statistics.median(alone))
 
 
