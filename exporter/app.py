@@ -26,6 +26,9 @@ from exporter.studio import Scope, Studio, open_client, open_trust
 from exporter.telemetry import Telemetry
 from exporter.walk import IdRange, Walked, split
 
+EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE)
+"""The errors of a system, or a process, that has no descriptors left."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
@@ -278,7 +281,7 @@ def create_trust(settings: Settings) -> ssl.SSLContext:
     try:
         return open_trust(ca_file=str(settings.ca_file) if settings.ca_file else None, trust_env=settings.trust_env)
     except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):  # which has nothing to do with the file
+        if error.errno in EXHAUSTED:  # which has nothing to do with the file
             raise
         raise OSError(f"the CA file cannot be used: {error.strerror}") from None
 
@@ -298,10 +301,8 @@ async def open_studio(
     """
     try:
         client = open_client(trust, trust_env=settings.trust_env, connections=account.walk_concurrency)
-    except OSError:
-        raise
-    except Exception:
-        if not settings.trust_env:
+    except Exception as error:
+        if isinstance(error, OSError) or not settings.trust_env:
             raise
         # The library has no common error for it, and its texts show the proxy's user.
         raise OSError("the proxy variables of the environment cannot be used") from None

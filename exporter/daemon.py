@@ -5,7 +5,6 @@ SIGHUP reads settings, key and web configuration again.
 """
 
 import asyncio
-import errno
 import gc
 import logging
 import os
@@ -14,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
-from exporter.app import App, Outside
+from exporter.app import EXHAUSTED, App, Outside
 from exporter.auth import Doorkeeper
 from exporter.connection import Limits
 from exporter.listener import Listener
@@ -189,7 +188,7 @@ class Daemon:
             try:
                 await self._app.start()
             except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE):
+                if error.errno not in EXHAUSTED:
                     raise
                 if not told:
                     event(logger, logging.WARNING, "polling cannot start yet", reason=error.strerror)

@@ -152,13 +152,16 @@ class Poller:
     async def _attempt(self, since: float) -> Data:
         began, expires = self._now(), self._monotonic() + self.plan.max_staleness
         try:
-            async with asyncio.timeout(self.plan.deadline):
-                answer = await self._studio.sessions(self.plan.scope, self._on_page, within=self.plan.deadline)
-            return await self._read(answer, began, expires)
-        except TimeoutError:
-            raise TimedOut(f"the poll took longer than {self.plan.deadline:g} s") from None
+            return await self._read(await self._asked(), began, expires)
         finally:
             self._telemetry.observe(catalogue.POLL_DURATION, self._monotonic() - since)
+
+    async def _asked(self) -> Answer:
+        try:
+            async with asyncio.timeout(self.plan.deadline):
+                return await self._studio.sessions(self.plan.scope, self._on_page, within=self.plan.deadline)
+        except TimeoutError:
+            raise TimedOut(f"the poll took longer than {self.plan.deadline:g} s") from None
 
     async def _read(self, answer: Answer, began: float, expires: float) -> Data:
         plan = self.plan
