@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from exporter.flags import Invocation
+    from exporter.cli.arguments import Invocation
 
 
 def main() -> None:
@@ -42,10 +42,10 @@ def _open_closed_streams() -> None:
 
 
 def _run(argv: list[str]) -> int:
-    from exporter.flags import PROGRAM
+    from exporter.cli.arguments import PROGRAM
 
     try:
-        code = _obey(argv)
+        code = _dispatch(argv)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our answer has enough of it
         return 1
@@ -56,8 +56,8 @@ def _run(argv: list[str]) -> int:
     return code
 
 
-def _obey(argv: list[str]) -> int:
-    from exporter.flags import PROGRAM, Answered, UsageError, parse
+def _dispatch(argv: list[str]) -> int:
+    from exporter.cli.arguments import PROGRAM, HelpRequested, UsageError, parse
 
     try:
         invocation = parse(argv)
@@ -67,12 +67,12 @@ def _obey(argv: list[str]) -> int:
                 signal.signal(number, signal.SIG_DFL)
         if invocation.command == "healthcheck":
             return _healthcheck(invocation)
-        from exporter.commands import Terminal, run
+        from exporter.cli.commands import Terminal, run
 
         gc.freeze()  # the collector need not look through it later either, which took 30 ms of the start
         gc.enable()
         return run(invocation, os.environ, Terminal(sys.stdout, sys.stderr))
-    except Answered as answer:
+    except HelpRequested as answer:
         print(answer.text)
         return 0
     except UsageError as error:
@@ -82,9 +82,9 @@ def _obey(argv: list[str]) -> int:
 
 
 def _healthcheck(invocation: "Invocation") -> int:
-    from exporter.health import ask, url_of
-    from exporter.settings import SettingsError, load
-    from exporter.webconfig import WebConfigError
+    from exporter.cli.healthcheck import ask, url_of
+    from exporter.config import SettingsError, load
+    from exporter.server.web_config import WebConfigError
 
     try:
         url = invocation.url or url_of(load(invocation.arguments, os.environ).settings)

@@ -1,68 +1,107 @@
-"""The shape of the program: imports go one way, and each library has the one module that may know it."""
+"""The shape of the program: imports go one way, and each package keeps the rule of its sentence."""
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent / "exporter"
 
-_BOTTOM_UP = """
-version durations settings flags logs errors steps together servertime body session walk studio key snapshot ledger
-stream trouble catalogue telemetry exposition budget board collector poller member clock process negotiation landing
-web webconfig tls webfile auth connection listener notify health assets simulator app daemon commands __main__
-"""
-ORDER = tuple(_BOTTOM_UP.split())
-"""From the bottom to the top: a module imports only what stands before it."""
+ORDER = (
+    *("version", "text", "cooperative", "logs", "config", "sessions", "livepeer", "metrics", "polling"),
+    *("server", "pages", "simulator", "runtime", "cli", "__main__"),
+)
+"""Packages and modules from the bottom to the top: each imports only what stands before it."""
+
+MOST_LEVELS = 10
+"""Packages and modules that an import may lead through, one after the other."""
+
+FORBIDDEN = {
+    "config": {"logs", "sessions", "livepeer", "metrics"},
+    "sessions": {"logs", "config", "livepeer", "metrics"},
+    "livepeer": {"metrics"},
+    "metrics": {"logs", "config", "livepeer"},
+    "server": {"sessions", "livepeer", "metrics", "polling"},
+    "simulator": {*ORDER} - {"simulator"},
+}
+"""What a package must not know, though it stands before it."""
+
+IO = {"asyncio", "http", "io", "os", "pathlib", "random", "socket", "ssl", "subprocess", "threading", "time"}
+"""Standard modules of I/O, clocks and randomness, which `sessions` does without."""
 
 
 def part_of(path: Path) -> str:
-    first = path.relative_to(ROOT).parts[0]
-    return first.removesuffix(".py")
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def modules() -> Iterator[Path]:
-    yield from (path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+def modules() -> list[Path]:
+    return sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
 
 def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from [f"{node.module}.{alias.name}" for alias in node.names]
 
 
-def own_imports(path: Path) -> set[str]:
-    named = [name.split(".")[1] for name in imports(path) if name.startswith("exporter.")]
-    return {name for name in named if name in ORDER}
+@cache
+def imported_by(part: str) -> frozenset[str]:
+    paths = [path for path in modules() if part_of(path) == part]
+    names = [name.split(".") for path in paths for name in imports(path)]
+    return frozenset(name[1] for name in names if name[0] == "exporter" and len(name) > 1) - {part}
 
 
-@pytest.mark.parametrize("path", sorted(modules()), ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_imports_only_what_stands_before_it(path: Path) -> None:
-    place = ORDER.index(part_of(path))
-    later = {name for name in own_imports(path) if ORDER.index(name) > place}
-    assert not later
+def libraries_of(part: str) -> set[str]:
+    return {name.split(".")[0] for path in modules() if part_of(path) == part for name in imports(path)}
 
 
-def test_the_order_names_every_module_and_no_other() -> None:
+def levels_below(part: str) -> int:
+    return 1 + max(map(levels_below, imported_by(part)), default=0)
+
+
+def test_the_order_names_every_package_and_module_and_no_other() -> None:
     assert {part_of(path) for path in modules()} == set(ORDER)
+
+
+@pytest.mark.parametrize("part", ORDER)
+def test_a_part_imports_only_what_stands_before_it(part: str) -> None:
+    assert imported_by(part) <= set(ORDER[: ORDER.index(part)])
+
+
+@pytest.mark.parametrize("part", FORBIDDEN)
+def test_a_part_does_not_import_what_it_must_not_know(part: str) -> None:
+    assert not imported_by(part) & FORBIDDEN[part]
+
+
+def test_imports_lead_through_a_bounded_number_of_levels() -> None:
+    assert max(map(levels_below, ORDER)) <= MOST_LEVELS
+
+
+def test_sessions_are_values_without_io_or_clock() -> None:
+    assert not libraries_of("sessions") & IO
 
 
 @pytest.mark.parametrize(
     ("library", "owner"),
-    [("httpx", "studio"), ("apscheduler", "clock"), ("isal", "exposition"), ("bcrypt", "auth")],
+    [("httpx", "livepeer"), ("apscheduler", "polling"), ("isal", "metrics"), ("bcrypt", "server")],
 )
-def test_a_library_is_known_to_one_module_alone(library: str, owner: str) -> None:
-    users = {part_of(path) for path in modules() if any(name.split(".")[0] == library for name in imports(path))}
-    assert users == {owner}
+def test_a_library_is_imported_by_one_package_alone(library: str, owner: str) -> None:
+    assert {part for part in ORDER if library in libraries_of(part)} == {owner}
+
+
+def test_every_package_says_in_its_docstring_what_it_is() -> None:
+    packages = [path for path in modules() if path.name == "__init__.py"]
+    assert all(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) for path in packages)
 
 
 def test_no_module_keeps_state_but_constants_and_loggers() -> None:
     """Mutable module state would be a lower-case name bound to a literal list, dict or set."""
     for path in modules():
-        for node in ast.parse(path.read_text()).body:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.List | ast.Dict | ast.Set):
                 names = [target.id for target in node.targets if isinstance(target, ast.Name)]
                 assert all(name.isupper() or name == "__all__" for name in names), f"{path.name}: {names}"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from exporter.simulator.api import Rows, create_app
-from exporter.simulator.dense import Crowd, dense_rows
+from exporter.simulator.bulk import Crowd, dense_rows
 from exporter.simulator.serve import serving
 from exporter.simulator.world import DEMO_SPEED, DEMO_STREAMS, World
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from exporter.simulator.query import FailureError, Row, read_query
-from exporter.simulator.shelf import Shelf, encode, encode_page
+from exporter.simulator.table import Shelf, encode, encode_page
 
 __all__ = ["Row", "Rows", "create_app"]
 

@@ -7,8 +7,8 @@ worlds of the same seed agree, time may jump, and a world that has run for a mon
 from collections.abc import Sequence
 from functools import lru_cache
 
-from exporter.simulator.figures import figures, rates
-from exporter.simulator.lives import Life, Pace, make_life, make_rhythm
+from exporter.simulator.counters import figures, rates
+from exporter.simulator.lifecycle import Life, Pace, make_life, make_rhythm
 from exporter.simulator.query import Row
 from exporter.simulator.streams import PROJECT_ID, USER_ID, Habit, make_stream
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Final
 
-from exporter import catalogue
+from exporter.metrics import catalogue
 
 KEY: Final = ("job", "account", "stream_id", "session_id")
 """What makes a session one session, however many replicas tell of it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from exporter import catalogue
+from exporter.metrics import catalogue
 from grafana.builder import queries
 from grafana.builder.promql import EVERYWHERE, per_account, per_session, series
 from grafana.builder.thresholds import Thresholds

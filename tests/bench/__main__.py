@@ -58,7 +58,7 @@ def full(sizes: list[int]) -> Iterator[Findings]:
     yield memory.turnovers(MANY, 50)
     yield asyncio.run(walking.compare(3, pages=100, limit=100))
     yield starting.compare(7)
-    yield growth(MANY, 10 * MANY)
+    yield increments(MANY, 10 * MANY)
 
 
 def compare(sessions: int, rounds: int) -> Findings:
@@ -68,7 +68,7 @@ def compare(sessions: int, rounds: int) -> Findings:
     return found.judged(binding=sessions == MANY)
 
 
-def growth(few: int, many: int) -> Findings:
+def increments(few: int, many: int) -> Findings:
     """P9: what ten times the sessions cost."""
     both, scrape = polls.alone((few, many), rounds=9)
     kept = [retained.alone(sessions) for sessions in (few, many)]

@@ -14,9 +14,9 @@ import signal
 import time
 from dataclasses import asdict, dataclass, field
 
-from exporter.listener import Listener
-from exporter.settings import Address
-from exporter.studio import open_client, open_trust
+from exporter.config import Address
+from exporter.livepeer.client import open_client, open_trust
+from exporter.server.listener import Listener
 from tests.bench.contestants import Ours, scrape
 from tests.bench.processes import Running
 

@@ -10,14 +10,14 @@ from typing import Protocol
 import httpx
 from starlette.types import ASGIApp, Message
 
-from exporter import web
-from exporter.app import Outside, create_board, create_poller
-from exporter.daemon import COLLECTOR
-from exporter.process import Process
-from exporter.servertime import ServerClock
-from exporter.settings import Settings
-from exporter.studio import Studio
-from exporter.telemetry import Telemetry
+from exporter.config import Settings
+from exporter.livepeer.client import Studio
+from exporter.livepeer.server_clock import ServerClock
+from exporter.metrics.instruments import Telemetry
+from exporter.metrics.process import Process
+from exporter.pages import routes as web
+from exporter.runtime.app import Environment, create_board, create_poller
+from exporter.runtime.daemon import COLLECTOR
 from tests.bench.obvious import Obvious, create_app
 from tests.bench.processes import KEY
 from tests.bench.report import OURS
@@ -103,9 +103,9 @@ class Ours:
     def __init__(self, client: httpx.AsyncClient, base_url: str = BASE_URL) -> None:
         settings = Settings(base_url=base_url, max_series=100_000_000)
         account = settings.accounts[0]
-        outside = Outside(time.time, time.monotonic, random.random, learn=lambda _: None)
+        environment = Environment(time.time, time.monotonic, random.random, learn=lambda _: None)
         telemetry = Telemetry(account.name)
-        board = create_board(settings, outside)
+        board = create_board(settings, environment)
         self._studio = Studio(
             client,
             base_url,
@@ -117,7 +117,7 @@ class Ours:
             request_timeout=60.0,
             concurrency=account.walk_concurrency,
         )
-        self._poller = create_poller(account, settings, outside, self._studio, telemetry, board)
+        self._poller = create_poller(account, settings, environment, self._studio, telemetry, board)
         self._poller.begin()
         process = Process(revision="bench", series=board.series, series_limit=0, shard=(0, 1), now=time.time)
         health = web.Health(alive=lambda: True, ready=lambda: True)

@@ -7,7 +7,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.simulator.api import create_app
-from exporter.simulator.dense import Crowd, dense_rows
+from exporter.simulator.bulk import Crowd, dense_rows
 from tests.bench.processes import KEY
 from tests.bench.upstream import serve
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from exporter.session import Reading, read_page
-from exporter.simulator.dense import dense_rows
+from exporter.livepeer.decoding import Reading, read_page
+from exporter.simulator.bulk import dense_rows
 from exporter.simulator.query import Row
 from tests.bench.report import OURS, Figure, Findings, Verdict
 

@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.simulator.api import Row, create_app
-from exporter.simulator.dense import dense_rows
+from exporter.simulator.bulk import dense_rows
 from tests.bench.processes import KEY
 
 

@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 
 import httpx
 
-from exporter.servertime import ServerClock
-from exporter.session import read_page
-from exporter.settings import Settings
-from exporter.studio import Scope, Studio, open_client, open_trust
-from exporter.telemetry import Telemetry
+from exporter.config import Settings
+from exporter.livepeer.client import Scope, Studio, open_client, open_trust
+from exporter.livepeer.decoding import read_page
+from exporter.livepeer.server_clock import ServerClock
+from exporter.metrics.instruments import Telemetry
 from tests.bench.processes import KEY, running
 from tests.bench.report import OURS, Figure, Findings, Verdict
 

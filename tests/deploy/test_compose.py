@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.flags import parse
-from exporter.settings import load
+from exporter.cli.arguments import parse
+from exporter.config import load
 from tests.deploy.manifests import DEPLOY, ROOT
 
 COMPOSE = DEPLOY / "compose.yaml"

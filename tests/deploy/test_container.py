@@ -6,7 +6,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from exporter.settings import Settings
+from exporter.config import Settings
 from tests.deploy.manifests import DEPLOY, ROOT
 
 DOCKERFILE = DEPLOY / "container" / "Dockerfile"

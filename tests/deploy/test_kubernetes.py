@@ -4,9 +4,9 @@ from typing import Any
 import kubernetes_validate  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
-from exporter.flags import parse
-from exporter.settings import load
-from exporter.web import Health, probes
+from exporter.cli.arguments import parse
+from exporter.config import load
+from exporter.pages.routes import Health, probes
 from tests.deploy.manifests import KUBERNETES, OURS, Container, Rendering, our_containers, pod_labels, rendered, selects
 
 RENDERINGS = rendered()

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.catalogue import EVERY_OPTION, MAX_ISSUE, everything
-from exporter.settings import Settings
+from exporter.config import Settings
+from exporter.metrics.catalogue import EVERY_OPTION, MAX_ISSUE, everything
 from tests.deploy.manifests import KUBERNETES, our_containers, pod_labels, rendered, selects
 
 RENDERINGS = rendered()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from exporter.flags import parse
-from exporter.settings import load
+from exporter.cli.arguments import parse
+from exporter.config import load
 from tests.deploy.manifests import DEPLOY
 
 UNIT = DEPLOY / "systemd" / "livepeer-session-exporter.service"

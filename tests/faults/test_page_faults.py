@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.session import MAX_LENIENT
+from exporter.livepeer.decoding import MAX_LENIENT
 from tests.support.harness import Harness, harness
 from tests.support.loop import in_loop
 from tests.support.rows import START, Row, encoded, ident, page, row
@@ -381,9 +381,9 @@ async def test_P21_a_last_seen_slightly_in_the_future_is_now() -> None:
     assert program.shown.value("session_active") == 1
     assert program.shown.value("session_last_seen_timestamp_seconds") == START + 120
     assert not program.shown.invalid()
-    data = program.board.panels()["default"].data
+    data = program.board.account_pages()["default"].data
     assert data is not None
-    assert [(each.session.id, each.age) for each in data.troubles.worst] == [(ident(1), 0)]
+    assert [(each.session.id, each.age) for each in data.problems.worst] == [(ident(1), 0)]
 
 
 @pytest.mark.parametrize("count", [True, False])

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 import trustme
 
-from exporter.body import MAX_PAGE_BYTES
-from exporter.commands import Terminal, run
-from exporter.flags import parse
-from exporter.settings import load
+from exporter.cli.arguments import parse
+from exporter.cli.commands import Terminal, run
+from exporter.config import load
+from exporter.livepeer.body import MAX_PAGE_BYTES
 from tests.support.canary import KEY, MARK
 from tests.support.harness import Harness, harness, written
 from tests.support.loop import in_loop
@@ -428,8 +428,8 @@ async def test_U13_answers_without_bounds_side_by_side_are_bounded_together(body
                 headers = {"X-Total-Count": "40000", "Link": '<http://localhost/?cursor=x>; rel="next"'}
                 yield reply(page(row(1), row(2)), headers=headers)
                 return
-            together = sum("cursor" in each.query for each in server.requests)
-            if together >= 4:
+            gather_or_cancel = sum("cursor" in each.query for each in server.requests)
+            if gather_or_cancel >= 4:
                 begun.set()
             yield b"HTTP/1.1 200 OK\r\n"
             yield b"Transfer-Encoding: chunked\r\n\r\n" if body is CHUNK else b"Connection: close\r\n\r\n"

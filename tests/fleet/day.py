@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from exporter.sessions.snapshot import FINISHED
 from exporter.simulator.world import World
-from exporter.snapshot import FINISHED
 from tests.fleet.hand import Fleet, fleet
 from tests.support.canary import KEY
 from tests.support.rows import START

@@ -8,10 +8,10 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from exporter.app import App, Outside
-from exporter.clock import Job
-from exporter.exposition import Format
-from exporter.settings import Settings
+from exporter.config import Settings
+from exporter.metrics.exposition import Format
+from exporter.polling.scheduler import Job
+from exporter.runtime.app import App, Environment
 from exporter.simulator.api import Rows, create_app
 from exporter.simulator.serve import serving
 from tests.support.canary import KEY
@@ -141,8 +141,10 @@ async def fleet(
             )
 
         hand = Hand(clocks)
-        outside = Outside(clocks.now, clocks.monotonic, random.Random(1).random, lambda _: None, sleep=clocks.sleep)
-        app = App(settings(*accounts), outside, hand)
+        environment = Environment(
+            clocks.now, clocks.monotonic, random.Random(1).random, lambda _: None, sleep=clocks.sleep
+        )
+        app = App(settings(*accounts), environment, hand)
         await app.start()
         try:
             yield Fleet(app, hand, settings)

@@ -11,15 +11,15 @@ from urllib.parse import parse_qs, urlencode
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from exporter.app import Outside, create_board, create_poller
-from exporter.board import Board
-from exporter.exposition import Format
-from exporter.poller import Poller
-from exporter.servertime import ServerClock
-from exporter.settings import Settings
+from exporter.config import Settings
+from exporter.livepeer.client import Studio
+from exporter.livepeer.server_clock import ServerClock
+from exporter.metrics.exposition import Format
+from exporter.metrics.instruments import Telemetry
+from exporter.metrics.page_store import PageStore
+from exporter.polling.poller import Poller
+from exporter.runtime.app import Environment, create_board, create_poller
 from exporter.simulator.api import create_app
-from exporter.studio import Studio
-from exporter.telemetry import Telemetry
 from tests.support.canary import KEY
 from tests.support.harness import Scrape, Time, parse_all
 from tests.support.rows import Row
@@ -69,7 +69,7 @@ class Shard:
     """One exporter."""
 
     poller: Poller
-    board: Board
+    board: PageStore
     meter: Meter
 
     async def poll(self) -> None:
@@ -87,32 +87,32 @@ async def shards(account: Account, count: int, *, keyset: bool = True, **setting
     """So many exporters that share an account; one is an exporter without shards."""
     clocks = Time()
     api = create_app(account, key=KEY, now=clocks.now)
-    outside = Outside(clocks.now, clocks.monotonic, random.Random(1).random, lambda _: None, sleep=clocks.sleep)
+    environment = Environment(clocks.now, clocks.monotonic, random.Random(1).random, lambda _: None, sleep=clocks.sleep)
     made = []
     for index in range(count):
         chosen = Settings(base_url=URL, shard_index=index, shard_count=count, **settings)
         meter = Meter(api if keyset else without_keyset(api))
-        made.append(_shard(chosen, outside, meter))
+        made.append(_shard(chosen, environment, meter))
     yield made
     await asyncio.gather(*(each.meter.aclose() for each in made))
 
 
-def _shard(settings: Settings, outside: Outside, meter: Meter) -> Shard:
+def _shard(settings: Settings, environment: Environment, meter: Meter) -> Shard:
     account = settings.accounts[0]
-    telemetry, board = Telemetry(account.name), create_board(settings, outside)
+    telemetry, board = Telemetry(account.name), create_board(settings, environment)
     studio = Studio(
         httpx.AsyncClient(transport=meter),
         URL,
         key=lambda: KEY,
-        clock=ServerClock(outside.now, outside.monotonic),
+        clock=ServerClock(environment.now, environment.monotonic),
         meter=telemetry,
-        monotonic=outside.monotonic,
-        jitter=outside.jitter,
-        sleep=outside.sleep,
+        monotonic=environment.monotonic,
+        jitter=environment.jitter,
+        sleep=environment.sleep,
         page_limit=account.page_limit,
         parts=max(1, account.walk_concurrency // settings.shard_count),
         concurrency=account.walk_concurrency,
     )
-    poller = create_poller(account, settings, outside, studio, telemetry, board)
+    poller = create_poller(account, settings, environment, studio, telemetry, board)
     poller.begin()
     return Shard(poller, board, meter)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exporter.budget import Budget
+from exporter.metrics.series_limit import Budget
 
 LIMIT = 100
 ACCOUNTS = st.sampled_from("abcd")

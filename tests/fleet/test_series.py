@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporter.catalogue import PREFIX
+from exporter.metrics.catalogue import PREFIX
 from tests.fleet.shards import Account, shards
 from tests.support.harness import Scrape
 from tests.support.rows import START, Row, row

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.catalogue import AMOUNTS, EXPORTED, PREFIX, RECORDINGS, REGRESSIONS, STARTED, TOTAL_FAMILIES
-from exporter.session import MAX_ID, clean
-from exporter.simulator.dense import dense_rows
+from exporter.metrics.catalogue import AMOUNTS, EXPORTED, PREFIX, RECORDINGS, REGRESSIONS, STARTED, TOTAL_FAMILIES
+from exporter.sessions.session import MAX_ID
+from exporter.simulator.bulk import dense_rows
+from exporter.text import clean
 from tests.fleet.shards import Account, Shard, shards
 from tests.support.harness import Scrape
 from tests.support.loop import in_loop
@@ -130,9 +131,9 @@ def test_all_shards_together_show_each_session_once_and_as_one_exporter_does(
 ) -> None:
     (whole,) = scrapes(1, of, keyset=keyset, page_limit=limit)
     parts = [chosen(part, about_sessions) for part in scrapes(count, of, keyset=keyset, page_limit=limit)]
-    together = {key: value for part in parts for key, value in part.items()}
-    assert sum(map(len, parts)) == len(together)
-    assert together == chosen(whole, about_sessions)
+    gather_or_cancel = {key: value for part in parts for key, value in part.items()}
+    assert sum(map(len, parts)) == len(gather_or_cancel)
+    assert gather_or_cancel == chosen(whole, about_sessions)
 
 
 @few

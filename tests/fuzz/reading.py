@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from exporter.errors import PollError
-from exporter.session import MAX_ID, Session, read_page
+from exporter.livepeer.decoding import read_page
+from exporter.livepeer.errors import PollError
+from exporter.sessions.session import MAX_ID, Session
 from tests.fuzz.pages import MAKERS, Maker
 from tests.support.harness import harness, written
 from tests.support.rows import START

@@ -7,10 +7,10 @@ from typing import Final
 
 import httpx
 
-from exporter.catalogue import PREFIX
-from exporter.exposition import Format
-from exporter.listener import Listener
-from exporter.settings import Address
+from exporter.config import Address
+from exporter.metrics.catalogue import PREFIX
+from exporter.metrics.exposition import Format
+from exporter.server.listener import Listener
 from tests.support.harness import harness
 from tests.support.upstream import Request, reply, upstream
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from promql_parser import MatchOp
 
-from exporter import catalogue
+from exporter.metrics import catalogue
 from grafana.builder.promql import LABELS
 from tests.grafana.pages import (
     EVERYTHING,

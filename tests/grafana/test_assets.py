@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter import assets
+from exporter.cli import assets
 from tests.grafana.pages import GRAFANA
 
 
@@ -47,10 +47,11 @@ def test_an_installed_program_finds_them_inside_of_its_package(tmp_path: Path) -
     archive = tmp_path / "installed.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr("exporter/__init__.py", "")
-        packed.writestr("exporter/assets.py", Path(assets.__file__).read_text(encoding="utf-8"))
+        packed.writestr("exporter/cli/__init__.py", "")
+        packed.writestr("exporter/cli/assets.py", Path(assets.__file__).read_text(encoding="utf-8"))
         for name, content in _committed().items():
             packed.writestr(f"exporter/_assets/{name}", content)
-    script = "import sys, pathlib; from exporter import assets; assets.write(pathlib.Path(sys.argv[1]))"
+    script = "import sys, pathlib; from exporter.cli import assets; assets.write(pathlib.Path(sys.argv[1]))"
     out = tmp_path / "out"
     # Isolated, so that neither the checkout nor the environment lends its own package.
     command = [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(archive)!r}); {script}", str(out)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from exporter.catalogue import BACKOFF_UNTIL, EVERY_OPTION, PREFIX, Family, everything
+from exporter.metrics.catalogue import BACKOFF_UNTIL, EVERY_OPTION, PREFIX, Family, everything
 from tests.support.canary import KEY
 from tests.support.rows import Row, ident
 from tests.support.running import Exporter, Prometheus, running_exporter, running_prometheus, until

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from tests.server.wire import Wire
 from tests.support.canary import KEY, MARK, Ear, heard
 from tests.support.rows import Row
 from tests.support.running import ROOT, Answer, Exporter, environment, run, running_exporter
 from tests.support.simulated import Upstream, aside, live
-from tests.web.wire import Wire
 
 pytestmark = pytest.mark.process
 

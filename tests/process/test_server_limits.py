@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from exporter.connection import Limits
-from exporter.settings import Settings
+from exporter.config import Settings
+from exporter.server.connection import Limits
 from tests.support.running import Exporter, running_exporter
 
 pytestmark = pytest.mark.process

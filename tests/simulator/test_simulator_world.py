@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.simulator.api import Row
-from exporter.simulator.lives import Pace
+from exporter.simulator.lifecycle import Pace
 from exporter.simulator.world import DEMO_SPEED, DEMO_STREAMS, World
 
 pytestmark = pytest.mark.untraced

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.docs.test_reliability import IDS
 from tests.soak.faults import FAULTS, Fault
 from tests.soak.turnover import COUNTERS, Turnover
 from tests.soak.vitals import Vitals, grown
 from tests.support.rows import START, encoded, row
 from tests.support.upstream import reply
-from tests.test_docs_reliability import IDS
 
 
 def test_the_truth_is_what_all_sessions_have_grown_by() -> None:

@@ -10,7 +10,7 @@ from email.utils import formatdate
 from urllib.parse import parse_qsl, urlsplit
 
 from exporter.simulator.query import read_query
-from exporter.simulator.shelf import Shelf, encode_page
+from exporter.simulator.table import Shelf, encode_page
 from tests.soak.faults import Fault
 from tests.soak.turnover import Turnover
 from tests.support.canary import KEY

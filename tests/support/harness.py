@@ -23,17 +23,18 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
-from exporter import landing, web
-from exporter.app import Outside, create_board, create_poller, create_trust, open_studio
-from exporter.board import Board
-from exporter.catalogue import PREFIX
-from exporter.exposition import Format
+from exporter.config import Settings
+from exporter.livepeer.client import open_trust
 from exporter.logs import OWN, configure
-from exporter.poller import Poller
-from exporter.process import Process
-from exporter.settings import Settings
-from exporter.studio import open_trust
-from exporter.telemetry import Telemetry
+from exporter.metrics.catalogue import PREFIX
+from exporter.metrics.exposition import Format
+from exporter.metrics.instruments import Telemetry
+from exporter.metrics.page_store import PageStore
+from exporter.metrics.process import Process
+from exporter.pages import routes as web
+from exporter.pages import status_page as landing
+from exporter.polling.poller import Poller
+from exporter.runtime.app import Environment, create_board, create_poller, create_trust, open_studio
 from tests.support.canary import KEY, heard
 from tests.support.rows import START
 
@@ -124,7 +125,7 @@ class Harness:
         shown: what the last scrape showed.
     """
 
-    def __init__(self, poller: Poller, board: Board, app: ASGIApp, clocks: Time, learnt: list[str]) -> None:
+    def __init__(self, poller: Poller, board: PageStore, app: ASGIApp, clocks: Time, learnt: list[str]) -> None:
         self.poller = poller
         self.board = board
         self.app = app
@@ -199,8 +200,8 @@ async def harness(url: str, *, jitter: float = 0.5, **settings: Any) -> AsyncIte
         settings["api_key"] = SecretStr(KEY)
     chosen = Settings(base_url=url, **settings)
     clocks, learnt = Time(), list[str]()
-    outside = Outside(clocks.now, clocks.monotonic, lambda: jitter, learnt.append, sleep=clocks.sleep)
-    board = create_board(chosen, outside)
+    environment = Environment(clocks.now, clocks.monotonic, lambda: jitter, learnt.append, sleep=clocks.sleep)
+    board = create_board(chosen, environment)
     process = Process(
         revision="",
         series=board.series,
@@ -212,13 +213,13 @@ async def harness(url: str, *, jitter: float = 0.5, **settings: Any) -> AsyncIte
     telemetry = Telemetry(account.name)
     async with AsyncExitStack() as resources:
         trust = create_trust(chosen) if chosen.ca_file else _usual_trust()
-        studio = await open_studio(account, chosen, outside, telemetry, resources, trust)
-        poller = create_poller(account, chosen, outside, studio, telemetry, board)
+        studio = await open_studio(account, chosen, environment, telemetry, resources, trust)
+        poller = create_poller(account, chosen, environment, studio, telemetry, board)
         poller.begin()
 
         def people() -> str:
             return landing.render(
-                [(poller.plan, poller.status)], board.panels(), now=clocks.now(), metrics_path="/metrics"
+                [(poller.plan, poller.status)], board.account_pages(), now=clocks.now(), metrics_path="/metrics"
             )
 
         health = web.Health(alive=lambda: True, ready=lambda: True)

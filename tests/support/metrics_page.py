@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from exporter.catalogue import EVERY_OPTION, Family, everything
+from exporter.metrics.catalogue import EVERY_OPTION, Family, everything
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "metrics.md"
 BEGIN: Final = "<!-- generated from exporter/catalogue: python -m tests.support.metrics_page -->\n"

@@ -8,15 +8,16 @@ from typing import Any, cast
 
 from hypothesis import strategies as st
 
-from exporter.board import Board
-from exporter.budget import Budget
-from exporter.catalogue import Options
-from exporter.poller import Plan, Poller
-from exporter.session import MAX_ID, Profile, Session, clean
-from exporter.snapshot import Windows
-from exporter.studio import Answer, Scope, Studio
-from exporter.telemetry import Telemetry
-from exporter.walk import Walked
+from exporter.livepeer.client import Answer, Scope, Studio
+from exporter.livepeer.pagination import Walked
+from exporter.metrics.catalogue import Options
+from exporter.metrics.instruments import Telemetry
+from exporter.metrics.page_store import PageStore
+from exporter.metrics.series_limit import Budget
+from exporter.polling.poller import Plan, Poller
+from exporter.sessions.session import MAX_ID, Profile, Session
+from exporter.sessions.snapshot import Windows
+from exporter.text import clean
 from tests.support.harness import Time
 from tests.support.rows import START, ident
 
@@ -76,7 +77,7 @@ class Office:
     time: Time = field(default_factory=Time)
 
     def __post_init__(self) -> None:
-        self.board = Board(self.options, Budget(self.limit), self.time.monotonic)
+        self.board = PageStore(self.options, Budget(self.limit), self.time.monotonic)
 
     def poller(
         self,

@@ -1,0 +1,1 @@
+"""The client of Livepeer Studio's API: requests, pagination, decoding, errors. The only package that imports httpx."""

@@ -1,0 +1,35 @@
+"""The closed sets of label values that come from the API client.
+
+The client knows no metrics, so the sets stand here; a test holds them against what the client reports.
+"""
+
+from typing import Final
+
+FAILURES: Final = (
+    "auth",
+    "forbidden",
+    "not_found",
+    "rate_limited",
+    "client",
+    "server",
+    "dns",
+    "connect",
+    "tls",
+    "timeout",
+    "too_large",
+    "decode",
+    "schema",
+    "redirect",
+    "pagination",
+    "internal",
+)
+"""Classes of poll failures: one for each class of `exporter.livepeer.errors`, and ``internal`` for a bug."""
+
+CODES: Final = ("200", "400", "401", "403", "404", "429", "500", "501", "502", "503", "504", "none", "other")
+"""Status codes of API responses; ``none`` is a request without a response, ``other`` any other status."""
+
+VALUE_FAULTS: Final = ("type", "range", "not_finite")
+"""Why a value of a session was dropped."""
+
+SESSION_FAULTS: Final = ("not_an_object", "no_id")
+"""Why a session was dropped."""

@@ -1,0 +1,1 @@
+"""What each URL returns: the metrics, the probes and the status page."""

@@ -1,0 +1,131 @@
+"""The pages: ``/``, the metrics, ``/livez``, ``/readyz``. Anything else is 404, other methods are 405."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from exporter.metrics.page_store import Page, PageStore
+from exporter.metrics.process import Process
+from exporter.pages.negotiation import choose_format, wants_gzip
+
+PLAIN_PIECE: Final = 256 * 1024
+"""Bytes that are sent at a time to a client that does not take gzip."""
+
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+_PAGE_HEADERS: Final = {
+    **_HEADERS,
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the probes ask.
+
+    Attributes:
+        alive: whether the clock still ticks. The upstream has no say in it.
+        ready: whether we take scrapes, that is, are not stopping.
+    """
+
+    alive: Callable[[], bool]
+    ready: Callable[[], bool]
+
+
+def create_app(
+    board: PageStore, process: Process, health: Health, landing: Callable[[], str], *, metrics_path: str
+) -> Starlette:
+    """All pages as one application."""
+
+    async def metrics(request: Request) -> Response:
+        form = choose_format(_listed(request, "Accept"))
+        headers = {**_HEADERS, "Content-Type": form.value, "Vary": "Accept, Accept-Encoding"}
+        answer = _packed if wants_gzip(_listed(request, "Accept-Encoding")) else _plain
+        return answer(board.page(form), process.tail(form), headers)
+
+    async def people(_request: Request) -> Response:
+        return HTMLResponse(landing(), headers=_PAGE_HEADERS)
+
+    return _site([_page("/", people), _page(metrics_path, metrics), *probes(health)])
+
+
+def create_probe_app(health: Health) -> Starlette:
+    """The probes alone, for a port of their own."""
+    return _site(probes(health))
+
+
+def probes(health: Health) -> list[Route]:
+    """``/livez`` and ``/readyz``, without any dependence on the upstream: a sidecar must not end its whole pod."""
+
+    async def alive(_request: Request) -> Response:
+        return _verdict(health.alive(), "the clock has stopped ticking")
+
+    async def ready(_request: Request) -> Response:
+        return _verdict(health.ready(), "stopping")
+
+    return [_page("/livez", alive), _page("/readyz", ready)]
+
+
+def _site(pages: list[Route]) -> Starlette:
+    site = Starlette(routes=pages)
+    site.router.redirect_slashes = False  # `/metrics/` is no page of ours: 404, and no redirect to what Host says
+    return site
+
+
+def _page(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:
+    return Route(path, answer, methods=["GET"])
+
+
+def _verdict(good: bool, otherwise: str) -> Response:
+    return PlainTextResponse("ok\n" if good else f"{otherwise}\n", 200 if good else 503, headers=_HEADERS)
+
+
+def _listed(request: Request, name: str) -> str:
+    """A header that holds a list; its lines are one list (RFC 9110, section 5.3)."""
+    return ",".join(request.headers.getlist(name))
+
+
+def _packed(page: Page, tail: bytes, headers: dict[str, str]) -> Response:
+    return Parts(page.packed(tail), {**headers, "Content-Encoding": "gzip"})
+
+
+def _plain(page: Page, tail: bytes, headers: dict[str, str]) -> Response:
+    length = str(page.size + len(tail))
+    return StreamingResponse(_gathered(page.plain(), tail), headers={**headers, "Content-Length": length})
+
+
+async def _gathered(pieces: Iterator[bytes], tail: bytes) -> AsyncIterator[bytes]:
+    """Pieces in bundles of a size that is worth a write, the tail last."""
+    bundle: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        bundle.append(piece)
+        size += len(piece)
+        if size >= PLAIN_PIECE:
+            yield b"".join(bundle)
+            bundle, size = [], 0
+    yield b"".join((*bundle, tail))
+
+
+class Parts(Response):
+    """A body in parts that are sent one after the other, so that a large one is never copied."""
+
+    def __init__(self, parts: Sequence[bytes | memoryview], headers: Mapping[str, str]) -> None:
+        self._parts = parts
+        super().__init__(headers={**headers, "Content-Length": str(sum(map(len, parts)))})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
+        """Send the parts."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for part in self._parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,1 @@
+"""When an account is polled, and one poll with its backoff. The only package that imports APScheduler."""

@@ -1,0 +1,143 @@
+"""The question that a container's health check asks."""
+
+import io
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from exporter.cli.healthcheck import ask, url_of
+from exporter.config import Settings
+from tests.server.certificates import Authority
+from tests.support.running import run
+
+
+@contextmanager
+def answering(status: int) -> Iterator[int]:
+    """A server that answers every GET with a status; gives its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/livez" else 418)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("address", "health", "url"),
+    [
+        ("0.0.0.0:9877", None, "http://127.0.0.1:9877/livez"),
+        (":9877", None, "http://127.0.0.1:9877/livez"),
+        ("[::]:9877", None, "http://[::1]:9877/livez"),
+        ("192.0.2.7:9877", None, "http://192.0.2.7:9877/livez"),
+        ("0.0.0.0:9877", "127.0.0.1:9000", "http://127.0.0.1:9000/livez"),
+    ],
+)
+def test_the_address_is_where_the_probes_answer_on_this_machine(address: str, health: str | None, url: str) -> None:
+    assert url_of(Settings(web_listen_address=address, web_health_listen_address=health)) == url
+
+
+def test_with_tls_it_asks_by_https_unless_the_probes_have_a_port_of_their_own(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.server()
+    file = tmp_path / "web.yml"
+    file.write_text("tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n")
+    secured = Settings(web_config_file=str(file))
+    assert url_of(secured) == "https://127.0.0.1:9877/livez"
+    apart = Settings(web_config_file=str(file), web_health_listen_address=":9000")
+    assert url_of(apart) == "http://127.0.0.1:9000/livez"
+    file.write_text("basic_auth_users: {}\n")
+    assert url_of(Settings(web_config_file=str(file))) == "http://127.0.0.1:9877/livez"
+
+
+@pytest.mark.parametrize(("status", "code", "text"), [(200, 0, "alive\n"), (503, 1, "not alive: HTTP 503\n")])
+def test_the_answer_decides(status: int, code: int, text: str) -> None:
+    out = io.StringIO()
+    with answering(status) as port:
+        assert ask(f"http://127.0.0.1:{port}", out) == code
+    assert out.getvalue() == text
+
+
+def test_nobody_there_is_not_alive() -> None:
+    with socket.socket() as chosen:  # bound, and not listening
+        chosen.bind(("127.0.0.1", 0))
+        out = io.StringIO()
+        assert ask(f"http://127.0.0.1:{chosen.getsockname()[1]}/livez", out) == 1
+    assert out.getvalue() == "no answer: Connection refused\n"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:many/livez",
+        "http://127.0.0.1:99999999/",
+        "https://127.0.0.1:1/",
+        "http://[::1",
+        "http://a..b/livez",
+        "http://a b/livez",
+        "https://a b/",
+        "http://a\0b/",
+        "http://127.0.0.1:1/\xfc",
+    ],
+)
+def test_an_address_that_leads_nowhere_is_not_alive(url: str) -> None:
+    out = io.StringIO()
+    assert ask(url, out) == 1
+    assert out.getvalue().startswith("no answer: ")
+    assert out.getvalue().count("\n") == 1
+
+
+def test_what_answers_without_http_is_not_alive() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def babble() -> None:
+            connection, _ = server.accept()
+            connection.sendall(b"hello\r\n\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=babble)
+        thread.start()
+        out = io.StringIO()
+        assert ask(f"http://127.0.0.1:{server.getsockname()[1]}/livez", out) == 1
+        thread.join()
+    assert out.getvalue() == "no answer: BadStatusLine\n"
+
+
+@pytest.mark.process
+def test_the_command_asks_where_flags_and_variables_say() -> None:
+    with answering(200) as port:
+        by_flag = run("healthcheck", "--web.listen-address", f":{port}")
+        by_variable = run("healthcheck", variables={"LIVEPEER_EXPORTER_WEB_LISTEN_ADDRESS": f":{port}"})
+    assert (by_flag.code, by_flag.out) == (by_variable.code, by_variable.out) == (0, "alive\n")
+
+
+@pytest.mark.process
+def test_the_command_says_that_the_web_configuration_is_wrong(tmp_path: Path) -> None:
+    said = run("healthcheck", "--web.config.file", str(tmp_path / "missing.yml"))
+    assert said.code == 2
+    assert "Traceback" not in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_the_question_loads_neither_client_nor_server() -> None:
+    heavy = "{'httpx', 'uvicorn', 'starlette'}"
+    code = f"import sys, exporter.cli.healthcheck; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,45 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter.config import Setting, described, load
+
+PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+
+
+def rows_of_the_page() -> list[str]:
+    table = PAGE.partition("| Flag | Variable | Key | Default | Meaning |\n|---|---|---|---|---|\n")[2]
+    return table.partition("\n\n")[0].splitlines()
+
+
+def row_of(setting: Setting) -> str:
+    flags = [setting.flag] if setting.flag else []
+    if setting.flag and setting.kind == "switch":
+        flags.append(setting.flag.replace("--", "--no-", 1))
+    cells = (
+        *(", ".join(f"`{name}`" for name in names) or "–" for names in (flags, setting.variables)),
+        f"`{setting.key}`" if setting.key else "–",
+        f"`{setting.default}`",
+        setting.meaning,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_page_has_a_row_for_each_setting_and_no_other() -> None:
+    assert rows_of_the_page() == [row_of(setting) for setting in described()]
+
+
+def test_the_page_names_no_variable_that_does_not_exist() -> None:
+    known = {variable for setting in described() for variable in setting.variables}
+    named = set(re.findall(r"\bLIVEPEER_[A-Z_]*[A-Z]\b", PAGE)) - {"LIVEPEER_EXPORTER"}
+    assert named == known
+
+
+@pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+def test_each_settings_file_on_the_page_can_be_loaded(example: str, tmp_path: Path) -> None:
+    path = tmp_path / "exporter.yaml"
+    path.write_text(example, encoding="utf-8")
+    loaded = load({"config_file": str(path)}, {})
+    assert {name for name, source in loaded.sources.items() if source == "file"} == set(yaml.safe_load(example))

@@ -1,0 +1,58 @@
+"""How the times in the API's headers are read."""
+
+from email.utils import formatdate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.livepeer.server_clock import ServerClock, http_date, retry_after
+from tests.support.harness import Time
+from tests.support.rows import START
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777),
+        ("Sun Nov  6 08:49:37 1994", 784_111_777),
+        ("", None),
+        (None, None),
+        ("0", None),
+        ("Sun, 99 Nov 1994 08:49:37 GMT", None),
+        ("Sun, 06 Nov 1994 08:49:37 +99999999", None),
+    ],
+)
+def test_a_date_is_read_in_every_form_of_http(text: str | None, seconds: float | None) -> None:
+    assert http_date(text) == seconds
+
+
+@given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ (Jan|Feb|Dec) \d+ \d+:\d+:\d+ ([+-]\d+|GMT)", fullmatch=True))
+def test_any_text_as_a_date_is_read_or_is_none(text: str) -> None:
+    found = http_date(text)
+    assert found is None or isinstance(found, float)
+
+
+@given(st.text() | st.integers().map(str), st.none() | st.text())
+def test_any_retry_after_waits_between_a_second_and_a_quarter_of_an_hour(text: str, date: str | None) -> None:
+    wait = retry_after(text, date)
+    assert wait is None or 1 <= wait <= 900
+
+
+def test_a_server_that_tells_no_time_lives_in_ours() -> None:
+    clocks = Time()
+    clock = ServerClock(clocks.now, clocks.monotonic)
+    clock.learn(None)
+    clock.learn("yesterday")
+    assert (clock.now(), clock.skew) == (START, None)
+
+
+def test_a_step_of_our_wall_clock_does_not_move_the_servers() -> None:
+    clocks = Time()
+    wall = [START]
+    clock = ServerClock(lambda: wall[0], clocks.monotonic)
+    clock.learn(formatdate(START, usegmt=True))
+    wall[0] += 3600
+    clocks.advance(10)
+    assert clock.now() == START + 10.5

@@ -1,0 +1,184 @@
+"""Our bytes say exactly what prometheus-client says of the same families, in both formats, packed and plain."""
+
+import gzip
+import zlib
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest as as_text
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.exposition import generate_latest as as_openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter.cooperative import SIZE, at_once
+from exporter.metrics.catalogue import Options
+from exporter.metrics.exposition import NOTHING, Chunk, Format, Rendered, deflate, inflate, joined, render
+from exporter.metrics.page_store import PageStore
+from exporter.metrics.process import Process
+from tests.support.collector import SessionCollector
+from tests.support.polled import Office, session, some_sessions
+
+accounts = st.dictionaries(
+    st.sampled_from(["default", 'a "quoted" name', "back\\slash", "ä€😀", "{}"]),
+    st.tuples(some_sessions, st.sampled_from(["session", "stream", "account"])),
+    min_size=1,  # the settings always have an account
+    max_size=3,
+)
+options = st.builds(
+    Options,
+    issue_texts=st.booleans(),
+    profile_series=st.booleans(),
+    playback_ids=st.booleans(),
+    project_ids=st.booleans(),
+)
+
+
+def parsed(text: str, form: Format) -> list[tuple[Any, ...]]:
+    """Name, type, help and samples of each family, in the order of the page."""
+    parse = parse_openmetrics if form is Format.OPENMETRICS else parse_text
+    return [
+        (each.name, each.type, each.documentation, [(s.name, s.labels, s.value) for s in each.samples])
+        for each in parse(text)
+    ]
+
+
+def the_librarys(board: PageStore, tail: bytes, form: Format) -> str:
+    """The same page by prometheus-client."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(SessionCollector(board))
+    text: bytes = (as_openmetrics if form is Format.OPENMETRICS else as_text)(registry)
+    return (text.removesuffix(b"# EOF\n") + tail).decode()
+
+
+def tail_of(board: PageStore, form: Format) -> bytes:
+    process = Process(revision="r", series=board.series, series_limit=1, shard=(0, 1), now=lambda: 1.0)
+    return process.tail(form)
+
+
+@pytest.mark.untraced
+@settings(max_examples=50)
+@given(accounts=accounts, options=options)
+def test_any_page_says_what_prometheus_clients_own_would_say_and_nothing_twice(accounts: Any, options: Options) -> None:
+    office = Office(options)
+    for account, (sessions, detail) in accounts.items():
+        office.show(sessions, account, detail=detail)
+    for form in Format:
+        tail = tail_of(office.board, form)
+        page = office.board.page(form)
+        plain = b"".join((*page.plain(), tail))
+        assert gzip.decompress(b"".join(page.packed(tail))) == plain
+        families = parsed(plain.decode(), form)
+        assert families == parsed(the_librarys(office.board, tail, form), form)
+        samples = [(name, frozenset(labels.items())) for *_, found in families for name, labels, _ in found]
+        assert len(samples) == len(set(samples)), "a name with the same labels twice"
+
+
+def page_of_two() -> tuple[bytes, bytes]:
+    """A packed page with several accounts, and its text."""
+    office = Office()
+    office.show([session(number) for number in range(3)], "a")
+    office.show([session(number) for number in range(SIZE + 1)], "b")
+    page = office.board.page(Format.TEXT)
+    return b"".join(page.packed(b"tail 1\n")), b"".join((*page.plain(), b"tail 1\n"))
+
+
+def test_a_packed_page_is_one_member_for_zlib_with_a_right_crc_and_length() -> None:
+    packed, text = page_of_two()
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)  # checks both at the end
+    assert inflater.decompress(packed) == text
+    assert inflater.eof
+    assert inflater.unused_data == b""
+
+
+def test_a_packed_page_is_read_whole_by_httpx() -> None:
+    packed, text = page_of_two()
+    assert httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=packed).content == text
+
+
+def test_a_packed_page_is_smaller_than_a_tenth_of_its_text() -> None:
+    packed, text = page_of_two()
+    assert len(packed) < len(text) / 10
+
+
+@pytest.mark.parametrize("place", [0, 100, -9, -5, -1])
+def test_a_packed_page_with_a_wrong_byte_is_noticed(place: int) -> None:
+    packed, _ = page_of_two()
+    broken = bytearray(packed)
+    broken[place] ^= 0xFF
+    with pytest.raises((gzip.BadGzipFile, zlib.error, EOFError)):
+        gzip.decompress(bytes(broken))
+
+
+@given(texts=st.lists(st.binary(max_size=2000), max_size=8))
+def test_chunks_behind_each_other_are_one_stream_with_the_right_crc(texts: list[bytes]) -> None:
+    whole = joined([*map(deflate, texts), deflate(b"end", last=True)])
+    text = b"".join(texts) + b"end"
+    assert zlib.decompress(whole.data, -zlib.MAX_WBITS) == text
+    assert (whole.size, whole.crc) == (len(text), zlib.crc32(text))
+
+
+@given(text=st.binary(max_size=5000))
+def test_a_chunk_gives_its_text_back(text: bytes) -> None:
+    assert inflate(deflate(text)) == text if text else deflate(text) is NOTHING
+
+
+def test_rendering_stops_after_every_step_so_that_a_scrape_comes_between() -> None:
+    office = Office()
+    count = 5 * SIZE
+    sessions = [session(number) for number in range(count)]
+    families = office.board.session_families
+    steps = render(sessions, [True] * count, families, lambda each: f'session_id="{each.id}"')
+    pauses = sum(1 for _ in steps)
+    assert pauses >= 5 * len(families)
+
+
+def test_the_number_of_series_is_that_of_the_lines() -> None:
+    office = Office()
+    sessions = [session(1), session(2, ingest_rate=None, record=True), session(3, last_seen=0.0)]
+    steps = render(sessions, [True] * 3, office.board.session_families, lambda each: f'session_id="{each.id}"')
+    rendered: Rendered = at_once(steps)
+    assert rendered.series == sum(inflate(chunk).count(b"\n") for chunk in rendered.chunks if chunk.size)
+
+
+def test_a_family_without_samples_is_not_on_the_page() -> None:
+    office = Office()
+    office.show([session(1)])
+    text = b"".join(office.board.page(Format.TEXT).plain()).decode()
+    assert "livepeer_studio_session_info{" in text
+    assert "stream_info" not in text
+    assert "session_issue_info" not in text
+
+
+def test_openmetrics_names_the_family_of_a_counter_without_total() -> None:
+    office = Office()
+    office.show([session(1)])
+    pages = {form: b"".join(office.board.page(form).plain()).decode() for form in Format}
+    assert "# TYPE livepeer_studio_source_bytes_total counter" in pages[Format.TEXT]
+    assert "# TYPE livepeer_studio_source_bytes counter" in pages[Format.OPENMETRICS]
+    assert all("livepeer_studio_source_bytes_total{" in page for page in pages.values())
+
+
+def test_neither_format_has_created_series_or_sample_timestamps() -> None:
+    office = Office()
+    office.show([session(1)])
+    for form in Format:
+        families = parsed(b"".join((*office.board.page(form).plain(), tail_of(office.board, form))).decode(), form)
+        assert not [name for *_, samples in families for name, _, _ in samples if name.endswith("_created")]
+
+
+def test_the_collector_can_be_registered_beside_others() -> None:
+    office = Office()
+    office.show([session(1)])
+    registry = CollectorRegistry(auto_describe=True)
+    registry.register(SessionCollector(office.board))
+    found: list[Metric] = list(registry.collect())
+    assert "livepeer_studio_session_active" in {each.name for each in found}
+
+
+def test_a_chunk_of_nothing_takes_no_place() -> None:
+    assert joined([NOTHING, Chunk(b"", 0, 0)]) == Chunk(b"", 0, 0)

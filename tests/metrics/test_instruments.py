@@ -1,0 +1,123 @@
+"""The instruments of one account."""
+
+from itertools import product
+
+import pytest
+
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import ACCOUNT_FAMILIES, PREFIX, Family
+from exporter.metrics.catalogue.label_values import CODES
+from exporter.metrics.instruments import Telemetry
+from exporter.sessions.counters import Increments
+
+
+def samples(telemetry: Telemetry) -> dict[tuple[str, ...], float]:
+    """By name without the prefix, and the labels' values but the account's."""
+    found = (sample for metric in telemetry.collect() for sample in metric.samples)
+    return {(each.name.removeprefix(PREFIX), *list(each.labels.values())[1:]): each.value for each in found}
+
+
+def test_the_families_are_those_of_the_catalogue_in_its_order() -> None:
+    found = list(Telemetry("a").collect())
+    names = [each.name.removesuffix("_total") for each in ACCOUNT_FAMILIES]
+    assert [each.name for each in found] == names
+    assert [each.type for each in found] == [each.kind for each in ACCOUNT_FAMILIES]
+
+
+@pytest.mark.parametrize("family", [each for each in ACCOUNT_FAMILIES if each.closed], ids=lambda each: each.name)
+def test_every_series_of_a_closed_set_starts_at_zero(family: Family) -> None:
+    found = samples(Telemetry("a"))
+    for values in product(*family.closed):
+        assert found[family.name.removeprefix(PREFIX), *values] == 0
+
+
+def test_what_is_not_known_at_the_start_has_no_sample() -> None:
+    names = {name for name, *_ in samples(Telemetry("a"))}
+    unknown = {each.name.removeprefix(PREFIX) for each in ACCOUNT_FAMILIES if each.absent != "never"}
+    assert unknown
+    assert not unknown & names
+
+
+def test_every_sample_has_the_account_as_its_first_label() -> None:
+    for metric in Telemetry("mine").collect():
+        for sample in metric.samples:
+            assert next(iter(sample.labels.items())) == ("account", "mine")
+
+
+def test_there_are_no_created_series() -> None:
+    assert not [name for name, *_ in samples(Telemetry("a")) if name.endswith("_created")]
+
+
+def test_a_request_is_counted_by_its_code_with_its_bytes_and_seconds() -> None:
+    telemetry = Telemetry("a")
+    telemetry.request("200", 0.25, 1000)
+    telemetry.request("none", 10.0, 0)
+    found = samples(telemetry)
+    counted = {code: found["exporter_api_requests_total", code] for code in CODES}
+    assert {code for code, count in counted.items() if count} == {"200", "none"}
+    assert found["exporter_api_response_bytes_total",] == 1000
+    assert found["exporter_api_request_duration_seconds_sum",] == 10.25
+    assert found["exporter_api_request_duration_seconds_bucket", "0.25"] == 1
+
+
+def test_a_status_code_without_a_label_value_of_its_own_counts_as_other() -> None:
+    telemetry = Telemetry("a")
+    telemetry.request("418", 0.1, 0)
+    found = samples(telemetry)
+    assert {code for code in CODES if found["exporter_api_requests_total", code]} == {"other"}
+
+
+def test_retries_and_throttling_are_counted() -> None:
+    telemetry = Telemetry("a")
+    telemetry.retry()
+    telemetry.throttled()
+    telemetry.throttled()
+    found = samples(telemetry)
+    assert (found["exporter_api_retries_total",], found["exporter_api_throttled_total",]) == (1, 2)
+
+
+def test_pages_are_set_and_dropped_values_are_added_up() -> None:
+    telemetry = Telemetry("a")
+    for pages in (7, 3):
+        telemetry.read(pages=pages, duplicates=2)
+        telemetry.dropped({("lastSeen", "range"): 4}, {"no_id": 1})
+    found = samples(telemetry)
+    assert found["exporter_walk_pages",] == 3
+    assert found["exporter_walk_duplicates_total",] == 4
+    assert found["exporter_invalid_values_total", "lastSeen", "range"] == 8
+    assert found["exporter_invalid_sessions_total", "no_id"] == 2
+
+
+def test_growth_is_added_up() -> None:
+    telemetry = Telemetry("a")
+    increments = Increments({"source_bytes": 10.5}, {"source_bytes": 1}, 2, {"failed": 3})
+    telemetry.grew(increments)
+    telemetry.grew(increments)
+    found = samples(telemetry)
+    assert found["source_bytes_total",] == 21
+    assert found["exporter_regressions_total", "source_bytes"] == 2
+    assert found["sessions_started_total",] == 4
+    assert found["recordings_finished_total", "failed"] == 6
+
+
+def test_a_gauge_that_is_unset_has_no_sample_until_it_is_set_again() -> None:
+    telemetry = Telemetry("a")
+    name = catalogue.BACKOFF_UNTIL.name.removeprefix(PREFIX)
+    telemetry.set(catalogue.BACKOFF_UNTIL, 5)
+    assert samples(telemetry)[name,] == 5
+    telemetry.remove_gauge(catalogue.BACKOFF_UNTIL)
+    assert (name,) not in samples(telemetry)
+    telemetry.set(catalogue.BACKOFF_UNTIL, 6)
+    assert samples(telemetry)[name,] == 6
+
+
+def test_a_label_outside_of_its_closed_set_is_not_accepted_silently_as_another() -> None:
+    telemetry = Telemetry("a")
+    with pytest.raises(ValueError):
+        telemetry.count(catalogue.POLL_FAILURES, 1)
+
+
+def test_two_accounts_do_not_share_anything() -> None:
+    first, second = Telemetry("a"), Telemetry("b")
+    first.retry()
+    assert samples(second)["exporter_api_retries_total",] == 0

@@ -1,0 +1,147 @@
+"""The pages as an application; `tests/process/test_scrape_faults.py` asks the real command for them."""
+
+import asyncio
+import gzip
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from exporter.metrics.exposition import Format
+from exporter.metrics.process import Process
+from exporter.pages.routes import PLAIN_PIECE, Health, create_app, create_probe_app
+from tests.support.polled import Office, session
+
+
+def ask(app: ASGIApp, path: str = "/metrics", method: str = "GET", **headers: str) -> httpx.Response:
+    async def once() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://exporter", headers={}) as client:
+            client.headers.clear()
+            return await client.request(method, path, headers=headers)
+
+    return asyncio.run(once())
+
+
+def site(office: Office, *, alive: bool = True, ready: bool = True, metrics_path: str = "/metrics") -> ASGIApp:
+    process = Process(revision="r", series=office.board.series, series_limit=1, shard=(0, 1), now=office.time.now)
+    health = Health(alive=lambda: alive, ready=lambda: ready)
+    return create_app(office.board, process, health, lambda: "<p>people</p>", metrics_path=metrics_path)
+
+
+@pytest.mark.parametrize("form", Format)
+def test_the_page_is_the_boards_with_the_processs_metrics_at_its_end(form: Format) -> None:
+    office = Office()
+    office.show([session(1)])
+    answer = ask(site(office), Accept=form.value)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, form.value)
+    assert answer.text.startswith(b"".join(office.board.page(form).plain()).decode())
+    assert "livepeer_studio_exporter_build_info{" in answer.text
+    assert "process_cpu_seconds_total " in answer.text
+    assert answer.text.endswith("# EOF\n") is (form is Format.OPENMETRICS)
+
+
+def test_a_compressed_answer_says_the_same_as_a_plain_one() -> None:
+    office = Office()
+    office.show([session(number) for number in range(3)])
+    plain, packed = (ask(site(office), **more) for more in ({}, {"Accept-Encoding": "gzip"}))
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    page = b"".join(office.board.page(Format.TEXT).plain()).decode()
+    assert plain.text.startswith(page)
+    assert packed.text.startswith(page)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_the_length_is_told_and_right(encoding: str) -> None:
+    office = Office()
+    office.show([session(number) for number in range(2 * PLAIN_PIECE // 500)])
+
+    async def raw() -> tuple[int, int]:
+        async with (
+            httpx.AsyncClient(transport=httpx.ASGITransport(site(office)), base_url="http://exporter") as client,
+            client.stream("GET", "/metrics", headers={"Accept-Encoding": encoding}) as response,
+        ):
+            body = b"".join([part async for part in response.aiter_raw()])
+            text = gzip.decompress(body) if encoding == "gzip" else body
+            assert text.count(b"livepeer_studio_session_active{") == 2 * PLAIN_PIECE // 500
+            return int(response.headers["Content-Length"]), len(body)
+
+    told, sent = asyncio.run(raw())
+    assert told == sent
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/livez", "/readyz"])
+def test_answers_are_not_stored_and_not_guessed_at(path: str) -> None:
+    answer = ask(site(Office()), path)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_page_for_people_runs_no_scripts_and_is_framed_by_nobody() -> None:
+    policy = ask(site(Office()), "/").headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "script" not in policy
+
+
+def test_S07_several_lines_of_a_header_count_as_one_list() -> None:
+    async def twice() -> httpx.Response:
+        transport = httpx.ASGITransport(site(Office()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
+            client.headers.clear()
+            lines = [
+                ("Accept", "image/png"),
+                ("Accept", Format.OPENMETRICS.value),
+                ("Accept-Encoding", "br"),
+                ("Accept-Encoding", "gzip"),
+            ]
+            return await client.get("/metrics", headers=lines)
+
+    headers = asyncio.run(twice()).headers
+    assert (headers["Content-Type"], headers["Content-Encoding"]) == (Format.OPENMETRICS.value, "gzip")
+
+
+def test_what_the_answer_depends_on_is_told_to_caches() -> None:
+    assert ask(site(Office())).headers["Vary"] == "Accept, Accept-Encoding"
+
+
+def test_the_metrics_can_have_another_path() -> None:
+    app = site(Office(), metrics_path="/probe/metrics")
+    assert (ask(app, "/probe/metrics").status_code, ask(app).status_code) == (200, 404)
+
+
+@pytest.mark.parametrize(("path", "word"), [("/livez", "alive"), ("/readyz", "ready")])
+def test_R13_a_probe_answers_200_while_all_is_well_and_503_otherwise(path: str, word: str) -> None:
+    good = ask(site(Office()), path)
+    assert (good.status_code, good.text) == (200, "ok\n")
+    bad = site(Office(), alive=word != "alive", ready=word != "ready")
+    assert ask(bad, path).status_code == 503
+
+
+def test_one_probe_does_not_depend_on_the_other() -> None:
+    assert ask(site(Office(), alive=False), "/readyz").status_code == 200
+    assert ask(site(Office(), ready=False), "/livez").status_code == 200
+
+
+def test_scrapes_are_answered_while_stopping_and_while_the_clock_stands() -> None:
+    assert ask(site(Office(), alive=False, ready=False)).status_code == 200
+
+
+def test_the_probes_alone_have_no_other_page() -> None:
+    app = create_probe_app(Health(alive=lambda: True, ready=lambda: True))
+    found = {path: ask(app, path).status_code for path in ("/livez", "/readyz", "/", "/metrics", "/livez/")}
+    assert found == {"/livez": 200, "/readyz": 200, "/": 404, "/metrics": 404, "/livez/": 404}
+
+
+def test_S01_head_of_every_page_has_the_same_headers() -> None:
+    for path in ("/", "/metrics", "/livez", "/readyz"):
+        get, head = (ask(site(Office()), path, method) for method in ("GET", "HEAD"))
+        assert head.status_code == 200
+        assert head.headers["Content-Type"] == get.headers["Content-Type"]
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/livez", "/readyz"])
+def test_S02_every_page_refuses_other_methods_with_allow(path: str) -> None:
+    answer = ask(site(Office()), path, "DELETE")
+    assert (answer.status_code, set(answer.headers["Allow"].split(", "))) == (405, {"GET", "HEAD"})

@@ -1,0 +1,130 @@
+"""A real Prometheus scrapes over TLS, with a password and a client certificate, while the certificate changes."""
+
+import asyncio
+import json
+import os
+import shutil
+from pathlib import Path
+
+import bcrypt
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from exporter.server.basic_auth import BasicAuth
+from exporter.server.connection import Limits
+from exporter.server.web_config_reload import WebConfigFile
+from tests.server.certificates import Authority
+from tests.server.wire import listening, page, run, until
+
+PASSWORD = "synthetic password of this test"
+
+pytestmark = pytest.mark.prometheus
+
+
+@pytest.fixture
+def prometheus() -> str:
+    found = shutil.which("prometheus")
+    if found is None and os.environ.get("CI"):
+        pytest.fail("Prometheus is not installed")
+    if found is None:
+        pytest.skip("Prometheus is not installed")
+    return found
+
+
+class Scrapes:
+    """A page of one metric that counts who reads it."""
+
+    def __init__(self) -> None:
+        self.agents: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.agents.append(dict(scope["headers"])[b"user-agent"].decode())
+        await page(b"# TYPE synthetic gauge\nsynthetic 1\n")(scope, receive, send)
+
+
+def write_web_config(directory: Path, authority: Authority) -> Path:
+    authority.server()
+    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    path = directory / "web.yml"
+    path.write_text(
+        "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
+        "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
+        f"basic_auth_users:\n  prometheus: {hashed}\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def write_scrape_config(directory: Path, authority: Authority, port: int) -> Path:
+    """Three jobs: one with everything, one with a wrong password, one without a certificate."""
+    cert, key = authority.client()
+    tls = {"ca_file": str(authority.file), "server_name": "localhost"}
+    with_cert = {**tls, "cert_file": str(cert), "key_file": str(key)}
+    right = {"username": "prometheus", "password": PASSWORD}
+
+    def job(name: str, tls: dict[str, str], basic: dict[str, str]) -> dict[str, object]:
+        return {
+            "job_name": name,
+            "scheme": "https",
+            "metrics_path": f"/{name}",
+            "tls_config": tls,
+            "basic_auth": basic,
+            "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
+        }
+
+    jobs = [
+        job("good", with_cert, right),
+        job("wrong-password", with_cert, {**right, "password": "guess"}),
+        job("no-certificate", tls, right),
+    ]
+    path = directory / "prometheus.yml"  # JSON is YAML too
+    path.write_text(
+        json.dumps({"global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"}, "scrape_configs": jobs}),
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_S10_a_real_prometheus_scrapes_with_tls_password_and_client_certificate(
+    prometheus: str, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        authority = Authority(tmp_path)
+        file = WebConfigFile(write_web_config(tmp_path, authority))
+        scrapes = Scrapes()
+        answered: list[tuple[str, int]] = []
+
+        async def recorded(scope: Scope, receive: Receive, send: Send) -> None:
+            async def noting(message: object) -> None:
+                assert isinstance(message, dict)
+                if message["type"] == "http.response.start":
+                    answered.append((scope["path"], message["status"]))
+                await send(message)
+
+            await BasicAuth(scrapes, file.config)(scope, receive, noting)
+
+        # Shorter than the scrape interval: each scrape makes a connection of its own, with a handshake.
+        limits = Limits(idle_timeout=0.1)
+        async with listening(recorded, limits=limits, tls=file.context) as listener:
+            process = await asyncio.create_subprocess_exec(
+                prometheus,
+                f"--config.file={write_scrape_config(tmp_path, authority, listener.port)}",
+                f"--storage.tsdb.path={tmp_path / 'data'}",
+                "--web.listen-address=127.0.0.1:0",
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            try:
+                await until(lambda: answered.count(("/good", 200)) >= 3 and ("/wrong-password", 401) in answered)
+                before = file.context()
+                authority.server()
+                await until(lambda: file.context() is not before)
+                seen = answered.count(("/good", 200))
+                await until(lambda: answered.count(("/good", 200)) >= seen + 10)
+            finally:
+                process.terminate()
+                await process.wait()
+        assert set(answered) == {("/good", 200), ("/wrong-password", 401)}
+        assert all(agent.startswith("Prometheus/") for agent in scrapes.agents)
+
+    run(scenario)
