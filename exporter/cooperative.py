@@ -1,7 +1,7 @@
-"""Long work in short steps, so that a scrape never waits for a poll.
+"""Long computations in short steps, so that a poll does not block scrapes.
 
-A thread would not do: rendering holds the interpreter's lock. So work over many sessions is a generator that yields
-every few hundred of them, and whoever drives it decides what happens in between.
+Rendering holds the interpreter lock, so a thread would not help. A computation over many sessions is written as a
+generator instead: it yields after every batch, and the event loop serves requests in between.
 """
 
 import asyncio
@@ -11,42 +11,32 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-Steps = Generator[None, None, T]
-"""Work that yields between its steps and returns its result."""
+Cooperative = Generator[None, None, T]
+"""A computation that yields between its steps and returns its result."""
 
-SIZE: Final = 1000
-"""Sessions to a step: a page of the API, or a few milliseconds of work at most."""
-
-
-def slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Cut a sequence into pieces of a step's size."""
-    for start in range(0, len(items), SIZE):
-        yield items[start : start + SIZE]
+BATCH_SIZE: Final = 1000
+"""Sessions per step: one page of the API, at most a few milliseconds of work."""
 
 
-def release(items: list[Item]) -> Steps[None]:
-    """Empty a list: to free many things takes its time, too."""
+def batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Split a sequence into batches of at most `BATCH_SIZE`."""
+    for start in range(0, len(items), BATCH_SIZE):
+        yield items[start : start + BATCH_SIZE]
+
+
+def release(items: list[Item]) -> Cooperative[None]:
+    """Empty a list in batches, since deallocating many objects at once would block the event loop."""
     while items:
-        del items[-SIZE:]
+        del items[-BATCH_SIZE:]
         yield
 
 
-def at_once(steps: Steps[T]) -> T:
-    """Do all steps without a pause."""
+async def run_yielding(computation: Cooperative[T]) -> T:
+    """Run a computation to its end and return its result; other tasks run between its steps."""
     while True:
         try:
-            next(steps)
-        except StopIteration as done:
-            result: T = done.value
-            return result
-
-
-async def run_yielding(steps: Steps[T]) -> T:
-    """Do all steps, and let the event loop serve others in between."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            result: T = done.value
+            next(computation)
+        except StopIteration as finished:
+            result: T = finished.value
             return result
         await asyncio.sleep(0)

@@ -42,7 +42,7 @@ class Redactor:
     def __repr__(self) -> str:
         return f"Redactor(<{len(self._secrets)} texts>)"
 
-    def learn(self, secret: str) -> None:
+    def add(self, secret: str) -> None:
         """Replace `secret` from now on; an empty one is no secret."""
         if secret:
             # As it is, and as it stands in a URL, in JSON and in Python's repr.

@@ -240,7 +240,7 @@ def test_an_error_as_a_field_is_its_class_alone() -> None:
 @pytest.mark.parametrize("form", ["plain", "json"])
 def test_a_known_secret_is_redacted_wherever_it_stands(form: Form) -> None:
     log = Log(form)
-    log.redact.learn(SECRET)
+    log.redact.add(SECRET)
     event(
         log.logger,
         logging.INFO,
@@ -258,7 +258,7 @@ def test_a_known_secret_is_redacted_wherever_it_stands(form: Form) -> None:
 def test_a_secret_that_begins_with_another_one_goes_as_a_whole() -> None:
     redact = Redactor()
     for secret in ("", "key", "key-two", "key"):
-        redact.learn(secret)
+        redact.add(secret)
     assert redact("key-two key") == "[redacted] [redacted]"
     assert repr(redact) == "Redactor(<2 texts>)"
 

@@ -51,7 +51,7 @@ def run(invocation: Invocation, environ: Mapping[str, str], terminal: Terminal) 
     redactor = Redactor()
     # The revision is baked into an image by its build; it is no setting.
     revision = environ.get("SOURCE_REVISION", "unknown")
-    environment = Environment(time.time, time.monotonic, random.random, redactor.learn, revision)
+    environment = Environment(time.time, time.monotonic, random.random, redactor.add, revision)
     if invocation.command == "metrics":
         return metrics(terminal, as_json=invocation.as_json)
     if invocation.command == "assets":

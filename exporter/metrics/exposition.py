@@ -19,7 +19,7 @@ from isal import isal_zlib
 from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
-from exporter.cooperative import SIZE, Steps
+from exporter.cooperative import BATCH_SIZE, Cooperative
 from exporter.metrics.catalogue import Family, SubjectFamily, TotalFamily
 from exporter.metrics.catalogue.family import Subject
 from exporter.sessions.session import MAX_ID, Session
@@ -153,7 +153,7 @@ def render(
     active: Sequence[bool],
     families: Sequence[SubjectFamily[Subject]],
     labels: Callable[[Subject], str],
-) -> Steps[Rendered]:
+) -> Cooperative[Rendered]:
     """Render sessions, or streams, of an account: one chunk to a family, in the families' order.
 
     Args:
@@ -167,8 +167,8 @@ def render(
     deflater = Deflater()
     series = 0
     # Some subjects in all families, and then the next ones: what was just looked at is in the processor's cache.
-    for start in range(0, len(subjects), SIZE):
-        part, live = subjects[start : start + SIZE], active[start : start + SIZE]
+    for start in range(0, len(subjects), BATCH_SIZE):
+        part, live = subjects[start : start + BATCH_SIZE], active[start : start + BATCH_SIZE]
         blocks = [labels(subject) for subject in part]
         yield
         for lines_of, chunks in zip(lines, pieces, strict=True):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from exporter.cooperative import Steps, slices
+from exporter.cooperative import Cooperative, batches
 from exporter.metrics.catalogue import SubjectFamily
 from exporter.metrics.catalogue.family import Subject
 
@@ -79,7 +79,7 @@ def select(
     families: Sequence[SubjectFamily[Subject]],
     seen: Callable[[Subject], float],
     claim: Callable[[int], int],
-) -> Steps[Selection[Subject]]:
+) -> Cooperative[Selection[Subject]]:
     """Choose subjects until their series fill what may be shown: active ones first, then the most recently seen.
 
     Args:
@@ -95,7 +95,7 @@ def select(
         if claim(at_most) >= at_most:
             return everything
     sizes: list[int] = []
-    for part in slices(tuple(zip(subjects, active, strict=True))):
+    for part in batches(tuple(zip(subjects, active, strict=True))):
         sizes += [sum(len(tuple(family.samples(*each))) for family in families) for each in part]
         yield
     wanted = sum(sizes)

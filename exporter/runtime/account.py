@@ -48,14 +48,14 @@ class AccountRuntime:
         return due_in * (stretch if known.poller.status.failure is None else max(1.0, stretch))
 
 
-def key_of(account: Account, learn: Callable[[str], None]) -> Key:
+def key_of(account: Account, redact: Callable[[str], None]) -> Key:
     """The key that an account asks with."""
-    return Key(account.api_key.get_secret_value() if account.api_key else None, account.api_key_file, learn)
+    return Key(account.api_key.get_secret_value() if account.api_key else None, account.api_key_file, redact)
 
 
-def identity_of(account: Account, learn: Callable[[str], None]) -> bytes:
+def identity_of(account: Account, redact: Callable[[str], None]) -> bytes:
     """A digest of what an account shows to whom at this moment: its key and its base URL."""
     key = ""
     with suppress(MissingKeyError):
-        key = key_of(account, learn)()
+        key = key_of(account, redact)()
     return hashlib.sha256(f"{account.base_url} {key}".encode()).digest()

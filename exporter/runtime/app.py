@@ -39,7 +39,7 @@ class Environment:
         now: Unix seconds of the wall clock.
         monotonic: seconds.
         jitter: a random number between 0 and 1.
-        learn: told every secret that comes into use, so that the logs can leave it out.
+        redact: called with every secret in use; the logs replace it from then on.
         revision: what the program was built from.
         sleep: waits so many seconds before a request is repeated.
     """
@@ -47,7 +47,7 @@ class Environment:
     now: Callable[[], float]
     monotonic: Callable[[], float]
     jitter: Callable[[], float]
-    learn: Callable[[str], None]
+    redact: Callable[[str], None]
     revision: str = "unknown"
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -150,7 +150,7 @@ class App:
         return (
             known is None
             or known.account != account
-            or known.may_be_let_in(identity_of(account, self._environment.learn))
+            or known.may_be_let_in(identity_of(account, self._environment.redact))
         )
 
     def _admit_spread(self, members: Sequence[AccountRuntime]) -> None:
@@ -184,7 +184,7 @@ class App:
                 resources = await all_or_none.enter_async_context(AsyncExitStack())
                 studio = await open_studio(account, settings, self._environment, telemetry, resources, trust)
                 poller = create_poller(account, settings, self._environment, studio, telemetry, self.board)
-                identity = identity_of(account, self._environment.learn)
+                identity = identity_of(account, self._environment.redact)
                 opened.append(AccountRuntime(account, identity, poller, telemetry, resources))
             all_or_none.pop_all()
         return opened
@@ -315,7 +315,7 @@ async def open_studio(
     return Studio(
         client,
         account.base_url,
-        key=key_of(account, environment.learn),
+        key=key_of(account, environment.redact),
         clock=ServerClock(environment.now, environment.monotonic),
         meter=telemetry,
         monotonic=environment.monotonic,

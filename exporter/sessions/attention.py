@@ -9,7 +9,7 @@ from heapq import nsmallest
 from itertools import chain
 from typing import Final
 
-from exporter.cooperative import Steps, slices
+from exporter.cooperative import Cooperative, batches
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import ACTIVE, ENDED, PENDING, Snapshot, recording_status
 
@@ -122,11 +122,11 @@ def _order(problem: Problem) -> float:
     return -age if problem.kind < Kind.RECORDING else age
 
 
-def find(snapshot: Snapshot) -> Steps[Problems]:
+def find(snapshot: Snapshot) -> Cooperative[Problems]:
     """The sessions of a snapshot that are listed; of the others none is kept beyond a step."""
     now = snapshot.server_time
     problems = Problems()
-    for part, states in zip(slices(snapshot.sessions), slices(snapshot.states), strict=True):
+    for part, states in zip(batches(snapshot.sessions), batches(snapshot.states), strict=True):
         found: defaultdict[Kind, list[Problem]] = defaultdict(list)
         for session, state in zip(part, states, strict=True):
             active = state == ACTIVE
@@ -140,12 +140,12 @@ def find(snapshot: Snapshot) -> Steps[Problems]:
     return (yield from _back(problems, snapshot))
 
 
-def _back(problems: Problems, snapshot: Snapshot) -> Steps[Problems]:
+def _back(problems: Problems, snapshot: Snapshot) -> Cooperative[Problems]:
     """Mark the ends of streams that are live again."""
     ended = problems.listed.get(Kind.ENDED, ())
     streams = {each.session.parent_id for each in ended if each.session.parent_id}
     live: set[str | None] = set()
-    for part, states in zip(slices(snapshot.sessions), slices(snapshot.states), strict=True) if streams else ():
+    for part, states in zip(batches(snapshot.sessions), batches(snapshot.states), strict=True) if streams else ():
         pairs = zip(part, states, strict=True)
         live |= {each.parent_id for each, state in pairs if each.parent_id in streams and state == ACTIVE}
         yield

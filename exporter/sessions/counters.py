@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from exporter.cooperative import Steps, slices
+from exporter.cooperative import Cooperative, batches
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import COUNTED, FINISHED, Windows, recording_status
 
@@ -65,7 +65,7 @@ class Increments:
 
 def compare(
     counter_state: CounterState, sessions: Sequence[Session], *, windows: Windows, now: float
-) -> Steps[tuple[CounterState, Increments]]:
+) -> Cooperative[tuple[CounterState, Increments]]:
     """Compare a poll with the one before.
 
     A session that is new counts in full if it was created within the window; else it left the window and came back,
@@ -84,7 +84,7 @@ def compare(
     regressions: dict[str, int] = dict.fromkeys(COUNTED, 0)
     finished: dict[str, int] = dict.fromkeys(FINISHED, 0)
     started = unknown = 0
-    for part in slices(sessions):
+    for part in batches(sessions):
         olds: list[Entry] = []
         news: list[Entry] = []
         for session in part:
@@ -109,7 +109,7 @@ def compare(
     missing: dict[str, Entry] = {}
     earlier = before or {}
     all_there = len(entries) - unknown == len(earlier)
-    for names in slices(() if all_there else tuple(earlier)):
+    for names in batches(() if all_there else tuple(earlier)):
         gone = [name for name in names if name not in entries]
         missing |= {name: earlier[name] for name in gone if _would_be_new(earlier[name], windows, now)}
         yield

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
-from exporter.cooperative import Steps, slices
+from exporter.cooperative import Cooperative, batches
 from exporter.sessions.session import Session
 
 PENDING: Final = "pending"
@@ -112,17 +112,17 @@ class Snapshot:
 
 def take(
     account: str, sessions: Sequence[Session], *, windows: Windows, began: float, server_time: float
-) -> Steps[Snapshot]:
+) -> Cooperative[Snapshot]:
     """Make a snapshot of what a walk has read; sessions that the windows do not show are left out."""
     shown: list[Session] = []
-    for part in slices(sessions):
+    for part in batches(sessions):
         shown += [each for each in part if windows.shows(each, server_time)]
         yield
     shown.sort(key=attrgetter("id"))
     yield
     states: list[str] = []
     sums = _Sums()
-    for part in slices(shown):
+    for part in batches(shown):
         found = [windows.state(each, server_time) for each in part]
         sums.add(part, found)
         states += found

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from exporter.cooperative import Steps, slices
+from exporter.cooperative import Cooperative, batches
 from exporter.sessions.session import MAX_ID, Profile, Session
 from exporter.sessions.snapshot import ACTIVE, COUNTED, STATES, Snapshot, recording_status
 from exporter.text import clean
@@ -61,15 +61,15 @@ def stream_id(session: Session) -> str | None:
     return clean(session.parent_id, MAX_ID) if session.parent_id else None
 
 
-def group(snapshot: Snapshot) -> Steps[list[Stream]]:
+def group(snapshot: Snapshot) -> Cooperative[list[Stream]]:
     """The streams of a snapshot, ordered by id."""
     members: defaultdict[str | None, list[tuple[Session, str]]] = defaultdict(list)
-    for part in slices(tuple(zip(snapshot.sessions, snapshot.states, strict=True))):
+    for part in batches(tuple(zip(snapshot.sessions, snapshot.states, strict=True))):
         for session, state in part:
             members[stream_id(session)].append((session, state))
         yield
     streams = []
-    for names in slices(sorted(members, key=lambda name: name or "")):
+    for names in batches(sorted(members, key=lambda name: name or "")):
         streams += [_stream(name, members[name]) for name in names]
         yield
     return streams

@@ -103,7 +103,7 @@ class Ours:
     def __init__(self, client: httpx.AsyncClient, base_url: str = BASE_URL) -> None:
         settings = Settings(base_url=base_url, max_series=100_000_000)
         account = settings.accounts[0]
-        environment = Environment(time.time, time.monotonic, random.random, learn=lambda _: None)
+        environment = Environment(time.time, time.monotonic, random.random, redact=lambda _: None)
         telemetry = Telemetry(account.name)
         board = create_board(settings, environment)
         self._studio = Studio(

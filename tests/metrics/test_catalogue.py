@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from exporter.cooperative import at_once
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import (
     ACCOUNT_FAMILIES,
@@ -24,6 +23,7 @@ from exporter.metrics.catalogue import (
 from exporter.sessions.session import FIELDS, Profile
 from exporter.sessions.snapshot import COUNTED, Windows, take
 from exporter.sessions.streams import group
+from tests.support.cooperative import run_to_end
 from tests.support.metrics_page import PAGE, parts, table
 from tests.support.polled import session
 from tests.support.rows import START
@@ -160,8 +160,8 @@ def test_no_subject_has_more_samples_than_its_family_says() -> None:
         profiles=profiles,
     )
     windows = Windows(session=3600, active=90)
-    snapshot = at_once(take("default", [full], windows=windows, began=START, server_time=START))
-    (stream,) = at_once(group(snapshot))
+    snapshot = run_to_end(take("default", [full], windows=windows, began=START, server_time=START))
+    (stream,) = run_to_end(group(snapshot))
 
     def most(family: SubjectFamily[object], subject: object) -> None:
         count = len(tuple(family.samples(subject, True)))

@@ -15,12 +15,13 @@ from prometheus_client.openmetrics.exposition import generate_latest as as_openm
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.cooperative import SIZE, at_once
+from exporter.cooperative import BATCH_SIZE
 from exporter.metrics.catalogue import Options
 from exporter.metrics.exposition import NOTHING, Chunk, Format, Rendered, deflate, inflate, joined, render
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.process import Process
 from tests.support.collector import SessionCollector
+from tests.support.cooperative import run_to_end
 from tests.support.polled import Office, session, some_sessions
 
 accounts = st.dictionaries(
@@ -82,7 +83,7 @@ def page_of_two() -> tuple[bytes, bytes]:
     """A packed page with several accounts, and its text."""
     office = Office()
     office.show([session(number) for number in range(3)], "a")
-    office.show([session(number) for number in range(SIZE + 1)], "b")
+    office.show([session(number) for number in range(BATCH_SIZE + 1)], "b")
     page = office.board.page(Format.TEXT)
     return b"".join(page.packed(b"tail 1\n")), b"".join((*page.plain(), b"tail 1\n"))
 
@@ -129,7 +130,7 @@ def test_a_chunk_gives_its_text_back(text: bytes) -> None:
 
 def test_rendering_stops_after_every_step_so_that_a_scrape_comes_between() -> None:
     office = Office()
-    count = 5 * SIZE
+    count = 5 * BATCH_SIZE
     sessions = [session(number) for number in range(count)]
     families = office.board.session_families
     steps = render(sessions, [True] * count, families, lambda each: f'session_id="{each.id}"')
@@ -141,7 +142,7 @@ def test_the_number_of_series_is_that_of_the_lines() -> None:
     office = Office()
     sessions = [session(1), session(2, ingest_rate=None, record=True), session(3, last_seen=0.0)]
     steps = render(sessions, [True] * 3, office.board.session_families, lambda each: f'session_id="{each.id}"')
-    rendered: Rendered = at_once(steps)
+    rendered: Rendered = run_to_end(steps)
     assert rendered.series == sum(inflate(chunk).count(b"\n") for chunk in rendered.chunks if chunk.size)
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.cooperative import at_once
 from exporter.metrics.catalogue import EVERY_OPTION, Options, SessionFamily, session_families
 from exporter.metrics.series_limit import Budget, Selection, select
 from exporter.sessions.session import Profile, Session
+from tests.support.cooperative import run_to_end
 from tests.support.rows import START, ident
 
 ONE = SessionFamily(name="one", help="", value=lambda _, active: float(active))
@@ -27,7 +27,7 @@ def last_seen(session: Session) -> float:
 def chosen(
     limit: int, sessions: list[Session], active: list[bool], families: tuple[SessionFamily, ...] = (ONE,)
 ) -> Selection[Session]:
-    return at_once(select(sessions, active, families, last_seen, lambda wanted: min(wanted, limit)))
+    return run_to_end(select(sessions, active, families, last_seen, lambda wanted: min(wanted, limit)))
 
 
 def test_everything_is_shown_when_it_fits() -> None:
@@ -61,7 +61,7 @@ def test_a_limit_that_nobody_reaches_asks_for_no_counting() -> None:
         asked.append(wanted)
         return wanted
 
-    at_once(select([session(1)], [True], (ONE,), last_seen, claim))
+    run_to_end(select([session(1)], [True], (ONE,), last_seen, claim))
     assert asked == [1]
 
 

@@ -301,7 +301,7 @@ async def test_the_program_shows_what_livepeer_says_as_it_is_set(tmp_path: Path,
     key.write_text(KEY)
     async with serving(Upstream([live(1, isHealthy=False, issues=["secret words"])])) as url:
         accounts = [{"name": "default", "api_key_file": str(key), "base_url": url}]
-        environment = Environment(time.time, time.monotonic, jitter=lambda: 0.5, learn=lambda _: None)
+        environment = Environment(time.time, time.monotonic, jitter=lambda: 0.5, redact=lambda _: None)
         app = App(Settings(accounts=accounts, issue_texts=wanted), environment)
         await app.start()
         while "default" not in (account_pages := app.board.account_pages()) or not account_pages["default"].data:  # noqa: ASYNC110

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from exporter.cooperative import at_once
 from exporter.sessions.attention import LATELY, LISTED, MOST, PATIENCE, Kind, Problem, Problems, find
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import Windows, take
+from tests.support.cooperative import run_to_end
 from tests.support.rows import START, ident
 
 WINDOWS = Windows(session=3600.0, active=90.0)
@@ -21,7 +21,7 @@ def session(number: int, *, age: float = 10.0, **fields: Any) -> Session:
 
 
 def problems(*sessions: Session, account: str = "default") -> Problems:
-    return at_once(find(at_once(take(account, sessions, windows=WINDOWS, began=START, server_time=START))))
+    return run_to_end(find(run_to_end(take(account, sessions, windows=WINDOWS, began=START, server_time=START))))
 
 
 def ids(listed: Sequence[Problem]) -> list[int]:

@@ -5,10 +5,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.cooperative import at_once
 from exporter.sessions.counters import MISSING, CounterState, Increments, compare
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import Windows
+from tests.support.cooperative import run_to_end
 from tests.support.rows import START
 
 WINDOWS = Windows(session=3600, active=90)
@@ -23,7 +23,7 @@ def polls(*found: list[Session], every: float = 30.0) -> list[Increments]:
     """What each poll counts; the first one is the baseline."""
     counter_state, growths = CounterState(), []
     for number, sessions in enumerate(found):
-        counter_state, increments = at_once(
+        counter_state, increments = run_to_end(
             compare(counter_state, sessions, windows=WINDOWS, now=START + number * every)
         )
         growths.append(increments)
@@ -70,7 +70,7 @@ def test_of_a_crowd_that_comes_and_goes_no_more_is_remembered_than_was_ever_ther
     counter_state = CounterState()
     for turn in range(5):
         crowd = [session(100, id=f"{turn}-{number}") for number in range(MISSING + 1)]
-        counter_state, _ = at_once(compare(counter_state, crowd, windows=WINDOWS, now=START + turn))
+        counter_state, _ = run_to_end(compare(counter_state, crowd, windows=WINDOWS, now=START + turn))
     remembered = {name.partition("-")[0] for name in counter_state.entries or ()}
     assert len(counter_state.entries or ()) == 2 * (MISSING + 1)
     assert remembered == {"4", "3"}  # those that left last

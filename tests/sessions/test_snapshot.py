@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.cooperative import SIZE, at_once, run_yielding
+from exporter.cooperative import BATCH_SIZE, run_yielding
 from exporter.sessions.counters import CounterState, Increments, compare
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import (
@@ -23,6 +23,7 @@ from exporter.sessions.snapshot import (
     recording_status,
     take,
 )
+from tests.support.cooperative import run_to_end
 from tests.support.rows import START, ident
 
 WINDOWS = Windows(session=3600.0, active=90.0)
@@ -39,7 +40,7 @@ def session(number: int = 1, *, age: float | None = 10.0, born: float | None = 6
 
 
 def snapshot(*sessions: Session) -> Snapshot:
-    return at_once(take("default", sessions, windows=WINDOWS, began=START, server_time=START))
+    return run_to_end(take("default", sessions, windows=WINDOWS, began=START, server_time=START))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_totals_are_the_sums_over_what_is_shown(sessions: list[Session]) -> None
 
 
 def test_a_large_snapshot_is_taken_in_steps_so_that_others_are_served() -> None:
-    sessions = [session(number) for number in range(5 * SIZE)]
+    sessions = [session(number) for number in range(5 * BATCH_SIZE)]
     served = 0
 
     async def others() -> None:
@@ -163,7 +164,7 @@ def test_a_large_snapshot_is_taken_in_steps_so_that_others_are_served() -> None:
         task.cancel()
         return taken
 
-    assert len(asyncio.run(scenario()).sessions) == 5 * SIZE
+    assert len(asyncio.run(scenario()).sessions) == 5 * BATCH_SIZE
     assert served >= 10
 
 
@@ -180,7 +181,9 @@ class Account:
 
     def poll(self, *sessions: Session) -> Increments:
         self.now += 10
-        self.counter_state, increments = at_once(compare(self.counter_state, sessions, windows=WINDOWS, now=self.now))
+        self.counter_state, increments = run_to_end(
+            compare(self.counter_state, sessions, windows=WINDOWS, now=self.now)
+        )
         for name, amount in increments.amounts.items():
             self.amounts[name] += round(amount)
         self.regressions.update(increments.regressions)
