@@ -4,8 +4,8 @@ from typing import Final
 
 from grafana_foundation_sdk.models import dashboard as models
 
+from grafana.builder import dashboard, queries, variables
 from grafana.builder import exporter_graphs as graphs
-from grafana.builder import page, queries, variables
 from grafana.builder.panels import BLUE, GREEN, GREY, ORANGE, RED, TEXT, figure
 from grafana.builder.promql import PROCESS, series
 from grafana.builder.tables import Column, grid
@@ -16,40 +16,40 @@ _QUIET: Final = "None"
 _LABELS: Final = "job, instance, account"
 
 
-def exporter(limits: Thresholds) -> page.Page:
+def exporter(limits: Thresholds) -> dashboard.Page:
     """The dashboard; it has the choice of streams, hidden, so that the choice survives the way through it."""
     stream = variables.stream()
     stream.hide = models.VariableHide.HIDE_VARIABLE
-    return page.Page(
-        uid=page.EXPORTER,
+    return dashboard.Page(
+        uid=dashboard.EXPORTER,
         about="Whether the figures can be trusted: polls, the API's answers, what was left out, the process itself.",
         variables=[*variables.common(), stream],
         shelves=[
-            page.Shelf(4, [(panel, 4) for panel in _figures(limits)]),
-            page.Shelf(6, [(_accounts(limits), 24)]),
-            page.Shelf(
+            dashboard.Shelf(4, [(panel, 4) for panel in _figures(limits)]),
+            dashboard.Shelf(6, [(_accounts(limits), 24)]),
+            dashboard.Shelf(
                 8,
                 [(graphs.age(limits), 8), (graphs.duration(), 8), (graphs.polls(), 8)],
                 "Polls",
             ),
-            page.Shelf(
+            dashboard.Shelf(
                 8,
                 [(graphs.requests(), 8), (graphs.latency(), 8), (graphs.received(), 8)],
                 "API",
             ),
-            page.Shelf(
+            dashboard.Shelf(
                 8,
                 [(graphs.walk(), 8), (graphs.invalid(), 8), (graphs.regressions(), 8)],
                 "What the API sent",
             ),
-            page.Shelf(
+            dashboard.Shelf(
                 8,
                 [(graphs.series_used(), 8), (graphs.kept(), 8), (graphs.clocks(), 8)],
                 "What is on the page",
             ),
-            page.Shelf(8, [(graphs.growth(), 12), (graphs.amounts(), 12)], "Counted since the start"),
-            page.Shelf(8, [(graphs.cpu(), 8), (graphs.memory(), 8), (graphs.files(), 8)], "Process"),
-            page.Shelf(5, [(_builds(), 24)]),
+            dashboard.Shelf(8, [(graphs.growth(), 12), (graphs.amounts(), 12)], "Counted since the start"),
+            dashboard.Shelf(8, [(graphs.cpu(), 8), (graphs.memory(), 8), (graphs.files(), 8)], "Process"),
+            dashboard.Shelf(5, [(_builds(), 24)]),
         ],
     )
 
@@ -58,7 +58,7 @@ def _s(name: str, *matchers: str) -> str:
     return series(_P, name, *matchers)
 
 
-def _figures(limits: Thresholds) -> list[page.Builder]:
+def _figures(limits: Thresholds) -> list[dashboard.Builder]:
     return [
         figure(
             "Accounts whose last poll failed",
@@ -108,7 +108,7 @@ def _figures(limits: Thresholds) -> list[page.Builder]:
     ]
 
 
-def _accounts(limits: Thresholds) -> page.Builder:
+def _accounts(limits: Thresholds) -> dashboard.Builder:
     def each(expr: str) -> str:
         return f"max by ({_LABELS}) ({expr})"
 
@@ -163,7 +163,7 @@ def _accounts(limits: Thresholds) -> page.Builder:
     )
 
 
-def _builds() -> page.Builder:
+def _builds() -> dashboard.Builder:
     def each(expr: str, *labels: str) -> str:
         return f"max by ({', '.join(('job', 'instance', *labels))}) ({expr})"
 

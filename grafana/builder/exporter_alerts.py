@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from grafana.builder import page, queries
+from grafana.builder import dashboard, queries
 from grafana.builder.alert import Alert
 from grafana.builder.promql import EVERYWHERE, series
 from grafana.builder.thresholds import Thresholds
@@ -28,7 +28,7 @@ def about_exporters(limits: Thresholds) -> list[Alert]:
             summary="Livepeer exporter {{ $labels.instance }} is down",
             description="Prometheus cannot scrape the exporter {{ $labels.instance }} of job {{ $labels.job }}. "
             "Unless a replica goes on, nothing is known of its streams.",
-            dashboard=page.EXPORTER,
+            dashboard=dashboard.EXPORTER,
             variables=("job", "instance"),
         ),
         Alert(
@@ -38,7 +38,7 @@ def about_exporters(limits: Thresholds) -> list[Alert]:
             severity="critical",
             summary="No Livepeer exporter is scraped",
             description="Prometheus has no Livepeer exporter that answers: none is deployed, or none is discovered.",
-            dashboard=page.EXPORTER,
+            dashboard=dashboard.EXPORTER,
             variables=(),
         ),
     ]
@@ -62,7 +62,7 @@ def about_data(limits: Thresholds) -> list[Alert]:
             summary="No fresh data of the Livepeer account {{ $labels.account }}",
             description="The last good poll is too long ago, or there was none yet, although the exporter runs. After "
             "its staleness limit the figures of the streams disappear, and alerts about streams fall silent.",
-            dashboard=page.EXPORTER,
+            dashboard=dashboard.EXPORTER,
         ),
         Alert(
             name="LivepeerApiErrors",
@@ -72,7 +72,7 @@ def about_data(limits: Thresholds) -> list[Alert]:
             summary="Polls of the Livepeer account {{ $labels.account }} fail ({{ $labels.class }})",
             description="{{ $value | humanizePercentage }} of the polls of {{ $labels.instance }} fail with class "
             "{{ $labels.class }}.",
-            dashboard=page.EXPORTER,
+            dashboard=dashboard.EXPORTER,
             variables=("job", "instance", "account"),
         ),
         Alert(
@@ -83,7 +83,7 @@ def about_data(limits: Thresholds) -> list[Alert]:
             summary="The Livepeer API throttles the account {{ $labels.account }}",
             description="The API answered 429 about {{ $value | humanize }} times of late; the exporter slows down, "
             "and the data gets older.",
-            dashboard=page.EXPORTER,
+            dashboard=dashboard.EXPORTER,
             variables=("job", "instance", "account"),
         ),
         Alert(
@@ -94,7 +94,7 @@ def about_data(limits: Thresholds) -> list[Alert]:
             summary="{{ $value }} sessions of the Livepeer account {{ $labels.account }} are not on the page",
             description="The budget of series is used up, so {{ $value }} sessions have no series of their own, and "
             "no alert can tell of them. Totals still count them.",
-            dashboard=page.EXPORTER,
+            dashboard=dashboard.EXPORTER,
             variables=("job", "instance", "account"),
         ),
     ]

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from grafana.builder import page
-from grafana.builder.meanings import PAINTED
+from grafana.builder import dashboard
 from grafana.builder.panels import RED, SLOW_STEP, graph, query
 from grafana.builder.promql import PROCESS, series
 from grafana.builder.thresholds import Thresholds
+from grafana.builder.value_mappings import PAINTED
 
 _LABELS: Final = "job, instance, account"
 _P: Final = PROCESS
@@ -21,7 +21,7 @@ def _rate(name: str) -> str:
     return f"rate({series(_P, name, window='$__rate_interval')})"
 
 
-def age(limits: Thresholds) -> page.Builder:
+def age(limits: Thresholds) -> dashboard.Builder:
     """Whether the data is fresh."""
     return graph(
         "Age of the data",
@@ -43,7 +43,7 @@ def _mean(histogram: str) -> str:
     return f"sum by (account) ({whole}) / sum by (account) ({number})"
 
 
-def duration() -> page.Builder:
+def duration() -> dashboard.Builder:
     """Whether polls end in time."""
     return graph(
         "Duration of polls",
@@ -55,7 +55,7 @@ def duration() -> page.Builder:
     )
 
 
-def polls() -> page.Builder:
+def polls() -> dashboard.Builder:
     """Whether polls succeed."""
     return graph(
         "Polls, and those that failed",
@@ -70,7 +70,7 @@ def polls() -> page.Builder:
     )
 
 
-def requests() -> page.Builder:
+def requests() -> dashboard.Builder:
     """What the API answers."""
     return graph(
         "Requests to the API by answer",
@@ -83,7 +83,7 @@ def requests() -> page.Builder:
     )
 
 
-def latency() -> page.Builder:
+def latency() -> dashboard.Builder:
     """How fast the API answers."""
     return graph(
         "Latency of the API",
@@ -96,7 +96,7 @@ def latency() -> page.Builder:
     )
 
 
-def received() -> page.Builder:
+def received() -> dashboard.Builder:
     """How much the API sends."""
     return graph(
         "Bytes from the API",
@@ -107,7 +107,7 @@ def received() -> page.Builder:
     )
 
 
-def walk() -> page.Builder:
+def walk() -> dashboard.Builder:
     """How much a poll has to read."""
     return graph(
         "Pages and duplicates",
@@ -119,7 +119,7 @@ def walk() -> page.Builder:
     )
 
 
-def invalid() -> page.Builder:
+def invalid() -> dashboard.Builder:
     """What could not be believed."""
     return graph(
         "Values and sessions left out",
@@ -132,7 +132,7 @@ def invalid() -> page.Builder:
     )
 
 
-def regressions() -> page.Builder:
+def regressions() -> dashboard.Builder:
     """Restarts upstream."""
     return graph(
         "Values that fell",
@@ -144,7 +144,7 @@ def regressions() -> page.Builder:
     )
 
 
-def series_used() -> page.Builder:
+def series_used() -> dashboard.Builder:
     """How full the page is."""
     return graph(
         "Series about sessions",
@@ -157,7 +157,7 @@ def series_used() -> page.Builder:
     )
 
 
-def kept() -> page.Builder:
+def kept() -> dashboard.Builder:
     """Which sessions have found room."""
     return graph(
         "Sessions on the page, and left off",
@@ -169,7 +169,7 @@ def kept() -> page.Builder:
     )
 
 
-def clocks() -> page.Builder:
+def clocks() -> dashboard.Builder:
     """Whether clocks agree."""
     return graph(
         "Clock of the API against ours",
@@ -181,7 +181,7 @@ def clocks() -> page.Builder:
     )
 
 
-def growth() -> page.Builder:
+def growth() -> dashboard.Builder:
     """Segments by counters."""
     return graph(
         "Segments",
@@ -195,7 +195,7 @@ def growth() -> page.Builder:
     )
 
 
-def amounts() -> page.Builder:
+def amounts() -> dashboard.Builder:
     """Media by counters."""
     return graph(
         "Seconds of media per second",
@@ -215,7 +215,7 @@ def amounts() -> page.Builder:
     )
 
 
-def cpu() -> page.Builder:
+def cpu() -> dashboard.Builder:
     """What it takes of a processor."""
     return graph(
         "CPU",
@@ -226,7 +226,7 @@ def cpu() -> page.Builder:
     )
 
 
-def memory() -> page.Builder:
+def memory() -> dashboard.Builder:
     """What it takes of memory."""
     return graph(
         "Memory",
@@ -237,7 +237,7 @@ def memory() -> page.Builder:
     )
 
 
-def files() -> page.Builder:
+def files() -> dashboard.Builder:
     """What it has open."""
     return graph(
         "Open files and sockets",

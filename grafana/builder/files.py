@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from grafana.builder import page, rules
+from grafana.builder import dashboard, rule_files
 from grafana.builder.alert import Places
 from grafana.builder.exporter import exporter
 from grafana.builder.overview import overview
@@ -13,10 +13,10 @@ from grafana.builder.thresholds import Thresholds
 def build(limits: Thresholds, places: Places) -> Mapping[str, str]:
     """The text of each file, by its path below ``grafana/``."""
     pages = (make(limits) for make in (overview, session, exporter))
-    dashboards = {f"dashboards/{made.uid}.json": page.write(made) for made in pages}
+    dashboards = {f"dashboards/{made.uid}.json": dashboard.write(made) for made in pages}
     return dashboards | {
-        "rules/livepeer-recordings.yaml": rules.text(rules.recording_groups(limits)),
-        "rules/livepeer-alerts.yaml": rules.text(rules.alert_groups(limits, places)),
-        "kubernetes/prometheusrule.yaml": rules.text(rules.operator(limits, places)),
-        "examples/expected-live.yaml": rules.text(rules.expected_groups()),
+        "rules/livepeer-recordings.yaml": rule_files.text(rule_files.recording_groups(limits)),
+        "rules/livepeer-alerts.yaml": rule_files.text(rule_files.alert_groups(limits, places)),
+        "kubernetes/prometheusrule.yaml": rule_files.text(rule_files.operator(limits, places)),
+        "examples/expected-live.yaml": rule_files.text(rule_files.expected_groups()),
     }

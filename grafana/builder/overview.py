@@ -2,9 +2,8 @@
 
 from typing import Final
 
+from grafana.builder import dashboard, queries, stream_queries, variables
 from grafana.builder import overview_graphs as graphs
-from grafana.builder import page, queries, streams, variables
-from grafana.builder.meanings import HEALTH_ORDER, NONE_LIVE
 from grafana.builder.panels import (
     BLUE,
     GREEN,
@@ -18,10 +17,11 @@ from grafana.builder.panels import (
 from grafana.builder.promql import KEY, STREAMS, named, per_account, per_session, series
 from grafana.builder.tables import Column, grid
 from grafana.builder.thresholds import Thresholds
+from grafana.builder.value_mappings import HEALTH_ORDER, NONE_LIVE
 
 _VARIABLES: Final = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "job", "instance", "account"))
 _CHOSEN: Final = "var-stream=$__all&var-session=${__data.fields.Session}&${__url_time_range}"
-DRILL_DOWN: Final = ("Open this session", f"/d/{page.SESSION}?{_VARIABLES}&{_CHOSEN}")
+DRILL_DOWN: Final = ("Open this session", f"/d/{dashboard.SESSION}?{_VARIABLES}&{_CHOSEN}")
 
 _MEANING: Final = f"""\
 **Live** means that media was seen in the last 90 seconds. Livepeer writes a session's figures about every 50 seconds \
@@ -32,22 +32,22 @@ and the exporter asks on its own clock, so everything here moves in steps; **Age
 
 The figures in the first row count everything in the chosen accounts; the choice of streams narrows the rest. \
 Replicas of the exporter count once, shards add up. A click on a stream opens \
-[{page.TITLES[page.SESSION]}](/d/{page.SESSION}?${{__all_variables}}&${{__url_time_range}})."""
+[{dashboard.TITLES[dashboard.SESSION]}](/d/{dashboard.SESSION}?${{__all_variables}}&${{__url_time_range}})."""
 
 
-def overview(limits: Thresholds) -> page.Page:
+def overview(limits: Thresholds) -> dashboard.Page:
     """The dashboard."""
-    return page.Page(
-        uid=page.OVERVIEW,
+    return dashboard.Page(
+        uid=dashboard.OVERVIEW,
         about="Every live stream of the chosen accounts: what is broken, which stream, since when.",
         variables=[*variables.common(), variables.stream()],
         annotations=variables.marks(STREAMS),
         shelves=[
-            page.Shelf(4, [(panel, 3) for panel in _figures(limits)]),
-            page.Shelf(12, [(_sessions(limits), 24)]),
-            page.Shelf(8, [(graphs.health(), 12), (graphs.counts(), 12)]),
-            page.Shelf(8, [(graphs.ingest(), 12), (graphs.lag(limits), 12)], "Media"),
-            page.Shelf(
+            dashboard.Shelf(4, [(panel, 3) for panel in _figures(limits)]),
+            dashboard.Shelf(12, [(_sessions(limits), 24)]),
+            dashboard.Shelf(8, [(graphs.health(), 12), (graphs.counts(), 12)]),
+            dashboard.Shelf(8, [(graphs.ingest(), 12), (graphs.lag(limits), 12)], "Media"),
+            dashboard.Shelf(
                 8,
                 [
                     (graphs.started(), 8),
@@ -56,9 +56,11 @@ def overview(limits: Thresholds) -> page.Page:
                 ],
                 "Sessions and recordings",
             ),
-            page.Shelf(8, [(graphs.traffic(), 12), (graphs.cost(), 12)], "Traffic"),
-            page.Shelf(8, [(streams.table(limits), 24)], "Streams as wholes (only with --detail=stream)", folded=True),
-            page.Shelf(5, [(note("What these numbers mean", _MEANING), 24)]),
+            dashboard.Shelf(8, [(graphs.traffic(), 12), (graphs.cost(), 12)], "Traffic"),
+            dashboard.Shelf(
+                8, [(stream_queries.table(limits), 24)], "Streams as wholes (only with --detail=stream)", folded=True
+            ),
+            dashboard.Shelf(5, [(note("What these numbers mean", _MEANING), 24)]),
         ],
     )
 
@@ -67,7 +69,7 @@ def _total(name: str, *matchers: str) -> str:
     return per_account(STREAMS, series(STREAMS, name, *matchers), by=())
 
 
-def _figures(limits: Thresholds) -> list[page.Builder]:
+def _figures(limits: Thresholds) -> list[dashboard.Builder]:
     age = ((None, GREEN), (limits.age_orange, ORANGE), (limits.age_red, RED))
     bad = ((None, GREEN), (1, RED))
     return [
@@ -137,7 +139,7 @@ def _figures(limits: Thresholds) -> list[page.Builder]:
     ]
 
 
-def _sessions(limits: Thresholds) -> page.Builder:
+def _sessions(limits: Thresholds) -> dashboard.Builder:
     keys = ", ".join(KEY)
     live = queries.active(STREAMS)
     text = per_session(f"topk by ({keys}) (1, {series(STREAMS, 'session_issue_info')})", "issue")

@@ -1,14 +1,14 @@
 """What the dashboard Overview draws over time, and what streams cost in bytes."""
 
-from grafana.builder import page, queries
-from grafana.builder.meanings import HEALTH, NONE_LIVE, PAINTED
+from grafana.builder import dashboard, queries
 from grafana.builder.panels import RED, SLOW_STEP, graph, query, timeline
 from grafana.builder.promql import KEY, STREAMS, named, per_account, per_session, series
 from grafana.builder.tables import Column, grid
 from grafana.builder.thresholds import Thresholds
+from grafana.builder.value_mappings import HEALTH, NONE_LIVE, PAINTED
 
 
-def health() -> page.Builder:
+def health() -> dashboard.Builder:
     """Who was unhealthy, and when."""
     scope = STREAMS
     bad = series(scope, "session_healthy", window="$__range")
@@ -24,7 +24,7 @@ def health() -> page.Builder:
     )
 
 
-def counts() -> page.Builder:
+def counts() -> dashboard.Builder:
     """How many sessions there are of each kind."""
     return graph(
         "Sessions by state",
@@ -38,7 +38,7 @@ def counts() -> page.Builder:
     )
 
 
-def ingest() -> page.Builder:
+def ingest() -> dashboard.Builder:
     """What arrives, by stream."""
     top = f"topk(20, {named(STREAMS, queries.ingest(STREAMS))})"
     return graph(
@@ -50,7 +50,7 @@ def ingest() -> page.Builder:
     )
 
 
-def lag(limits: Thresholds) -> page.Builder:
+def lag(limits: Thresholds) -> dashboard.Builder:
     """How far transcoding is behind, by stream."""
     top = f"topk(20, {named(STREAMS, queries.lag(STREAMS))})"
     return graph(
@@ -70,7 +70,7 @@ def _grew(name: str, *labels: str, by: tuple[str, ...] = (), how: str = "increas
     return per_account(STREAMS, counted, *labels, by=by)
 
 
-def started() -> page.Builder:
+def started() -> dashboard.Builder:
     """When sessions began."""
     return graph(
         "Sessions started",
@@ -82,7 +82,7 @@ def started() -> page.Builder:
     )
 
 
-def recordings() -> page.Builder:
+def recordings() -> dashboard.Builder:
     """When recordings became ready, and when they failed."""
     return graph(
         "Recordings finished",
@@ -95,7 +95,7 @@ def recordings() -> page.Builder:
     )
 
 
-def recording_states() -> page.Builder:
+def recording_states() -> dashboard.Builder:
     """What recordings wait for."""
     total = per_account(STREAMS, series(STREAMS, "sessions_by_recording_status"), "status", by=())
     return graph(
@@ -109,7 +109,7 @@ def recording_states() -> page.Builder:
     )
 
 
-def traffic() -> page.Builder:
+def traffic() -> dashboard.Builder:
     """What the account takes in and makes."""
     arrived = queries.bits(_grew("source_bytes_total", how="rate"))
     made = queries.bits(_grew("transcoded_bytes_total", how="rate"))
@@ -123,7 +123,7 @@ def traffic() -> page.Builder:
     )
 
 
-def cost() -> page.Builder:
+def cost() -> dashboard.Builder:
     """What a stream costs in bytes."""
     return grid(
         "Bytes per stream in this time range",

@@ -2,33 +2,33 @@
 
 from typing import Final
 
-from grafana.builder import page, queries, variables
-from grafana.builder.meanings import AS_SOURCE, HEALTH, RECORDING
+from grafana.builder import dashboard, queries, variables
 from grafana.builder.panels import GREEN, GREY, ORANGE, RED, TEXT, figure, graph, query, timeline
 from grafana.builder.promql import ONE_SESSION, named, per_session, series
 from grafana.builder.tables import Column, grid
 from grafana.builder.thresholds import Thresholds
+from grafana.builder.value_mappings import AS_SOURCE, HEALTH, RECORDING
 
 _STATUSES: Final = ("unknown", "waiting", "ready", "failed", "none", "deleted")
 _SILENT: Final = "Not live"
 _S: Final = ONE_SESSION
 
 
-def session(limits: Thresholds) -> page.Page:
+def session(limits: Thresholds) -> dashboard.Page:
     """The dashboard."""
-    return page.Page(
-        uid=page.SESSION,
+    return dashboard.Page(
+        uid=dashboard.SESSION,
         about="One session from its start to its recording: ingest, transcoding, health, recording.",
         variables=[*variables.common(), variables.stream(), variables.session()],
         annotations=variables.marks(_S),
         shelves=[
-            page.Shelf(4, [(panel, 3) for panel in _figures(limits)]),
-            page.Shelf(5, [(_health(), 12), (_issue_texts(), 12)], "Health"),
-            page.Shelf(8, [(_rates(), 12), (_speed(limits), 12)], "Media"),
-            page.Shelf(8, [(_lag(limits), 8), (_renditions(limits), 8), (_segments(limits), 8)]),
-            page.Shelf(7, [(_bytes(), 8), (_counted(), 8), (_recording(), 8)], "Amounts and recording"),
-            page.Shelf(4, [(_about(), 24)]),
-            page.Shelf(6, [(_profiles(), 24)]),
+            dashboard.Shelf(4, [(panel, 3) for panel in _figures(limits)]),
+            dashboard.Shelf(5, [(_health(), 12), (_issue_texts(), 12)], "Health"),
+            dashboard.Shelf(8, [(_rates(), 12), (_speed(limits), 12)], "Media"),
+            dashboard.Shelf(8, [(_lag(limits), 8), (_renditions(limits), 8), (_segments(limits), 8)]),
+            dashboard.Shelf(7, [(_bytes(), 8), (_counted(), 8), (_recording(), 8)], "Amounts and recording"),
+            dashboard.Shelf(4, [(_about(), 24)]),
+            dashboard.Shelf(6, [(_profiles(), 24)]),
         ],
     )
 
@@ -44,7 +44,7 @@ def _status() -> str:
     return per_session(" or ".join(f"{number} * ({each} == 1)" for number, each in enumerate(known)))
 
 
-def _figures(limits: Thresholds) -> list[page.Builder]:
+def _figures(limits: Thresholds) -> list[dashboard.Builder]:
     return [
         figure(
             "State",
@@ -113,7 +113,7 @@ def _figures(limits: Thresholds) -> list[page.Builder]:
     ]
 
 
-def _health() -> page.Builder:
+def _health() -> dashboard.Builder:
     return timeline(
         "Health",
         "What Livepeer said while the session was active.",
@@ -124,7 +124,7 @@ def _health() -> page.Builder:
     )
 
 
-def _issue_texts() -> page.Builder:
+def _issue_texts() -> dashboard.Builder:
     return timeline(
         "What Livepeer says",
         "The texts of the issues, while they stood.",
@@ -134,7 +134,7 @@ def _issue_texts() -> page.Builder:
     )
 
 
-def _rates() -> page.Builder:
+def _rates() -> dashboard.Builder:
     return graph(
         "Ingest and outgoing",
         "Bits per second that arrive, and that are sent.",
@@ -146,7 +146,7 @@ def _rates() -> page.Builder:
     )
 
 
-def _speed(limits: Thresholds) -> page.Builder:
+def _speed(limits: Thresholds) -> dashboard.Builder:
     return graph(
         "Seconds of media per second",
         f"1 is real time; below {limits.real_time:g} viewers run out of media. A rendition's is the mean of all.",
@@ -162,7 +162,7 @@ def _speed(limits: Thresholds) -> page.Builder:
     )
 
 
-def _lag(limits: Thresholds) -> page.Builder:
+def _lag(limits: Thresholds) -> dashboard.Builder:
     return graph(
         "Transcoding lag",
         "Seconds that transcoding is behind the source.",
@@ -176,7 +176,7 @@ def _lag(limits: Thresholds) -> page.Builder:
     )
 
 
-def _renditions(limits: Thresholds) -> page.Builder:
+def _renditions(limits: Thresholds) -> dashboard.Builder:
     return graph(
         "Renditions delivered",
         "Renditions that are transcoded in real time, against the profiles that were asked for.",
@@ -189,7 +189,7 @@ def _renditions(limits: Thresholds) -> page.Builder:
     )
 
 
-def _segments(limits: Thresholds) -> page.Builder:
+def _segments(limits: Thresholds) -> dashboard.Builder:
     return graph(
         "Length of segments",
         "Seconds of media per segment.",
@@ -201,7 +201,7 @@ def _segments(limits: Thresholds) -> page.Builder:
     )
 
 
-def _bytes() -> page.Builder:
+def _bytes() -> dashboard.Builder:
     return graph(
         "Bytes",
         "Bytes since the session began; upstream's counts may fall after its restarts.",
@@ -212,7 +212,7 @@ def _bytes() -> page.Builder:
     )
 
 
-def _counted() -> page.Builder:
+def _counted() -> dashboard.Builder:
     return graph(
         "Segments",
         "Segments since the session began; those of all renditions are counted together.",
@@ -223,7 +223,7 @@ def _counted() -> page.Builder:
     )
 
 
-def _recording() -> page.Builder:
+def _recording() -> dashboard.Builder:
     available = per_session(series(_S, "session_recording_available"), "format")
     return timeline(
         "Recording",
@@ -236,7 +236,7 @@ def _recording() -> page.Builder:
     )
 
 
-def _about() -> page.Builder:
+def _about() -> dashboard.Builder:
     return grid(
         "Session",
         "What the chosen sessions are.",
@@ -259,7 +259,7 @@ def _about() -> page.Builder:
     )
 
 
-def _profiles() -> page.Builder:
+def _profiles() -> dashboard.Builder:
     shape = ("profile", "width", "height", "fps", "gop", "encoder")
     asked = series(_S, "session_profile_bitrate_bytes_per_second")
     return grid(

@@ -9,7 +9,7 @@ from promql_parser import MatchOp
 
 from exporter.metrics import catalogue
 from grafana.builder.promql import LABELS
-from tests.grafana.pages import (
+from tests.grafana.dashboards import (
     EVERYTHING,
     UIDS,
     Json,
@@ -21,7 +21,7 @@ from tests.grafana.pages import (
     substitute,
     variable_queries,
 )
-from tests.grafana.syntax import constant_fallbacks, selectors, windows
+from tests.grafana.promql_ast import constant_fallbacks, selectors, windows
 
 Rule = Callable[[Json], Iterator[str]]
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from grafana.builder import rules
+from grafana.builder import rule_files
 from grafana.builder.alert import Places
 from grafana.builder.thresholds import Thresholds
 
@@ -89,10 +89,10 @@ def stepping(speed: Callable[[int], float], *, step: int = 51) -> Value:
 
 
 def check(
-    promtool: str, directory: Path, groups: rules.Groups, tests: Sequence[dict[str, Any]]
+    promtool: str, directory: Path, groups: rule_files.Groups, tests: Sequence[dict[str, Any]]
 ) -> subprocess.CompletedProcess[str]:
     """Run tests against rules."""
-    (directory / "rules.yaml").write_text(rules.text(groups), encoding="utf-8")
+    (directory / "rules.yaml").write_text(rule_files.text(groups), encoding="utf-8")
     document = {"rule_files": ["rules.yaml"], "evaluation_interval": f"{STEP}s", "tests": list(tests)}
     path = directory / "tests.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
@@ -103,7 +103,7 @@ def check_alerts(
     promtool: str, directory: Path, limits: Thresholds, names: Collection[str], tests: Sequence[dict[str, Any]]
 ) -> subprocess.CompletedProcess[str]:
     """Run tests against some of the alerts with these thresholds; the others would only cost time."""
-    groups = rules.alert_groups(limits, Places())
+    groups = rule_files.alert_groups(limits, Places())
     for group in groups["groups"]:
         group["rules"] = [rule for rule in group["rules"] if rule["alert"] in names]
     return check(promtool, directory, groups, tests)

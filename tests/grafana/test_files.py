@@ -11,12 +11,12 @@ import yaml
 
 from grafana.builder.__main__ import main
 from grafana.builder.alert import Places
-from grafana.builder.alerts import alerts
+from grafana.builder.alerting_rules import alerts
+from grafana.builder.dashboard import TITLES
 from grafana.builder.files import build
-from grafana.builder.page import TITLES
 from grafana.builder.thresholds import DEFAULT
 from tests.conftest import program
-from tests.grafana.pages import GRAFANA
+from tests.grafana.dashboards import GRAFANA
 
 BUILT = build(DEFAULT, Places())
 RUNBOOKS = (GRAFANA.parent / "docs" / "runbooks.md").read_text(encoding="utf-8")

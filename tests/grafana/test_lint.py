@@ -8,7 +8,7 @@ import pytest
 
 from grafana.builder.left_out import LEFT_OUT
 from tests.grafana import lint
-from tests.grafana.pages import UIDS, Json, load
+from tests.grafana.dashboards import UIDS, Json, load
 
 Breakage = Callable[[Json], Any]
 

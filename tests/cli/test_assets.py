@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.cli import assets
-from tests.grafana.pages import GRAFANA
+from tests.grafana.dashboards import GRAFANA
 
 
 def _committed() -> dict[str, bytes]:

@@ -8,10 +8,10 @@ from typing import Any, Final
 import pytest
 
 from grafana.builder.alert import Places
-from grafana.builder.alerts import alerts
+from grafana.builder.alerting_rules import alerts
 from grafana.builder.files import build
 from grafana.builder.thresholds import DEFAULT, Thresholds
-from tests.grafana.cases import CASES, OFF, down_from, expected, session
+from tests.grafana.alert_cases import CASES, OFF, down_from, expected, session
 from tests.grafana.promtool import check_alerts, series
 
 pytestmark = pytest.mark.prometheus

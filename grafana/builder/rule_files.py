@@ -6,8 +6,8 @@ import promql_parser
 import yaml
 
 from grafana.builder.alert import Places
-from grafana.builder.alerts import EXPECTED, alerts
-from grafana.builder.recordings import recordings
+from grafana.builder.alerting_rules import EXPECTED, alerts
+from grafana.builder.recording_rules import recordings
 from grafana.builder.thresholds import Thresholds
 
 RECORDINGS: Final = "livepeer.recordings"

@@ -6,13 +6,13 @@ moment answers: no lag, no speed, nothing that compares two moments but the inge
 
 from typing import Final
 
-from grafana.builder import page
-from grafana.builder.meanings import HEALTH_ORDER
+from grafana.builder import dashboard
 from grafana.builder.panels import GREY, ORANGE, RED, TEXT
 from grafana.builder.promql import PART, STREAMS, Scope, series
 from grafana.builder.queries import MILLISECONDS, bits
 from grafana.builder.tables import Column, grid
 from grafana.builder.thresholds import Thresholds
+from grafana.builder.value_mappings import HEALTH_ORDER
 
 KEY: Final = ("job", "account", "stream_id")
 _KEYS: Final = ", ".join(KEY)
@@ -46,7 +46,7 @@ def healthy(scope: Scope) -> str:
     return agreed(series(scope, "stream_healthy"), how="min")
 
 
-def table(limits: Thresholds) -> page.Builder:
+def table(limits: Thresholds) -> dashboard.Builder:
     """A row per stream."""
     scope = STREAMS
     live = active(scope)

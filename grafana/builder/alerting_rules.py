@@ -7,7 +7,7 @@ can route by the stream's name and inhibit by job.
 
 from typing import Final, Literal
 
-from grafana.builder import page, queries, streams
+from grafana.builder import dashboard, queries, stream_queries
 from grafana.builder.alert import Alert
 from grafana.builder.exporter_alerts import about_data, about_exporters
 from grafana.builder.promql import EVERYWHERE, KEY, named, per_session, series
@@ -54,14 +54,14 @@ def _about_session(
         severity=severity,
         summary=f"{{{{ $labels.name }}}}: {summary}",
         description=description,
-        dashboard=page.SESSION,
+        dashboard=dashboard.SESSION,
         variables=("job", "account", "stream_id", "session_id"),
     )
 
 
 def _health(limits: Thresholds) -> list[Alert]:
     expr = f"{queries.healthy(_ALL)} == 0"
-    whole = streams.named(_ALL, f"{streams.healthy(_ALL)} == 0")
+    whole = stream_queries.named(_ALL, f"{stream_queries.healthy(_ALL)} == 0")
     words = "Livepeer calls the stream unhealthy. Its own words are in livepeer_studio_session_issue_info."
     return [
         _about_session(
@@ -127,7 +127,7 @@ def _media(limits: Thresholds) -> list[Alert]:
 
 def _recordings(limits: Thresholds) -> list[Alert]:
     failed = per_session(_s("session_recording_status", 'status="failed"'))
-    lost = streams.added(_ALL, _s("stream_recording_status", 'status="failed"'))
+    lost = stream_queries.added(_ALL, _s("stream_recording_status", 'status="failed"'))
     waiting = per_session(_s("session_recording_status", 'status=~"waiting|none"'))
     return [
         _about_session(
@@ -137,7 +137,7 @@ def _recordings(limits: Thresholds) -> list[Alert]:
             "warning",
             "the recording failed",
             "Livepeer says that the recording of this session has failed.",
-            or_streams=streams.named(_ALL, f"{lost} > 0"),
+            or_streams=stream_queries.named(_ALL, f"{lost} > 0"),
         ),
         _about_session(
             "LivepeerRecordingStuck",
@@ -160,6 +160,6 @@ def _expected(limits: Thresholds) -> Alert:
         severity="critical",
         summary="{{ or $labels.name $labels.stream_id }} should be live and is not",
         description="The stream is on the list of those that must be live, and no session of it is active.",
-        dashboard=page.OVERVIEW,
+        dashboard=dashboard.OVERVIEW,
         variables=("account", "stream_id"),
     )

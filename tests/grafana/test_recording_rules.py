@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from grafana.builder import rules
-from grafana.builder.recordings import recordings
+from grafana.builder import rule_files
+from grafana.builder.recording_rules import recordings
 from grafana.builder.thresholds import DEFAULT
-from tests.grafana.cases import ON, P, account, labelled
+from tests.grafana.alert_cases import ON, P, account, labelled
 from tests.grafana.promtool import Seen, check, constant, growing, series
 
 pytestmark = pytest.mark.prometheus
@@ -38,7 +38,7 @@ def _expect(expr: str, value: float | None, labels: str) -> dict[str, Any]:
 
 def _check(promtool: str, directory: Path, seen: Seen, *expectations: dict[str, Any]) -> None:
     test = {"interval": "10s", "input_series": series(seen, _AT), "promql_expr_test": list(expectations)}
-    result = check(promtool, directory, rules.recording_groups(DEFAULT), [test])
+    result = check(promtool, directory, rule_files.recording_groups(DEFAULT), [test])
     assert result.returncode == 0, result.stdout + result.stderr
 
 

@@ -9,9 +9,9 @@ from typing import Final
 import pytest
 
 from grafana.builder.promql import LABELS
-from tests.grafana.pages import EVERYTHING, UIDS, Query, View, every_query, load, substitute
-from tests.grafana.stage import EMPTY, FAILING, JOB, LIVELY, ODD, SMALL, WHOLE, Chosen, Stage, set_up
-from tests.grafana.syntax import selectors
+from tests.grafana.dashboards import EVERYTHING, UIDS, Query, View, every_query, load, substitute
+from tests.grafana.live_environment import EMPTY, FAILING, JOB, LIVELY, ODD, SMALL, WHOLE, Chosen, Stage, set_up
+from tests.grafana.promql_ast import selectors
 from tests.support.running import until
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.process]
