@@ -10,16 +10,17 @@ from pathlib import Path
 
 from grafana.builder.alert import Places
 from grafana.builder.files import build
+from grafana.builder.published import places
 from grafana.builder.thresholds import DEFAULT
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write all files; without arguments those of the command line count."""
-    usual = Places()
+    usual = places()
     parser = argparse.ArgumentParser(prog="python -m grafana.builder", description="Write dashboards and rules.")
     parser.add_argument("--to", type=Path, default=Path(__file__).parent.parent, help="where (default: %(default)s)")
     parser.add_argument("--grafana", default=usual.grafana, help="base URL of Grafana (default: %(default)s)")
-    parser.add_argument("--runbooks", default=usual.runbooks, help="URL of the runbooks (default: %(default)s)")
+    parser.add_argument("--runbooks", default=usual.runbooks, help="URL of the runbooks (default: %(default)r)")
     given = parser.parse_args(arguments)
     for name, text in build(DEFAULT, Places(given.grafana, given.runbooks)).items():
         path = given.to / name

@@ -11,11 +11,17 @@ class Places:
 
     Attributes:
         grafana: the base URL of a Grafana that has the dashboards.
-        runbooks: the URL of ``docs/runbooks.md``, wherever it is published.
+        runbooks: the URL of ``docs/runbooks.md``, wherever it is published; empty if it is not.
     """
 
     grafana: str = "http://localhost:3000"
-    runbooks: str = "docs/runbooks.md"
+    runbooks: str = ""
+
+    def runbook(self, anchor: str) -> dict[str, str]:
+        """The annotation that leads to a runbook: a link, or the path in this repository if there is no URL."""
+        if not self.runbooks:
+            return {"runbook": f"docs/runbooks.md#{anchor}"}
+        return {"runbook_url": f"{self.runbooks}#{anchor}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +57,7 @@ class Alert:
             "annotations": {
                 "summary": self.summary,
                 "description": self.description,
-                "runbook_url": f"{places.runbooks}#{self.name.lower()}",
+                **places.runbook(self.name.lower()),
                 "dashboard_url": f"{places.grafana}/d/{self.dashboard}?{self._chosen()}".rstrip("?"),
             },
         }

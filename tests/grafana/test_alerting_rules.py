@@ -108,7 +108,7 @@ def test_a_message_about_an_exporter_says_which_and_where_to_look(promtool: str,
             "summary": "Livepeer exporter one:9877 is down",
             "description": "Prometheus cannot scrape the exporter one:9877 of job livepeer. "
             "Unless a replica goes on, nothing is known of its streams.",
-            "runbook_url": "docs/runbooks.md#livepeerexporterdown",
+            "runbook": "docs/runbooks.md#livepeerexporterdown",
             "dashboard_url": "http://localhost:3000/d/livepeer-exporter?var-job=livepeer&var-instance=one%3A9877",
         },
     )
@@ -124,7 +124,7 @@ def test_a_message_about_a_session_names_the_stream_and_opens_the_session(promto
             "summary": 'The "late" show: unhealthy',
             "description": "Livepeer calls the stream unhealthy. "
             "Its own words are in livepeer_studio_session_issue_info.",
-            "runbook_url": "docs/runbooks.md#livepeerstreamunhealthy",
+            "runbook": "docs/runbooks.md#livepeerstreamunhealthy",
             "dashboard_url": "http://localhost:3000/d/livepeer-session?var-job=livepeer&var-account=main"
             "&var-stream=s-1&var-session=e-1",
         },
@@ -139,7 +139,7 @@ def test_a_message_about_an_expected_stream_says_its_name(promtool: str, tmp_pat
         {
             "summary": "News should be live and is not",
             "description": "The stream is on the list of those that must be live, and no session of it is active.",
-            "runbook_url": "docs/runbooks.md#livepeerexpectedstreamnotlive",
+            "runbook": "docs/runbooks.md#livepeerexpectedstreamnotlive",
             "dashboard_url": "http://localhost:3000/d/livepeer-overview?var-account=main&var-stream=s-1",
         },
     )

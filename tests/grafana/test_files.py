@@ -14,11 +14,12 @@ from grafana.builder.alert import Places
 from grafana.builder.alerting_rules import alerts
 from grafana.builder.dashboard import TITLES
 from grafana.builder.files import build
+from grafana.builder.published import places
 from grafana.builder.thresholds import DEFAULT
 from tests.conftest import program
 from tests.grafana.dashboards import GRAFANA
 
-BUILT = build(DEFAULT, Places())
+BUILT = build(DEFAULT, places())
 RUNBOOKS = (GRAFANA.parent / "docs" / "runbooks.md").read_text(encoding="utf-8")
 
 
@@ -59,15 +60,28 @@ def test_every_alert_has_severity_duration_words_and_links() -> None:
         for rule in group["rules"]:
             assert rule["for"]
             assert rule["labels"]["severity"] in ("warning", "critical")
-            assert set(rule["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url"}
+            assert set(rule["annotations"]) == {"summary", "description", *places().runbook(""), "dashboard_url"}
             assert all(rule["annotations"].values())
 
 
 def test_every_alert_leads_to_a_heading_of_the_runbooks_and_back() -> None:
     headings = re.findall(r"^## (\w+)$", RUNBOOKS, re.MULTILINE)
     rules = [rule for group in _yaml("rules/livepeer-alerts.yaml")["groups"] for rule in group["rules"]]
-    anchors = [rule["annotations"]["runbook_url"].partition("#")[2] for rule in rules]
+    (name,) = places().runbook("")
+    anchors = [rule["annotations"][name].partition("#")[2] for rule in rules]
     assert anchors == [heading.lower() for heading in headings]
+
+
+def test_without_a_public_address_an_alert_names_the_runbook_s_path_and_has_no_link() -> None:
+    projects: list[dict[str, Any]] = [{}, {"urls": {}}, {"urls": {"Source": ""}}]
+    for project in projects:
+        assert places({"project": project}).runbook("one") == {"runbook": "docs/runbooks.md#one"}
+
+
+def test_with_a_public_address_an_alert_links_to_the_runbook() -> None:
+    link = "https://example.org/project/blob/main/docs/runbooks.md#one"
+    for source in ("https://example.org/project", "https://example.org/project/"):
+        assert places({"project": {"urls": {"Source": source}}}).runbook("one") == {"runbook_url": link}
 
 
 def test_the_runbooks_say_what_to_check_and_to_do_and_how_bad_it_is() -> None:
