@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz grafana render test-container manifests requirements sbom clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz grafana render test-container manifests requirements sbom release-check clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -78,6 +78,9 @@ sbom: $(VENV)/dev.done  ## the software bill of materials, CycloneDX, into dist/
 	@mkdir -p dist
 	$(BIN)/python -W ignore -m cyclonedx_py requirements --output-reproducible --pyproject pyproject.toml requirements/run.txt \
 	  | $(BIN)/python -m deploy.sbom requirements/run.txt > dist/sbom.json
+
+release-check: $(VENV)/dev.done  ## build, check and try what would be released: make release-check ARGS="--tests"
+	$(BIN)/python -m deploy.release_check $(ARGS)
 
 requirements: $(VENV)/dev.done  ## pin anew what pyproject.toml asks for
 	$(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host \
