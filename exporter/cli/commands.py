@@ -17,7 +17,7 @@ from exporter.config import Account, Loaded, Settings, SettingsError, load
 from exporter.config.durations import format_duration
 from exporter.config.names import KEY_VARIABLES, PREFIX
 from exporter.livepeer.errors import PollError
-from exporter.livepeer.pagination import Walked
+from exporter.livepeer.page_reader import OnPage
 from exporter.logs import Redactor, configure
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import EVERY_OPTION
@@ -196,17 +196,15 @@ async def once(loaded: Loaded, environment: Environment, terminal: Terminal, for
 
 
 @contextmanager
-def _progress(account: str, stream: TextIO) -> Iterator[Callable[[Walked], None]]:
+def _progress(account: str, stream: TextIO) -> Iterator[OnPage]:
     """Show on a terminal how far a long walk has come, and wipe it out at the end."""
     shown = False
 
-    def on_page(walked: Walked) -> None:
+    def on_page(pages: int, sessions: int) -> None:
         nonlocal shown
-        if walked.pages > 1 and stream.isatty():
+        if pages > 1 and stream.isatty():
             shown = True
-            print(
-                f"\r{account}: {walked.pages} pages, {len(walked.sessions)} sessions", end="", file=stream, flush=True
-            )
+            print(f"\r{account}: {pages} pages, {sessions} sessions", end="", file=stream, flush=True)
 
     try:
         yield on_page
@@ -244,9 +242,9 @@ async def _check_account(
         except PollError as error:
             return [(name, "failed", f"{error.failure}: {error}")]
     seconds = environment.monotonic() - began
-    total = page.reading.items if page.total is None else page.total
+    total = page.decoded.items if page.total is None else page.total
     skew = studio.clock.skew
-    unread = sum(page.reading.invalid_sessions.values()) + sum(page.reading.invalid_values.values())
+    unread = sum(page.decoded.invalid_sessions.values()) + sum(page.decoded.invalid_values.values())
     rows = [
         (name, "ok", f"the key is good; {total} sessions in its whole history, a page took {seconds:.2f} s"),
         ("  values", "ok" if not unread else "odd", f"{unread} of this page could not be read"),

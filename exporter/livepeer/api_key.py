@@ -13,7 +13,7 @@ from exporter.livepeer.errors import MissingKeyError
 MAX_KEY_BYTES: Final = 4096
 
 
-class Key:
+class APIKey:
     """The API key of one account, read anew whenever it is asked for, so that a rotated file is used at once.
 
     A file that is empty or unreadable for a moment (it is being rewritten) leaves the last good key in use.
@@ -21,18 +21,18 @@ class Key:
     Args:
         given: a key that does not change, from the environment; None where a file holds it.
         path: the file that holds it.
-        learn: told every key that comes into use, so that the logs can leave it out.
+        redact: told every key that comes into use, so that the logs can leave it out.
     """
 
-    def __init__(self, given: str | None, path: Path | None, learn: Callable[[str], None]) -> None:
+    def __init__(self, given: str | None, path: Path | None, redact: Callable[[str], None]) -> None:
         self._key = given
         self._path = path
-        self._learn = learn
+        self._redact = redact
         if given:
-            learn(given)
+            redact(given)
 
     def __repr__(self) -> str:
-        return "Key(...)"
+        return "APIKey(...)"
 
     def __call__(self) -> str:
         """The key of the moment.
@@ -51,7 +51,7 @@ class Key:
             else:
                 problem = "the API key file is empty"
                 if key and key != self._key:
-                    self._learn(key)
+                    self._redact(key)
                     self._key = key
         if self._key is None:
             raise MissingKeyError(problem)

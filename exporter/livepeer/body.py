@@ -69,7 +69,7 @@ class BodyBudget:
                 return body.content()
 
 
-def inflated(body: Body, encoding: str) -> Body:
+def decompress(body: Body, encoding: str) -> Body:
     """Undo a compression that we did not ask for; a CDN may insist.
 
     Args:

@@ -56,7 +56,7 @@ _PROFILE_FIELDS: Final = msgspec.structs.fields(Profile)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DecodedPage:
     """What one page held.
 
     Attributes:
@@ -65,7 +65,7 @@ class Reading:
         last_id: the last id as the server spells it, for the cursor; None on a page without ids.
         ascending: whether the ids stand in ascending order, as ``order=id-false`` asks.
         first_id: the first id as the server spells it.
-        spelled: how the server spells the ids that had to be cleaned, by what has become of them.
+        server_ids: how the server spells the ids that had to be cleaned, by what has become of them.
         invalid_values: per (field, fault) how many values were left out.
         invalid_sessions: per fault how many sessions were left out.
     """
@@ -75,7 +75,7 @@ class Reading:
     first_id: str | None
     last_id: str | None
     ascending: bool
-    spelled: Mapping[str, str] = field(default_factory=dict)
+    server_ids: Mapping[str, str] = field(default_factory=dict)
     invalid_values: Counter[tuple[str, str]] = field(default_factory=Counter)
     invalid_sessions: Counter[str] = field(default_factory=Counter)
 
@@ -86,7 +86,7 @@ _items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _item: Final = msgspec.json.Decoder(_Row)
 
 
-def read_page(body: Body, now: float) -> Reading:
+def decode_page(body: Body, now: float) -> DecodedPage:
     """Read one page of ``GET /session``.
 
     Args:
@@ -108,13 +108,13 @@ def read_page(body: Body, now: float) -> Reading:
     if items > MAX_ITEMS:
         raise ResponseTooLargeError(f"a page of more than {MAX_ITEMS} items")
     ids = [session.id for session in sessions]
-    return Reading(
+    return DecodedPage(
         sessions=reader.checked(sessions, ids),
         items=items,
         first_id=ids[0] if ids else None,
         last_id=ids[-1] if ids else None,
         ascending=ids == sorted(ids),  # what is sorted already is sorted in no time
-        spelled=reader.spelled,
+        server_ids=reader.server_ids,
         invalid_values=reader.invalid_values,
         invalid_sessions=reader.invalid_sessions,
     )
@@ -161,7 +161,7 @@ class _Reader:
         self.latest = latest
         self._piecemeal = 0
         self._profiles: dict[bytes, tuple[Profile, ...] | None] = {b"": None}
-        self.spelled: dict[str, str] = {}
+        self.server_ids: dict[str, str] = {}
         self.invalid_values: Counter[tuple[str, str]] = Counter()
         self.invalid_sessions: Counter[str] = Counter()
 
@@ -293,7 +293,7 @@ class _Reader:
             changes["created_at"] = None
         if (readable := clean(session.id, MAX_ID)) != session.id:
             changes["id"] = readable
-            self.spelled[readable] = session.id
+            self.server_ids[readable] = session.id
         return msgspec.structs.replace(session, **changes) if changes else session
 
 

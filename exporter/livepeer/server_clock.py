@@ -22,24 +22,24 @@ class ServerClock:
 
     def __init__(self, now: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self._now = now
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._offset: float | None = None
         self.skew: float | None = None
         """Seconds that the server's clock is ahead of ours; None before the server has told its time."""
 
     def now(self) -> float:
         """The server's Unix seconds."""
-        return self._now() if self._offset is None else self._offset + self._monotonic()
+        return self._now() if self._offset is None else self._offset + self.monotonic()
 
-    def learn(self, date: str | None) -> None:
+    def update(self, date: str | None) -> None:
         """Take in a ``Date`` header; whole seconds, so half a second is added on average."""
-        told = http_date(date)
+        told = parse_http_date(date)
         if told is not None:
-            self._offset = told + 0.5 - self._monotonic()
+            self._offset = told + 0.5 - self.monotonic()
             self.skew = told + 0.5 - self._now()
 
 
-def http_date(text: str | None) -> float | None:
+def parse_http_date(text: str | None) -> float | None:
     """Unix seconds of an HTTP date; None if it is none."""
     try:
         moment = parsedate_to_datetime(text or "")
@@ -48,7 +48,7 @@ def http_date(text: str | None) -> float | None:
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
-def retry_after(text: str | None, date: str | None) -> float | None:
+def parse_retry_after(text: str | None, date: str | None) -> float | None:
     """Seconds that an answer asks us to wait, between 1 s and 15 min; None where it asks for nothing that we know.
 
     Args:
@@ -59,7 +59,7 @@ def retry_after(text: str | None, date: str | None) -> float | None:
     if text.isascii() and text.isdecimal():
         wait = float(text[:12])
     else:
-        until, since = http_date(text), http_date(date)
+        until, since = parse_http_date(text), parse_http_date(date)
         if until is None or since is None:
             return None
         wait = until - since

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from exporter.cooperative import release, run_yielding
-from exporter.livepeer.client import Answer, Scope, Studio
+from exporter.livepeer.client import LivepeerClient, SessionsResult
 from exporter.livepeer.errors import (
     ForbiddenError,
     MissingKeyError,
@@ -19,7 +19,8 @@ from exporter.livepeer.errors import (
     StatusError,
     UnauthorizedError,
 )
-from exporter.livepeer.pagination import Walked
+from exporter.livepeer.page_reader import OnPage, no_progress
+from exporter.livepeer.query import Scope
 from exporter.logs import event
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import TOTAL_FAMILIES
@@ -87,7 +88,7 @@ class Poller:
 
     Args:
         plan: how.
-        studio: asks the API.
+        client: reads the sessions.
         telemetry: the account's own metrics.
         board: where snapshots are published.
         now: Unix seconds of our wall clock.
@@ -99,18 +100,18 @@ class Poller:
     def __init__(
         self,
         plan: Plan,
-        studio: Studio,
+        client: LivepeerClient,
         telemetry: Telemetry,
         board: PageStore,
         *,
         now: Callable[[], float],
         monotonic: Callable[[], float],
         jitter: Callable[[], float],
-        on_page: Callable[[Walked], None] = lambda _: None,
+        on_page: OnPage = no_progress,
     ) -> None:
         self.plan = plan
         self.status = Status()
-        self._studio = studio
+        self._client = client
         self._telemetry = telemetry
         self._board = board
         self._now = now
@@ -163,14 +164,14 @@ class Poller:
         finally:
             self._telemetry.observe(catalogue.POLL_DURATION, self._monotonic() - since)
 
-    async def _asked(self) -> Answer:
+    async def _asked(self) -> SessionsResult:
         try:
             async with asyncio.timeout(self.plan.deadline):
-                return await self._studio.sessions(self.plan.scope, self._on_page, within=self.plan.deadline)
+                return await self._client.sessions(self.plan.scope, self._on_page, within=self.plan.deadline)
         except TimeoutError:
             raise PollTimeoutError(f"the poll took longer than {self.plan.deadline:g} s") from None
 
-    async def _read(self, answer: Answer, began: float, expires: float) -> Data:
+    async def _read(self, answer: SessionsResult, began: float, expires: float) -> Data:
         plan = self.plan
         sessions = answer.sessions
         snapshot = await run_yielding(
@@ -184,9 +185,8 @@ class Poller:
         )
         # Nothing can fail from here on: what is counted is also shown.
         self._counter_state = counter_state
-        walked = answer.walked
-        self._telemetry.read(pages=walked.pages, duplicates=walked.duplicates)
-        self._telemetry.dropped(walked.invalid_values, walked.invalid_sessions)
+        self._telemetry.read(pages=answer.pages, duplicates=answer.duplicates)
+        self._telemetry.dropped(answer.invalid_values, answer.invalid_sessions)
         self._telemetry.grew(increments)
         # Sessions are most of the memory; only those that are shown one by one are needed from here on.
         self._spent = [*sessions, *self._shown]
@@ -287,8 +287,8 @@ class Poller:
 
     def _ended(self) -> None:
         self._telemetry.set(catalogue.CONSECUTIVE_FAILURES, self.status.failures)
-        if self._studio.clock.skew is not None:
-            self._telemetry.set(catalogue.CLOCK_SKEW, self._studio.clock.skew)
+        if self._client.clock.skew is not None:
+            self._telemetry.set(catalogue.CLOCK_SKEW, self._client.clock.skew)
         if self.status.next_poll is None:
             self._telemetry.remove_gauge(catalogue.BACKOFF_UNTIL)
         else:

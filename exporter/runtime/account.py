@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 
 from exporter.config import Account
-from exporter.livepeer.api_key import Key
+from exporter.livepeer.api_key import APIKey
 from exporter.livepeer.errors import MissingKeyError
 from exporter.metrics.instruments import Telemetry
 from exporter.polling.poller import Poller
@@ -48,9 +48,9 @@ class AccountRuntime:
         return due_in * (stretch if known.poller.status.failure is None else max(1.0, stretch))
 
 
-def key_of(account: Account, redact: Callable[[str], None]) -> Key:
+def key_of(account: Account, redact: Callable[[str], None]) -> APIKey:
     """The key that an account asks with."""
-    return Key(account.api_key.get_secret_value() if account.api_key else None, account.api_key_file, redact)
+    return APIKey(account.api_key.get_secret_value() if account.api_key else None, account.api_key_file, redact)
 
 
 def identity_of(account: Account, redact: Callable[[str], None]) -> bytes:

@@ -12,9 +12,13 @@ from typing import Final
 from starlette.applications import Starlette
 
 from exporter.config import Account, Settings
-from exporter.livepeer.client import Scope, Studio, open_client, open_trust
-from exporter.livepeer.pagination import IdRange, Walked, split
+from exporter.livepeer.client import LivepeerClient
+from exporter.livepeer.endpoint import SessionsEndpoint
+from exporter.livepeer.id_range import ALL_IDS
+from exporter.livepeer.page_reader import OnPage, no_progress
+from exporter.livepeer.query import Scope
 from exporter.livepeer.server_clock import ServerClock
+from exporter.livepeer.transport import create_http_client, create_ssl_context
 from exporter.metrics.catalogue import Options
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
@@ -247,10 +251,10 @@ def create_poller(
     account: Account,
     settings: Settings,
     environment: Environment,
-    studio: Studio,
+    studio: LivepeerClient,
     telemetry: Telemetry,
     board: PageStore,
-    on_page: Callable[[Walked], None] = lambda _: None,
+    on_page: OnPage = no_progress,
 ) -> Poller:
     """What polls one account, put together."""
     plan = Plan(
@@ -284,7 +288,9 @@ def create_trust(settings: Settings) -> ssl.SSLContext:
     if plain and settings.ca_file is None and not settings.trust_env:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        return open_trust(ca_file=str(settings.ca_file) if settings.ca_file else None, trust_env=settings.trust_env)
+        return create_ssl_context(
+            ca_file=str(settings.ca_file) if settings.ca_file else None, trust_env=settings.trust_env
+        )
     except OSError as error:
         if error.errno in EXHAUSTED:  # which has nothing to do with the file
             raise
@@ -298,40 +304,42 @@ async def open_studio(
     telemetry: Telemetry,
     resources: AsyncExitStack,
     trust: ssl.SSLContext,
-) -> Studio:
+) -> LivepeerClient:
     """What asks the API for one account; ``resources`` closes its connections, ``trust`` is shared between accounts.
 
     Raises:
         OSError: the proxy cannot be used; the text says so.
     """
     try:
-        client = open_client(trust, trust_env=settings.trust_env, connections=account.walk_concurrency)
+        client = create_http_client(trust, trust_env=settings.trust_env, connections=account.walk_concurrency)
     except Exception as error:
         if isinstance(error, OSError) or not settings.trust_env:
             raise
         # The library has no common error for it, and its texts show the proxy's user.
         raise OSError("the proxy variables of the environment cannot be used") from None
     await resources.enter_async_context(client)
-    return Studio(
+    endpoint = SessionsEndpoint(
         client,
         account.base_url,
         key=key_of(account, environment.redact),
         clock=ServerClock(environment.now, environment.monotonic),
         meter=telemetry,
-        monotonic=environment.monotonic,
         jitter=environment.jitter,
         sleep=environment.sleep,
         request_timeout=account.request_timeout,
+        concurrency=account.walk_concurrency,
+    )
+    return LivepeerClient(
+        endpoint,
         page_limit=account.page_limit,
         # All shards together ask for as much at once as one exporter would.
         parts=max(1, account.walk_concurrency // settings.shard_count),
-        concurrency=account.walk_concurrency,
     )
 
 
 def scope(account: Account, settings: Settings) -> Scope:
     """Which sessions an account asks for; a shard asks for its part of the ids alone."""
-    shards = list(split(IdRange(), settings.shard_count))
+    shards = ALL_IDS.split(settings.shard_count)
     return Scope(
         session_window=account.session_window,
         recording_window=account.recording_window,

@@ -15,7 +15,7 @@ import time
 from dataclasses import asdict, dataclass, field
 
 from exporter.config import Address
-from exporter.livepeer.client import open_client, open_trust
+from exporter.livepeer.transport import create_http_client, create_ssl_context
 from exporter.server.listener import Listener
 from tests.bench.contestants import Ours, scrape
 from tests.bench.processes import Running
@@ -50,7 +50,9 @@ async def _run(options: argparse.Namespace) -> Diary:
     diary = Diary()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with open_client(open_trust(ca_file=None, trust_env=False), trust_env=False, connections=4) as client:
+    async with create_http_client(
+        create_ssl_context(ca_file=None, trust_env=False), trust_env=False, connections=4
+    ) as client:
         ours = Ours(client, f"{options.url}/api")
         listener = Listener(ours.app, Address("127.0.0.1", 0))
         await listener.start()

@@ -11,7 +11,8 @@ import httpx
 from starlette.types import ASGIApp, Message
 
 from exporter.config import Settings
-from exporter.livepeer.client import Studio
+from exporter.livepeer.client import LivepeerClient
+from exporter.livepeer.endpoint import SessionsEndpoint
 from exporter.livepeer.server_clock import ServerClock
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.process import Process
@@ -106,18 +107,18 @@ class Ours:
         environment = Environment(time.time, time.monotonic, random.random, redact=lambda _: None)
         telemetry = Telemetry(account.name)
         board = create_board(settings, environment)
-        self._studio = Studio(
+        endpoint = SessionsEndpoint(
             client,
             base_url,
             key=lambda: KEY,
             clock=ServerClock(time.time, time.monotonic),
             meter=telemetry,
-            monotonic=time.monotonic,
             jitter=random.random,
             request_timeout=60.0,
             concurrency=account.walk_concurrency,
         )
-        self._poller = create_poller(account, settings, environment, self._studio, telemetry, board)
+        self._livepeer = LivepeerClient(endpoint)
+        self._poller = create_poller(account, settings, environment, self._livepeer, telemetry, board)
         self._poller.begin()
         process = Process(revision="bench", series=board.series, series_limit=0, shard=(0, 1), now=time.time)
         health = web.Health(alive=lambda: True, ready=lambda: True)
@@ -125,7 +126,7 @@ class Ours:
 
     async def rehearse(self) -> None:
         """Ask everything that a poll asks, and change nothing."""
-        await self._studio.sessions(self._poller.plan.scope)
+        await self._livepeer.sessions(self._poller.plan.scope)
 
     async def poll(self) -> None:
         """Poll once.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from exporter.livepeer.decoding import Reading, read_page
+from exporter.livepeer.decoding import DecodedPage, decode_page
 from exporter.simulator.bulk import dense_rows
 from exporter.simulator.query import Row
 from tests.bench.report import OURS, Figure, Findings, Verdict
@@ -76,16 +76,16 @@ def compare(sessions: int, rounds: int) -> Findings:
     bad = [msgspec.json.encode(_spoilt(page, -1)) for page in pages]
     refused = [body.replace(b'"sourceBytes":-1', b'"sourceBytes":NaN') for body in bad]
     for what, bodies in ((ONE_BAD, bad), (REFUSED, refused)):
-        _lost_one([read_page(body, now) for body in bodies], sessions, NAMES[what])
+        _lost_one([decode_page(body, now) for body in bodies], sessions, NAMES[what])
     decoder = msgspec.json.Decoder(list[Raw])
     found = _in_turns(
         {
             (GOOD, RAW): lambda: [decoder.decode(body) for body in good],
-            (GOOD, OURS): lambda: [read_page(body, now) for body in good],
+            (GOOD, OURS): lambda: [decode_page(body, now) for body in good],
             (DIFFERENT, RAW): lambda: [decoder.decode(body) for body in different],
-            (DIFFERENT, OURS): lambda: [read_page(body, now) for body in different],
-            (ONE_BAD, OURS): lambda: [read_page(body, now) for body in bad],
-            (REFUSED, OURS): lambda: [read_page(body, now) for body in refused],
+            (DIFFERENT, OURS): lambda: [decode_page(body, now) for body in different],
+            (ONE_BAD, OURS): lambda: [decode_page(body, now) for body in bad],
+            (REFUSED, OURS): lambda: [decode_page(body, now) for body in refused],
         },
         sessions,
         rounds,
@@ -113,7 +113,7 @@ def _spoilt(page: list[Row], value: float) -> list[Row]:
     return [*page[:-1], page[-1] | {"sourceBytes": value}]
 
 
-def _lost_one(readings: list[Reading], sessions: int, fault: tuple[str, str]) -> None:
+def _lost_one(readings: list[DecodedPage], sessions: int, fault: tuple[str, str]) -> None:
     if sum(len(reading.sessions) for reading in readings) != sessions:
         raise RuntimeError("sessions were lost")
     if any(dict(reading.invalid_values) != {fault: 1} for reading in readings):

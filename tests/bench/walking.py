@@ -8,9 +8,12 @@ from contextlib import AsyncExitStack
 import httpx
 
 from exporter.config import Settings
-from exporter.livepeer.client import Scope, Studio, open_client, open_trust
-from exporter.livepeer.decoding import read_page
+from exporter.livepeer.client import LivepeerClient
+from exporter.livepeer.decoding import decode_page
+from exporter.livepeer.endpoint import SessionsEndpoint
+from exporter.livepeer.query import Scope
 from exporter.livepeer.server_clock import ServerClock
+from exporter.livepeer.transport import create_http_client, create_ssl_context
 from exporter.metrics.instruments import Telemetry
 from tests.bench.processes import KEY, running
 from tests.bench.report import OURS, Figure, Findings, Verdict
@@ -32,10 +35,10 @@ async def compare(rounds: int, *, pages: int, limit: int) -> Findings:
             for name, concurrency in ((OURS, many), (ONE, 1)):
                 async with AsyncExitStack() as resources:
                     client = await resources.enter_async_context(_client(concurrency))
-                    studio = _studio(client, f"{upstream.url}/api", limit, concurrency)
-                    await studio.check()
+                    ours_client = _livepeer_client(client, f"{upstream.url}/api", limit, concurrency)
+                    await ours_client.check()
                     began = time.perf_counter()
-                    await studio.sessions(scope)
+                    await ours_client.sessions(scope)
                     seconds[name].append(time.perf_counter() - began)
     walks = tuple(Figure(WALK, name, pages * limit, "s", tuple(values)) for name, values in seconds.items())
     ratio = walks[0].to(walks[1])
@@ -56,13 +59,13 @@ async def _cost(rounds: int) -> tuple[Figure, Figure]:
     with running(["tests.bench.upstream", "--sessions", "1000"]) as upstream:
         url = f"{upstream.url}/api"
         async with _client(1) as ours, httpx.AsyncClient() as theirs:
-            studio = _studio(ours, url, 1000, 1)
+            ours_client = _livepeer_client(ours, url, 1000, 1)
             params = {"limit": "1000", "order": "id-false", "count": "1"}
             headers = {"Authorization": f"Bearer {KEY}"}
 
             async def check() -> None:
                 began = time.process_time()
-                await studio.check()
+                await ours_client.check()
                 whole.append(time.process_time() - began)
 
             async def get() -> None:
@@ -71,7 +74,7 @@ async def _cost(rounds: int) -> tuple[Figure, Figure]:
                 got.append(time.process_time() - began)
                 # At once, as ours does: memory and caches are as they are there, and the next turn finds them alike.
                 began = time.process_time()
-                read_page(answer.content, time.time())
+                decode_page(answer.content, time.time())
                 read.append(time.process_time() - began)
 
             turns = deque((check, get))
@@ -86,20 +89,20 @@ async def _cost(rounds: int) -> tuple[Figure, Figure]:
 
 
 def _client(connections: int) -> httpx.AsyncClient:
-    return open_client(open_trust(ca_file=None, trust_env=False), trust_env=False, connections=connections)
+    return create_http_client(
+        create_ssl_context(ca_file=None, trust_env=False), trust_env=False, connections=connections
+    )
 
 
-def _studio(client: httpx.AsyncClient, base_url: str, limit: int, concurrency: int) -> Studio:
-    return Studio(
+def _livepeer_client(client: httpx.AsyncClient, base_url: str, limit: int, concurrency: int) -> LivepeerClient:
+    endpoint = SessionsEndpoint(
         client,
         base_url,
         key=lambda: KEY,
         clock=ServerClock(time.time, time.monotonic),
         meter=Telemetry("default"),
-        monotonic=time.monotonic,
         jitter=random.random,
         request_timeout=60.0,
-        page_limit=limit,
-        parts=concurrency,
         concurrency=concurrency,
     )
+    return LivepeerClient(endpoint, page_limit=limit, parts=concurrency)

@@ -12,7 +12,8 @@ import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.config import Settings
-from exporter.livepeer.client import Studio
+from exporter.livepeer.client import LivepeerClient
+from exporter.livepeer.endpoint import SessionsEndpoint
 from exporter.livepeer.server_clock import ServerClock
 from exporter.metrics.exposition import Format
 from exporter.metrics.instruments import Telemetry
@@ -100,19 +101,18 @@ async def shards(account: Account, count: int, *, keyset: bool = True, **setting
 def _shard(settings: Settings, environment: Environment, meter: Meter) -> Shard:
     account = settings.accounts[0]
     telemetry, board = Telemetry(account.name), create_board(settings, environment)
-    studio = Studio(
+    endpoint = SessionsEndpoint(
         httpx.AsyncClient(transport=meter),
         URL,
         key=lambda: KEY,
         clock=ServerClock(environment.now, environment.monotonic),
         meter=telemetry,
-        monotonic=environment.monotonic,
         jitter=environment.jitter,
         sleep=environment.sleep,
-        page_limit=account.page_limit,
-        parts=max(1, account.walk_concurrency // settings.shard_count),
         concurrency=account.walk_concurrency,
     )
-    poller = create_poller(account, settings, environment, studio, telemetry, board)
+    parts = max(1, account.walk_concurrency // settings.shard_count)
+    client = LivepeerClient(endpoint, page_limit=account.page_limit, parts=parts)
+    poller = create_poller(account, settings, environment, client, telemetry, board)
     poller.begin()
     return Shard(poller, board, meter)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from exporter.livepeer.decoding import read_page
+from exporter.livepeer.decoding import decode_page
 from exporter.livepeer.errors import PollError
 from exporter.sessions.session import MAX_ID, Session
 from tests.fuzz.pages import MAKERS, Maker
@@ -72,7 +72,7 @@ def page(seed: int, number: int) -> tuple[str, bytes]:
 def read(body: bytes, found: Readings) -> None:
     """Read one page, and count what becomes of it; what should not be raised is."""
     try:
-        reading = read_page(body, START)
+        reading = decode_page(body, START)
     except PollError as error:
         found.outcomes[error.failure] += 1
         return

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.livepeer.body import MAX_PAGE_BYTES
-from exporter.livepeer.decoding import Reading
+from exporter.livepeer.decoding import DecodedPage
 from exporter.livepeer.errors import (
     BadRequestError,
     PaginationError,
@@ -22,7 +22,9 @@ from exporter.livepeer.errors import (
     ResponseTooLargeError,
     ServerError,
 )
-from exporter.livepeer.pagination import MAX_BYTES, MAX_PAGES, MAX_RECORDS, Fetch, IdRange, Page, Walked, split, walk
+from exporter.livepeer.id_range import IdRange
+from exporter.livepeer.page_reader import BASE_BYTES, MAX_PAGES, MAX_SESSIONS, FetchPage, ReadSessions, ResponsePage
+from exporter.livepeer.pagination import read_all
 from exporter.sessions.session import Session
 from tests.support.loop import in_loop
 from tests.support.rows import START, ident
@@ -30,10 +32,10 @@ from tests.support.rows import START, ident
 SCHEDULES = 10_000
 
 
-def reading(sessions: Sequence[Session], *, unreadable: int = 0) -> Reading:
-    """A page's reading as ``read_page`` would have it."""
+def reading(sessions: Sequence[Session], *, unreadable: int = 0) -> DecodedPage:
+    """A page's reading as ``decode_page`` would have it."""
     ids = [session.id for session in sessions]
-    return Reading(
+    return DecodedPage(
         sessions=list(sessions),
         items=len(ids) + unreadable,
         first_id=ids[0] if ids else None,
@@ -75,7 +77,11 @@ class Server:
         del self.sessions[name]
         self.ids.remove(name)
 
-    async def fetch(self, cursor: str | None) -> Page:
+    @property
+    def was_read_by_offset(self) -> bool:
+        return any(cursor is not None and cursor.startswith("skip") for cursor in self.asked)
+
+    async def fetch(self, cursor: str | None) -> ResponsePage:
         self.happen()
         self.asked.append(cursor)
         start = 0
@@ -85,7 +91,7 @@ class Server:
             start = bisect_right(self.ids, cursor)
         ids = self.ids[start : start + self.limit]
         total = len(self.ids) if cursor is None and self.counts and ids else None
-        return Page(reading([self.sessions[name] for name in ids]), len(ids) == self.limit, total)
+        return ResponsePage(reading([self.sessions[name] for name in ids]), len(ids) == self.limit, total)
 
 
 def server(count: int, *, limit: int, keyset: bool = True, counts: bool = True) -> Server:
@@ -94,9 +100,9 @@ def server(count: int, *, limit: int, keyset: bool = True, counts: bool = True) 
     return Server(limit, keyset, counts, {name: Session(id=name, last_seen=START * 1000) for name in ids})
 
 
-async def walked(fetch: Fetch, *, limit: int, concurrency: int = 4, ids: IdRange | None = None) -> Walked:
-    into = Walked()
-    await walk(fetch, into, limit=limit, concurrency=concurrency, ids=ids or IdRange())
+async def walked(fetch: FetchPage, *, limit: int, concurrency: int = 4, ids: IdRange | None = None) -> ReadSessions:
+    into = ReadSessions()
+    await read_all(fetch, into, limit=limit, parts=concurrency, ids=ids or IdRange())
     return into
 
 
@@ -153,7 +159,7 @@ async def test_P22_P23_nothing_that_was_there_throughout_is_missed_or_doubled(
         schedule = Schedule(chance, at)
         at.happen = schedule.happen
 
-        async def fetch(cursor: str | None, at: Server = at, chance: Random = chance) -> Page:
+        async def fetch(cursor: str | None, at: Server = at, chance: Random = chance) -> ResponsePage:
             for _ in range(chance.randrange(3) if concurrency > 1 else 0):
                 await asyncio.sleep(0)
             return await at.fetch(cursor)
@@ -166,8 +172,8 @@ async def test_P22_P23_nothing_that_was_there_throughout_is_missed_or_doubled(
             refused += 1
             continue
         assert schedule.throughout <= found.sessions.keys() <= schedule.ever, f"schedule {seed}"
-        assert found.offset or not found.duplicates, f"schedule {seed}"
-        split_up += found.pages > 8 and not found.offset
+        assert at.was_read_by_offset or not found.duplicates, f"schedule {seed}"
+        split_up += found.pages > 8 and not at.was_read_by_offset
     assert refused < SCHEDULES // 20
     assert bool(split_up) or mode == "offset"
 
@@ -185,7 +191,7 @@ async def test_the_last_id_of_a_full_page_is_the_next_cursor() -> None:
     at = server(6, limit=3)
     found = await walked(at.fetch, limit=3, concurrency=1)
     assert at.asked == [None, at.ids[2], at.ids[5]]
-    assert (found.pages, found.duplicates, found.offset) == (3, 0, False)
+    assert (found.pages, found.duplicates, at.was_read_by_offset) == (3, 0, False)
 
 
 @in_loop
@@ -199,7 +205,7 @@ async def test_a_large_answer_is_fetched_in_parts_side_by_side() -> None:
     at = server(400, limit=20)
     under_way = most = 0
 
-    async def fetch(cursor: str | None) -> Page:
+    async def fetch(cursor: str | None) -> ResponsePage:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
@@ -226,7 +232,7 @@ async def test_P22_a_cursor_that_is_not_honoured_is_noticed_and_offsets_are_used
     at = server(50, limit=10, keyset=False)
     found = await walked(at.fetch, limit=10)
     assert sorted(found.sessions) == at.ids
-    assert found.offset
+    assert at.was_read_by_offset
     assert at.asked[-1] is not None
     assert at.asked[-1].startswith("skip")
 
@@ -263,12 +269,12 @@ async def test_P22_offsets_move_by_what_the_server_puts_on_a_page_however_much_i
 async def test_P04_few_sessions_that_fill_the_memory_end_the_walk() -> None:
     at = server(1000, limit=1)
 
-    async def fetch(cursor: str | None) -> Page:
+    async def fetch(cursor: str | None) -> ResponsePage:
         return replace(await at.fetch(cursor), size=MAX_PAGE_BYTES)
 
     with pytest.raises(ResponseTooLargeError):
         await walked(fetch, limit=2, concurrency=1)
-    assert len(at.asked) <= 2 + MAX_BYTES // MAX_PAGE_BYTES
+    assert len(at.asked) <= 2 + BASE_BYTES // MAX_PAGE_BYTES
 
 
 @in_loop
@@ -284,7 +290,7 @@ async def test_a_server_that_sorts_by_something_else_is_refused() -> None:
 async def test_an_error_for_a_keyset_cursor_leads_to_offsets(problem: PollError) -> None:
     at = server(50, limit=10)
 
-    async def fetch(cursor: str | None) -> Page:
+    async def fetch(cursor: str | None) -> ResponsePage:
         if cursor is not None and not cursor.startswith("skip"):
             raise problem
         return await at.fetch(cursor)
@@ -297,7 +303,7 @@ async def test_an_error_for_a_keyset_cursor_leads_to_offsets(problem: PollError)
 async def test_an_error_that_is_not_about_the_cursor_ends_the_walk(problem: PollError) -> None:
     at = server(50, limit=10)
 
-    async def fetch(cursor: str | None) -> Page:
+    async def fetch(cursor: str | None) -> ResponsePage:
         if cursor is not None:
             raise problem
         return await at.fetch(cursor)
@@ -311,7 +317,7 @@ async def test_an_error_that_is_not_about_the_cursor_ends_the_walk(problem: Poll
 async def test_a_refused_request_is_tried_once_more_and_no_more() -> None:
     asked: list[str | None] = []
 
-    async def fetch(cursor: str | None) -> Page:
+    async def fetch(cursor: str | None) -> ResponsePage:
         asked.append(cursor)
         raise BadRequestError(422)
 
@@ -324,7 +330,7 @@ async def test_a_refused_request_is_tried_once_more_and_no_more() -> None:
 async def test_of_parts_that_fail_one_failure_comes_out_and_the_others_stop() -> None:
     at = server(400, limit=20)
 
-    async def fetch(cursor: str | None) -> Page:
+    async def fetch(cursor: str | None) -> ResponsePage:
         await asyncio.sleep(0)
         if cursor is not None:
             raise RateLimitError(429)
@@ -339,9 +345,9 @@ async def test_of_parts_that_fail_one_failure_comes_out_and_the_others_stop() ->
 async def test_fewer_sessions_than_counted_are_a_failure() -> None:
     at = server(50, limit=10)
 
-    async def fetch(cursor: str | None) -> Page:
+    async def fetch(cursor: str | None) -> ResponsePage:
         page = await at.fetch(cursor)
-        return Page(page.reading, page.more, 60 if cursor is None else None)
+        return ResponsePage(page.decoded, page.has_next, 60 if cursor is None else None)
 
     with pytest.raises(PaginationError):
         await walked(fetch, limit=10)
@@ -358,7 +364,7 @@ async def test_fewer_sessions_than_counted_are_fine_when_a_second_count_agrees()
     at.happen = leave
     found = await walked(at.fetch, limit=10, concurrency=1)
     assert len(found.sessions) == 48
-    assert not found.offset
+    assert not at.was_read_by_offset
     assert at.asked[-1] is None
 
 
@@ -367,8 +373,8 @@ async def test_of_a_session_that_comes_twice_the_one_seen_later_is_kept() -> Non
     early, late = Session(id="a", last_seen=1.0), Session(id="a", last_seen=2.0)
     for sessions in ([early, late], [late, early]):
 
-        async def fetch(_: str | None, sessions: list[Session] = sessions) -> Page:
-            return Page(reading(sessions), more=False, total=2)
+        async def fetch(_: str | None, sessions: list[Session] = sessions) -> ResponsePage:
+            return ResponsePage(reading(sessions), has_next=False, total=2)
 
         found = await walked(fetch, limit=10)
         assert found.sessions == {"a": late}
@@ -380,11 +386,11 @@ async def test_of_a_session_that_comes_twice_the_one_seen_later_is_kept() -> Non
 async def test_pages_without_a_readable_id_end_a_walk_and_are_counted(keyset: bool) -> None:
     at = server(30, limit=10, keyset=keyset)
 
-    async def fetch(cursor: str | None) -> Page:
+    async def fetch(cursor: str | None) -> ResponsePage:
         if cursor is None or (cursor.startswith("skip") and int(cursor[4:]) < 10):
             return await at.fetch(cursor)
         at.asked.append(cursor)
-        return Page(reading([], unreadable=10), more=True)
+        return ResponsePage(reading([], unreadable=10), has_next=True)
 
     found = await walked(fetch, limit=10)
     assert at.ids[:10] <= sorted(found.sessions) <= at.ids[:19]
@@ -396,10 +402,10 @@ async def test_pages_without_a_readable_id_end_a_walk_and_are_counted(keyset: bo
 async def test_an_endless_server_is_given_up_after_so_many_pages() -> None:
     asked = 0
 
-    async def fetch(_: str | None) -> Page:
+    async def fetch(_: str | None) -> ResponsePage:
         nonlocal asked
         asked += 1
-        return Page(reading([Session(id=ident(2 * asked)), Session(id=ident(2 * asked + 1))]), more=True)
+        return ResponsePage(reading([Session(id=ident(2 * asked)), Session(id=ident(2 * asked + 1))]), has_next=True)
 
     with pytest.raises(PaginationError):
         await walked(fetch, limit=2)
@@ -409,12 +415,14 @@ async def test_an_endless_server_is_given_up_after_so_many_pages() -> None:
 @in_loop
 async def test_an_endless_server_is_given_up_after_so_many_sessions() -> None:
     asked = 0
-    size = MAX_RECORDS // 10
+    size = MAX_SESSIONS // 10
 
-    async def fetch(_: str | None) -> Page:
+    async def fetch(_: str | None) -> ResponsePage:
         nonlocal asked
         asked += 1
-        return Page(reading([Session(id=ident(asked)), *[Session(id=ident(asked))] * (size - 1)]), more=True)
+        return ResponsePage(
+            reading([Session(id=ident(asked)), *[Session(id=ident(asked))] * (size - 1)]), has_next=True
+        )
 
     with pytest.raises(PaginationError):
         await walked(fetch, limit=size)
@@ -426,9 +434,9 @@ async def test_an_endless_server_is_given_up_after_so_many_sessions() -> None:
 async def test_P03_the_same_page_for_every_cursor_is_no_whole_answer(total: int | None) -> None:
     at = server(10, limit=10)
 
-    async def fetch(cursor: str | None) -> Page:
+    async def fetch(cursor: str | None) -> ResponsePage:
         page = await at.fetch(None)
-        return Page(page.reading, more=True, total=total if cursor is None else None)
+        return ResponsePage(page.decoded, has_next=True, total=total if cursor is None else None)
 
     with pytest.raises(PaginationError):
         await walked(fetch, limit=10)
@@ -439,9 +447,9 @@ async def test_P03_the_same_page_for_every_cursor_is_no_whole_answer(total: int 
 async def test_P05_a_page_of_known_ids_ends_the_walk_when_the_count_agrees() -> None:
     at = server(10, limit=10)
 
-    async def fetch(cursor: str | None) -> Page:
+    async def fetch(cursor: str | None) -> ResponsePage:
         page = await at.fetch(None)
-        return Page(page.reading, more=True, total=10 if cursor is None else None)
+        return ResponsePage(page.decoded, has_next=True, total=10 if cursor is None else None)
 
     found = await walked(fetch, limit=10)
     assert sorted(found.sessions) == at.ids
@@ -465,12 +473,12 @@ def test_the_parts_of_a_range_hold_each_id_exactly_once(
     ids: list[str], after: str | None, until: str | None, parts: int
 ) -> None:
     whole = IdRange(after, until)
-    pieces = list(split(whole, parts))
+    pieces = whole.split(parts)
     assert 1 <= len(pieces) <= parts
     for name in ids:
-        assert sum(piece.holds(name) for piece in pieces) == whole.holds(name)
+        assert sum((name in piece) for piece in pieces) == (name in whole)
 
 
 def test_the_parts_of_all_ids_are_of_the_same_width() -> None:
-    borders = [part.until for part in split(IdRange(), 4)]
+    borders = [part.until for part in IdRange().split(4)]
     assert borders == ["40000000", "80000000", "c0000000", None]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.livepeer.server_clock import ServerClock, http_date, retry_after
+from exporter.livepeer.server_clock import ServerClock, parse_http_date, parse_retry_after
 from tests.support.harness import Time
 from tests.support.rows import START
 
@@ -25,26 +25,26 @@ from tests.support.rows import START
     ],
 )
 def test_a_date_is_read_in_every_form_of_http(text: str | None, seconds: float | None) -> None:
-    assert http_date(text) == seconds
+    assert parse_http_date(text) == seconds
 
 
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ (Jan|Feb|Dec) \d+ \d+:\d+:\d+ ([+-]\d+|GMT)", fullmatch=True))
 def test_any_text_as_a_date_is_read_or_is_none(text: str) -> None:
-    found = http_date(text)
+    found = parse_http_date(text)
     assert found is None or isinstance(found, float)
 
 
 @given(st.text() | st.integers().map(str), st.none() | st.text())
 def test_any_retry_after_waits_between_a_second_and_a_quarter_of_an_hour(text: str, date: str | None) -> None:
-    wait = retry_after(text, date)
+    wait = parse_retry_after(text, date)
     assert wait is None or 1 <= wait <= 900
 
 
 def test_a_server_that_tells_no_time_lives_in_ours() -> None:
     clocks = Time()
     clock = ServerClock(clocks.now, clocks.monotonic)
-    clock.learn(None)
-    clock.learn("yesterday")
+    clock.update(None)
+    clock.update("yesterday")
     assert (clock.now(), clock.skew) == (START, None)
 
 
@@ -52,7 +52,7 @@ def test_a_step_of_our_wall_clock_does_not_move_the_servers() -> None:
     clocks = Time()
     wall = [START]
     clock = ServerClock(lambda: wall[0], clocks.monotonic)
-    clock.learn(formatdate(START, usegmt=True))
+    clock.update(formatdate(START, usegmt=True))
     wall[0] += 3600
     clocks.advance(10)
     assert clock.now() == START + 10.5

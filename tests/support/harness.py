@@ -24,7 +24,7 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from exporter.config import Settings
-from exporter.livepeer.client import open_trust
+from exporter.livepeer.transport import create_ssl_context
 from exporter.logs import OWN, configure
 from exporter.metrics.catalogue import PREFIX
 from exporter.metrics.exposition import Format
@@ -229,7 +229,7 @@ async def harness(url: str, *, jitter: float = 0.5, **settings: Any) -> AsyncIte
 
 @cache
 def _usual_trust() -> ssl.SSLContext:
-    return open_trust(ca_file=None, trust_env=False)
+    return create_ssl_context(ca_file=None, trust_env=False)
 
 
 @contextmanager

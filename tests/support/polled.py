@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from hypothesis import strategies as st
 
-from exporter.livepeer.client import Answer, Scope, Studio
-from exporter.livepeer.pagination import Walked
+from exporter.livepeer.client import LivepeerClient, SessionsResult
+from exporter.livepeer.page_reader import OnPage, no_progress
+from exporter.livepeer.query import Scope
 from exporter.metrics.catalogue import Options
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
@@ -26,7 +27,7 @@ PLENTY = 1_000_000
 
 @dataclass
 class Shelf:
-    """Stands for a Studio: answers with the sessions that lie on it, or raises what lies on it instead.
+    """Stands for a LivepeerClient: answers with the sessions that lie on it, or raises what lies on it instead.
 
     Attributes:
         sessions_: what the next poll reads.
@@ -45,13 +46,13 @@ class Shelf:
         return self
 
     async def sessions(
-        self, scope: Scope, on_page: Callable[[Walked], None] = lambda _: None, *, within: float = math.inf
-    ) -> Answer:
+        self, scope: Scope, on_page: OnPage = no_progress, *, within: float = math.inf
+    ) -> SessionsResult:
         self.during()
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
-        return Answer(Walked(sessions={each.id: each for each in self.sessions_}, pages=1), START)
+        return SessionsResult(tuple(self.sessions_), START)
 
 
 def plan(account: str = "default", **changes: Any) -> Plan:
@@ -91,7 +92,7 @@ class Office:
         """A poller for what is on a shelf; it has begun."""
         poller = Poller(
             plan(account, **changes),
-            cast("Studio", shelf),
+            cast("LivepeerClient", shelf),
             telemetry or Telemetry(account),
             self.board,
             now=self.time.now,

@@ -1,0 +1,154 @@
+"""One request to `GET /session`: authentication, timeout, retries and metering.
+
+The API key is sent with requests to the configured base URL only: redirects and links are not followed. Error messages
+never contain text of a response, since the API's error bodies repeat the key.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol
+
+import httpx
+
+from exporter.livepeer.body import Body, BodyBudget, decompress
+from exporter.livepeer.errors import PollTimeoutError, RetryDeadlineExceededError, ServerError, UnauthorizedError
+from exporter.livepeer.response import raise_for_status
+from exporter.livepeer.server_clock import ServerClock
+from exporter.livepeer.transport import connection_error
+
+RETRIED_STATUSES: Final = (500, 502, 503, 504)
+MAX_RETRIES: Final = 2
+
+RETRY_BASE: Final = 0.5
+"""Seconds; the bound of the random delay before the first retry is twice as long, and doubles with every retry."""
+
+MAX_RETRY_DELAY: Final = 5.0
+"""Seconds a poll waits for a retry. If the server requests a longer wait, the poll fails instead."""
+
+
+class Meter(Protocol):
+    """Receives measurements of the requests; implemented by the account's instruments."""
+
+    def request(self, code: str, seconds: float, size: int) -> None:
+        """Record a finished request.
+
+        Args:
+            code: HTTP status, or ``none`` if there was no response.
+            seconds: duration.
+            size: bytes of the response body.
+        """
+
+    def retry(self) -> None:
+        """Record that a request is repeated."""
+
+    def throttled(self) -> None:
+        """Record a response with status 429."""
+
+
+class SessionsEndpoint:
+    """The endpoint that lists an account's sessions.
+
+    Args:
+        client: sends the requests.
+        base_url: URL of the API.
+        key: returns the current API key; may raise MissingKeyError.
+        clock: measures durations, and is updated from the responses.
+        meter: receives measurements of the requests.
+        jitter: returns a random number between 0 and 1.
+        sleep: waits for a number of seconds.
+        request_timeout: maximum seconds of one request, from connecting to the end of the body.
+        concurrency: maximum number of concurrent requests.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        base_url: str,
+        *,
+        key: Callable[[], str],
+        clock: ServerClock,
+        meter: Meter,
+        jitter: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        request_timeout: float = 10.0,
+        concurrency: int = 4,
+    ) -> None:
+        self._client = client
+        self._url = f"{base_url.rstrip('/')}/session"
+        self._key = key
+        self.clock = clock
+        self._meter = meter
+        self._jitter = jitter
+        self._sleep = sleep
+        self._request_timeout = request_timeout
+        self._slots = asyncio.Semaphore(concurrency)
+        self._body_budget = BodyBudget(concurrency)
+
+    async def get(self, parameters: dict[str, str], deadline: float) -> tuple[httpx.Response, Body]:
+        """Request one page, with retries if the server fails; U06 of the fault matrix.
+
+        Args:
+            parameters: the query parameters.
+            deadline: monotonic seconds; a retry that would probably end after it is not sent.
+
+        Returns:
+            The response, whose body has been read, and the decompressed body.
+
+        Raises:
+            PollError: the request failed; the class depends on the cause.
+        """
+        async with self._slots:
+            retries = 0
+            while True:
+                started = self.clock.monotonic()
+                try:
+                    return await self._get_with_current_key(parameters)
+                except ServerError as error:
+                    delay = self._retry_delay(error, retries)
+                    if delay is None:
+                        raise
+                    now = self.clock.monotonic()
+                    if now + delay + (now - started) > deadline:  # if the retry takes as long as this request
+                        raise RetryDeadlineExceededError(error.status, retry_after=error.retry_after) from None
+                    retries += 1
+                    self._meter.retry()
+                    await self._sleep(delay)
+
+    def _retry_delay(self, error: ServerError, retries: int) -> float | None:
+        delay = error.retry_after or RETRY_BASE * 2 ** (retries + 1) * (0.5 + self._jitter() / 2)
+        retry = error.status in RETRIED_STATUSES and retries < MAX_RETRIES and delay <= MAX_RETRY_DELAY
+        return delay if retry else None
+
+    async def _get_with_current_key(self, parameters: dict[str, str]) -> tuple[httpx.Response, Body]:
+        key = self._key()
+        try:
+            return await self._get_once(parameters, key)
+        except UnauthorizedError:
+            if (rotated := self._key()) == key:
+                raise
+            return await self._get_once(parameters, rotated)
+
+    async def _get_once(self, parameters: dict[str, str], key: str) -> tuple[httpx.Response, Body]:
+        started = self.clock.monotonic()
+        code, size = "none", 0
+        try:
+            async with asyncio.timeout(self._request_timeout), self._stream(parameters, key) as response:
+                code = str(response.status_code)
+                self.clock.update(response.headers.get("Date"))
+                if response.status_code == 429:
+                    self._meter.throttled()
+                raise_for_status(response)
+                body = await self._body_budget.read(response.aiter_raw(), response.headers.get("Content-Length", ""))
+                size = len(body)
+                return response, decompress(body, response.headers.get("Content-Encoding", ""))
+        except TimeoutError:
+            raise PollTimeoutError(f"no complete answer within {self._request_timeout:g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
+            raise connection_error(error) from None
+        finally:
+            self._meter.request(code, self.clock.monotonic() - started, size)
+
+    def _stream(self, parameters: dict[str, str], key: str) -> AbstractAsyncContextManager[httpx.Response]:
+        # The key is a header of the request, not of the client: httpx sends a client's headers to any absolute URL.
+        return self._client.stream("GET", self._url, params=parameters, headers={"Authorization": f"Bearer {key}"})
