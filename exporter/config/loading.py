@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import InitSettingsSource
 
 from exporter.config.account import AccountEntry
 from exporter.config.file import FileProblem, read_file
@@ -166,12 +165,11 @@ def _validate(givens: tuple[_Given, ...]) -> tuple[Settings | None, tuple[str, .
 
 
 def _build(givens: tuple[_Given, ...], without: frozenset[str]) -> tuple[Settings | None, list[ErrorDetails]]:
-    sources = tuple(
-        InitSettingsSource(Settings, {name: value for name, value in given.values.items() if name not in without})
-        for given in givens
-    )
+    merged: dict[str, Any] = {}
+    for given in reversed(givens):  # the first counts most
+        merged |= {name: value for name, value in given.values.items() if name not in without}
     try:
-        return Settings(_build_sources=(sources, {})), []
+        return Settings(**merged), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
     # A default that follows another setting waits for that one to be right.
