@@ -146,9 +146,12 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         if len(self.pipeline) >= PIPELINED:
             raise _Refused
-        if not self._is_answering:
+        is_next = not self._is_answering
+        if is_next:
             self.deadline = self.loop.time() + self._limits.answer_timeout
         super().on_headers_complete()
+        if is_next:
+            self._answered = self.cycle
         if any(
             name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
             for name, value in self.headers
@@ -157,12 +160,12 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on to the next request, or wait for one."""
-        has_next = bool(self.pipeline)
+        following = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
-        self._unset_keepalive_if_required()  # the deadline does that
         if self.transport.is_closing():
             return  # what is left of the answer's time is for the rest of the answer
-        if has_next:
+        if following is not None:
+            self._answered = following
             wait = self._limits.answer_timeout
         elif self._in_head:
             wait = self._limits.header_timeout
@@ -171,9 +174,8 @@ class Connection(HttpToolsProtocol):
         self.silent_since = self.loop.time()
         self.deadline = self.silent_since + wait
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._answered = cycle
-        super()._start_asgi_task(cycle, app)
+    def timeout_keep_alive_handler(self) -> None:
+        """Keep an idle connection; `deadline` bounds it."""
 
     def _count(self, size: int, refusal: int) -> None:
         self._head_size += size
