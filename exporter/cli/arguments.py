@@ -207,7 +207,7 @@ def _add_all(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -> No
             _add(section, setting)
 
 
-def _add(section: argparse._ArgumentGroup, setting: Setting) -> None:
+def _add(section: "argparse._ArgumentGroup", setting: Setting) -> None:
     meaning = setting.meaning.replace("`", "").replace("%", "%%")
     text = f"{meaning} (default: {setting.default}; {', '.join(setting.variables)})"
     if setting.kind == "switch":

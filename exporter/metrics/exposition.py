@@ -16,8 +16,7 @@ from typing import Final
 
 import msgspec
 from isal import isal_zlib
-from prometheus_client.metrics_core import Metric
-from prometheus_client.samples import Sample
+from prometheus_client.core import Metric, Sample
 
 from exporter.cooperative import BATCH_SIZE, Cooperative
 from exporter.metrics.catalogue import Family, SubjectFamily, TotalFamily

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.metrics_core import Metric
+from prometheus_client.core import Metric
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import ACCOUNT_FAMILIES, Family

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from prometheus_client.metrics_core import Metric
+from prometheus_client.core import Metric
 
 from exporter.metrics.catalogue import (
     ACCOUNT_FAMILIES,

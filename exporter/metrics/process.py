@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
-from prometheus_client.exposition import generate_latest as as_text
+from prometheus_client import generate_latest as as_text
 from prometheus_client.openmetrics.exposition import generate_latest as as_openmetrics
 
 from exporter.metrics import catalogue

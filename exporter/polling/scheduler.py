@@ -64,9 +64,13 @@ class _Every(IntervalTrigger):  # type: ignore[misc]  # APScheduler has no types
     battery wakes up in 1970.
     """
 
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds=seconds, timezone=UTC)
+        self._step = timedelta(seconds=seconds)
+
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
         if previous is not None and previous < now:
-            previous += (now - previous) // self.interval * self.interval
+            previous += (now - previous) // self._step * self._step
         following: datetime | None = super().get_next_fire_time(previous, now)
         return following
 
@@ -111,7 +115,7 @@ class Clock:
         self._turns[name] = _Turn(job, interval, self._monotonic() + delay)
         self._scheduler.add_job(
             self._tick,
-            _Every(seconds=interval, timezone=UTC),
+            _Every(interval),
             args=[name],
             id=_job_id(name),
             max_instances=1,
@@ -127,7 +131,7 @@ class Clock:
 
     async def start(self) -> None:
         """Begin to run jobs on the running event loop."""
-        self._scheduler.add_job(self._heartbeat, _Every(seconds=HEARTBEAT, timezone=UTC), id=_HEARTBEAT_ID)
+        self._scheduler.add_job(self._heartbeat, _Every(HEARTBEAT), id=_HEARTBEAT_ID)
         self._scheduler.start()
         self._watchdog = asyncio.create_task(self._watch(), name="clock watchdog")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client.metrics_core import Metric
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from exporter.livepeer.errors import (

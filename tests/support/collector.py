@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from copy import copy
 from typing import Final
 
-from prometheus_client.metrics_core import Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from exporter.metrics.catalogue import ACCOUNT_FAMILIES, TOTAL_FAMILIES, Family, SubjectFamily, TotalFamily

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any, Final
 
 import httpx
-from prometheus_client.metrics_core import Metric
+from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from pydantic import SecretStr
