@@ -11,8 +11,8 @@ from itertools import groupby, takewhile
 from types import MappingProxyType
 from typing import Any, Final, Literal, NoReturn
 
-from exporter.config import Setting, described
-from exporter.config.names import presentable, suggestion
+from exporter.config import Setting, describe_settings
+from exporter.config.names import did_you_mean, loggable_name
 from exporter.version import VERSION
 
 PROGRAM: Final = "livepeer-session-exporter"
@@ -94,7 +94,7 @@ def parse(argv: Sequence[str]) -> Invocation:
         UsageError: it makes no sense.
         Answered: it asks for help or for the version.
     """
-    settings = tuple(setting for setting in described() if setting.flag)
+    settings = tuple(setting for setting in describe_settings() if setting.flag)
     _refuse_unknown_flags(argv, settings)
     parser = _parser(settings)
     try:
@@ -116,7 +116,7 @@ def parse(argv: Sequence[str]) -> Invocation:
 
 
 def _refuse_unknown_flags(argv: Sequence[str], settings: Sequence[Setting]) -> None:
-    switches = [setting.flag for setting in settings if setting.flag and setting.kind == "switch"]
+    switches = [setting.flag for setting in settings if setting.flag and setting.kind == "boolean"]
     known = {
         *(setting.flag for setting in settings if setting.flag),
         *(_negated(flag) for flag in switches),
@@ -132,7 +132,7 @@ def _refuse_unknown_flags(argv: Sequence[str], settings: Sequence[Setting]) -> N
         if re.sub(r"[^a-z]", "", name.lower()) in _KEY_FLAGS:
             mistakes.append(_NO_KEY_FLAG)
         else:
-            mistakes.append(f"{presentable(name)}: unknown flag{suggestion(name, known)}")
+            mistakes.append(f"{loggable_name(name)}: unknown flag{did_you_mean(name, known)}")
     if mistakes:
         raise UsageError(*mistakes)
 
@@ -208,9 +208,9 @@ def _add_all(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -> No
 
 
 def _add(section: "argparse._ArgumentGroup", setting: Setting) -> None:
-    meaning = setting.meaning.replace("`", "").replace("%", "%%")
+    meaning = setting.description.replace("`", "").replace("%", "%%")
     text = f"{meaning} (default: {setting.default}; {', '.join(setting.variables)})"
-    if setting.kind == "switch":
+    if setting.kind == "boolean":
         section.add_argument(
             str(setting.flag),
             action=argparse.BooleanOptionalAction,

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from exporter.cli.arguments import Invocation
-from exporter.config import Account, Loaded, Settings, SettingsError, load
+from exporter.config import Account, LoadedSettings, Settings, SettingsError, load
 from exporter.config.durations import format_duration
-from exporter.config.names import KEY_VARIABLES, PREFIX
+from exporter.config.names import API_KEY_VARIABLES, ENV_PREFIX
 from exporter.livepeer.errors import PollError
 from exporter.livepeer.page_reader import OnPage
 from exporter.logs import Redactor, configure
@@ -35,7 +35,7 @@ WRONG_SETTINGS: Final = 2
 DEMO_SETTINGS: Final = {"account": "demo", "poll_interval": "5s", "active_window": "15s"}
 """What the demo sets unless the user does: its world runs faster than the real one."""
 
-_SECRET_VARIABLES: Final = (*KEY_VARIABLES, f"{PREFIX}API_KEY_FILE")
+_SECRET_VARIABLES: Final = (*API_KEY_VARIABLES, f"{ENV_PREFIX}API_KEY_FILE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ def _wrong(error: Exception, terminal: Terminal) -> int:
 
 
 async def serve(
-    read: Callable[[], Loaded],
-    loaded: Loaded,
+    read: Callable[[], LoadedSettings],
+    loaded: LoadedSettings,
     environment: Environment,
     environ: Mapping[str, str],
     terminal: Terminal,
@@ -133,7 +133,7 @@ async def demo(
         # Whatever the user's own settings say of an account, the demo must not send its key anywhere, nor theirs here.
         arguments = {**DEMO_SETTINGS, **invocation.arguments, "base_url": url}
 
-        def read() -> Loaded:
+        def read() -> LoadedSettings:
             return load(arguments, {**variables, "LIVEPEER_API_KEY": key})
 
         def announce(port: int) -> None:
@@ -157,7 +157,7 @@ Ctrl-C ends it.
 """
 
 
-async def once(loaded: Loaded, environment: Environment, terminal: Terminal, form: Format) -> int:
+async def once(loaded: LoadedSettings, environment: Environment, terminal: Terminal, form: Format) -> int:
     """Poll every account once and print the exposition; 1 if a poll failed, with what there is all the same."""
     settings = loaded.settings
     board = create_board(settings, environment)
@@ -213,7 +213,7 @@ def _progress(account: str, stream: TextIO) -> Iterator[OnPage]:
             print("\r\x1b[K", end="", file=stream, flush=True)
 
 
-async def check(loaded: Loaded, environment: Environment, terminal: Terminal) -> int:
+async def check(loaded: LoadedSettings, environment: Environment, terminal: Terminal) -> int:
     """Try the settings, the key and one page of every account; a table for people."""
     rows = [("settings", "ok", "; ".join(loaded.warnings) or "nothing odd")]
     try:

@@ -2,21 +2,21 @@
 
 from exporter.config.account import Account
 from exporter.config.address import Address
-from exporter.config.loading import Loaded, SettingsError, Source, load
+from exporter.config.loading import LoadedSettings, SettingsError, Source, load
 from exporter.config.model import Settings
-from exporter.config.names import Setting, described
-from exporter.config.values import can_be_path, clean_key
+from exporter.config.names import Setting, describe_settings
+from exporter.config.values import is_valid_path, normalize_api_key
 
 __all__ = [
     "Account",
     "Address",
-    "Loaded",
+    "LoadedSettings",
     "Setting",
     "Settings",
     "SettingsError",
     "Source",
-    "can_be_path",
-    "clean_key",
-    "described",
+    "describe_settings",
+    "is_valid_path",
     "load",
+    "normalize_api_key",
 ]

@@ -50,11 +50,11 @@ class AccountEntry(BaseModel):
     detail: Detail | None = None
 
 
-def deadline_for(interval: float) -> float:
+def default_deadline(interval: float) -> float:
     """Return the default deadline of a poll: 25 s, or 25/30 of an interval too short for that. Seconds."""
     return 25.0 if interval > 25.0 else interval * 25 / 30
 
 
-def staleness_for(interval: float) -> float:
+def default_staleness(interval: float) -> float:
     """Return the default age at which data disappears: 5 min, or two intervals if those are longer. Seconds."""
     return max(300.0, 2 * interval)

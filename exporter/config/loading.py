@@ -11,10 +11,17 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.config.account import AccountEntry
-from exporter.config.file import FileProblem, read_file
 from exporter.config.model import Contradictions, Settings
-from exporter.config.names import KEY_VARIABLES, PREFIX, described, presentable, presentable_path, suggestion
+from exporter.config.names import (
+    API_KEY_VARIABLES,
+    ENV_PREFIX,
+    describe_settings,
+    did_you_mean,
+    loggable_name,
+    loggable_path,
+)
 from exporter.config.proxies import proxy_problems
+from exporter.config.yaml_file import YamlFileError, read_yaml_file
 
 Source = Literal["flag", "environment", "file", "default"]
 
@@ -36,7 +43,7 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSettings:
     """The settings, what is odd about them though not wrong, and where each field's value came from."""
 
     settings: Settings
@@ -55,7 +62,7 @@ class _Given:
     warnings: tuple[str, ...] = ()
 
 
-def load(arguments: Mapping[str, str | bool], environ: Mapping[str, str]) -> Loaded:
+def load(arguments: Mapping[str, str | bool], environ: Mapping[str, str]) -> LoadedSettings:
     """Return the settings: flags count before the environment, that before the settings file, that before defaults.
 
     Args:
@@ -72,15 +79,15 @@ def load(arguments: Mapping[str, str | bool], environ: Mapping[str, str]) -> Loa
     problems = (*(problem for given in givens for problem in given.problems), *mistakes, *proxies)
     if settings is None or problems:
         raise SettingsError(problems)
-    return Loaded(
+    return LoadedSettings(
         settings=settings,
         warnings=tuple(warning for given in givens for warning in given.warnings),
-        sources=MappingProxyType({setting.name: _source_of(setting.name, givens) for setting in described()}),
+        sources=MappingProxyType({setting.name: _source_of(setting.name, givens) for setting in describe_settings()}),
     )
 
 
 def _from_flags(arguments: Mapping[str, str | bool]) -> _Given:
-    flags = {setting.name: setting.flag for setting in described() if setting.flag}
+    flags = {setting.name: setting.flag for setting in describe_settings() if setting.flag}
     written = {
         name: flag.replace("--", "--no-", 1) if arguments.get(name) is False else flag for name, flag in flags.items()
     }
@@ -88,23 +95,23 @@ def _from_flags(arguments: Mapping[str, str | bool]) -> _Given:
 
 
 def _from_environment(environ: Mapping[str, str]) -> _Given:
-    names = {variable: setting.name for setting in described() for variable in setting.variables}
+    names = {variable: setting.name for setting in describe_settings() for variable in setting.variables}
     # An empty variable is how containers say "not set", except that an empty list would silently mean "all".
     filled = {
         variable: text
         for variable, text in environ.items()
         if variable in names
-        and (text.strip() if variable in KEY_VARIABLES else text or names[variable] == "stream_ids")
+        and (text.strip() if variable in API_KEY_VARIABLES else text or names[variable] == "stream_ids")
     }
     problems = []
-    if all(variable in filled for variable in KEY_VARIABLES):
-        problems.append(f"{KEY_VARIABLES[0]}: more than one source for the key: {KEY_VARIABLES[1]} is set too")
+    if all(variable in filled for variable in API_KEY_VARIABLES):
+        problems.append(f"{API_KEY_VARIABLES[0]}: more than one source for the key: {API_KEY_VARIABLES[1]} is set too")
     warnings = [
-        f"{presentable(variable)}: no setting has this variable{suggestion(variable, names)}"
+        f"{loggable_name(variable)}: no setting has this variable{did_you_mean(variable, names)}"
         for variable in environ
-        if variable.upper().startswith(PREFIX)
+        if variable.upper().startswith(ENV_PREFIX)
         and variable not in names
-        and not _SERVICE_LINK.fullmatch(variable[len(PREFIX) :])
+        and not _SERVICE_LINK.fullmatch(variable[len(ENV_PREFIX) :])
     ]
     return _Given(
         "environment",
@@ -122,13 +129,13 @@ def _from_file(*before: _Given) -> _Given:
     if chosen is None or not isinstance(path, str) or not path.strip() or "\0" in path:
         return nothing  # where it is a mistake, validation says so
     try:
-        file = read_file(Path(path.strip()))
-    except FileProblem as problem:
+        file = read_yaml_file(Path(path.strip()))
+    except YamlFileError as problem:
         return replace(nothing, problems=(f"{chosen.written['config_file']}: {problem}",))
-    known = {setting.key for setting in described() if setting.key}
+    known = {setting.key for setting in describe_settings() if setting.key}
     unknown = [key for key in file.values if key not in known]
     written = {
-        where: f"{presentable_path(where)} (line {line} of the settings file)" for where, line in file.lines.items()
+        where: f"{loggable_path(where)} (line {line} of the settings file)" for where, line in file.lines.items()
     }
     return _Given(
         "file",
@@ -148,7 +155,7 @@ def _why_unknown(key: str, known: Iterable[str]) -> str:
         return "the key itself does not belong in this file; use api_key_file, or the environment for a single account"
     if key == "config_file":
         return "is for the flag and the variable alone"
-    return f"unknown setting{suggestion(key, known)}"
+    return f"unknown setting{did_you_mean(key, known)}"
 
 
 def _source_of(name: str, givens: tuple[_Given, ...]) -> Source:
@@ -205,5 +212,5 @@ def _written(where: str, givens: tuple[_Given, ...]) -> str:
     top = re.split(r"[.\[]", where, maxsplit=1)[0]
     for given in givens:
         if top in given.values:
-            return given.written.get(where) or presentable_path(where)
-    return next((setting.flag for setting in described() if setting.name == where and setting.flag), where)
+            return given.written.get(where) or loggable_path(where)
+    return next((setting.flag for setting in describe_settings() if setting.name == where and setting.flag), where)

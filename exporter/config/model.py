@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from exporter.config.account import Account, AccountEntry, Detail, deadline_for, staleness_for
+from exporter.config.account import Account, AccountEntry, Detail, default_deadline, default_staleness
 from exporter.config.address import Address
 from exporter.config.values import (
     BaseUrl,
@@ -32,7 +32,7 @@ from exporter.config.values import (
     is_loopback,
 )
 
-EVERYWHERE: Final = Address("0.0.0.0", 9877)  # noqa: S104  # Prometheus scrapes from another machine
+DEFAULT_LISTEN_ADDRESS: Final = Address("0.0.0.0", 9877)  # noqa: S104  # Prometheus scrapes from another machine
 """The address that is listened on by default; 9877 is our port."""
 
 
@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     config_file: FilePath | None = _setting("Files", None, "settings file in YAML; read again on SIGHUP")
 
     web_listen_address: ListenAddress = _setting(
-        "Web", EVERYWHERE, "where to listen; `:9877` and `[::]:9877` too, port 0 for any free one"
+        "Web", DEFAULT_LISTEN_ADDRESS, "where to listen; `:9877` and `[::]:9877` too, port 0 for any free one"
     )
     web_health_listen_address: ListenAddress | None = _setting(
         "Web", None, "a plain port of their own for the probes `/livez` and `/readyz`"
@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     poll_interval: Interval = _setting("Polling", 30.0, "time from one poll to the next, at least 1s")
     poll_deadline: Span = _derived(
         "Polling",
-        lambda above: deadline_for(above["poll_interval"]),
+        lambda above: default_deadline(above["poll_interval"]),
         "longest time for a poll; shorter than the interval, and by default 25/30 of an interval of 25s or less",
     )
     request_timeout: Span = _derived(
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
     )
     max_staleness: Span = _derived(
         "Polling",
-        lambda above: staleness_for(above["poll_interval"]),
+        lambda above: default_staleness(above["poll_interval"]),
         "age at which data that could not be renewed disappears; by default at least two intervals",
     )
     walk_concurrency: Workers = _setting("Polling", 6, "requests side by side in one poll, 1 to 32")
@@ -201,7 +201,7 @@ class Settings(BaseSettings):
 
     def _account(self, name: str, api_key: SecretStr | None, entry: AccountEntry | None) -> Account:
         interval = (entry and entry.poll_interval) or self.poll_interval
-        deadline = self.poll_deadline if self.poll_deadline < interval else deadline_for(interval)
+        deadline = self.poll_deadline if self.poll_deadline < interval else default_deadline(interval)
         return Account(
             name=name,
             base_url=(entry and entry.base_url) or self.base_url,

@@ -17,9 +17,9 @@ from exporter.config.address import Address
 from exporter.config.durations import format_duration
 from exporter.config.model import Settings
 
-PREFIX: Final = "LIVEPEER_EXPORTER_"
+ENV_PREFIX: Final = "LIVEPEER_EXPORTER_"
 """What the names of all our variables begin with."""
-KEY_VARIABLES: Final = ("LIVEPEER_API_KEY", "LIVEPEER_EXPORTER_API_KEY")
+API_KEY_VARIABLES: Final = ("LIVEPEER_API_KEY", "LIVEPEER_EXPORTER_API_KEY")
 """The two variables for the key; the first is the one that Livepeer's own tools use."""
 
 _DOTTED: Final = {  # what every exporter has carries the name that every exporter uses
@@ -37,7 +37,7 @@ _DOTTED: Final = {  # what every exporter has carries the name that every export
     "log_format": "log.format",
 }
 _KINDS: Final[dict[object, str]] = {
-    bool: "switch",
+    bool: "boolean",
     float: "duration",
     int: "number",
     Path: "file",
@@ -50,13 +50,13 @@ _KINDS: Final[dict[object, str]] = {
 class Setting:
     """One setting as people meet it; a form in which it cannot be given is None (`variables`: empty).
 
-    `kind` is `switch`, `duration`, `number`, `file`, `address`, `list` or `text`, or the words to choose from with
+    `kind` is `boolean`, `duration`, `number`, `file`, `address`, `list` or `text`, or the words to choose from with
     `|` between them.
     """
 
     name: str
     group: str
-    meaning: str
+    description: str
     default: str
     flag: str | None
     variables: tuple[str, ...]
@@ -64,7 +64,7 @@ class Setting:
     kind: str
 
 
-def described() -> tuple[Setting, ...]:
+def describe_settings() -> tuple[Setting, ...]:
     """Return all settings in the order in which they are explained."""
     defaults = Settings()
     return tuple(_describe(name, field, getattr(defaults, name)) for name, field in Settings.model_fields.items())
@@ -76,10 +76,10 @@ def _describe(name: str, field: FieldInfo, default: object) -> Setting:
     return Setting(
         name=field.validation_alias if isinstance(field.validation_alias, str) else name,
         group=str(extra["group"]) if isinstance(extra, dict) else "",
-        meaning=field.description or "",
+        description=field.description or "",
         default=_as_text(name, default),
         flag=None if from_file_alone or name == "api_key" else "--" + _DOTTED.get(name, name.replace("_", "-")),
-        variables=() if from_file_alone else KEY_VARIABLES if name == "api_key" else (PREFIX + name.upper(),),
+        variables=() if from_file_alone else API_KEY_VARIABLES if name == "api_key" else (ENV_PREFIX + name.upper(),),
         key=None if name in ("api_key", "config_file") else str(field.validation_alias or name),
         kind=_kind(field.annotation),
     )
@@ -104,7 +104,7 @@ def _as_text(name: str, value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def suggestion(written: str, known: Iterable[str]) -> str:
+def did_you_mean(written: str, known: Iterable[str]) -> str:
     """Return `; did you mean ...?` for a misspelt name, or nothing when no known name is near."""
     from difflib import get_close_matches  # only a mistake needs it, and each idle process would keep it in memory
 
@@ -112,7 +112,7 @@ def suggestion(written: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def presentable(written: str) -> str:
+def loggable_name(written: str) -> str:
     """Return a misspelt name for a message, or an ellipsis if it may be a key pasted where a name belongs.
 
     None of our names has a digit in it, and all keys that we know of do.
@@ -120,11 +120,11 @@ def presentable(written: str) -> str:
     return written if re.fullmatch(r"[A-Za-z_.-]{1,48}", written) else "…"
 
 
-def presentable_path(where: str) -> str:
-    """Return `accounts[0].name` and the like for a message, each name of it made presentable."""
+def loggable_path(where: str) -> str:
+    """Return `accounts[0].name` and the like for a message, each name of it made loggable."""
 
     def part(match: re.Match[str]) -> str:
         is_index = match[0].isdigit() and len(match[0]) < 5
-        return match[0] if is_index else presentable(match[0])
+        return match[0] if is_index else loggable_name(match[0])
 
     return re.sub(r"[^.\[\]]+", part, where)

@@ -24,7 +24,7 @@ _PATH_OF_URL = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 _OWN_PATHS: Final = ("/livez", "/readyz")
 
 
-def clean_key(text: str) -> str:
+def normalize_api_key(text: str) -> str:
     """Return the API key in `text` without the whitespace around it; empty when there is nothing else.
 
     A key goes into a header, so it has printable ASCII only and no spaces; anything else would end up,
@@ -39,7 +39,7 @@ def clean_key(text: str) -> str:
     return key
 
 
-def can_be_path(text: str) -> bool:
+def is_valid_path(text: str) -> bool:
     """Tell whether the system takes `text` for a path: YAML can write NUL, and halves of characters."""
     try:
         return b"\0" not in os.fsencode(text)
@@ -108,7 +108,7 @@ def _address(value: object) -> Address:
 def _path(value: object) -> Path:
     if isinstance(value, Path):
         return value
-    if not isinstance(value, str) or not value.strip() or not can_be_path(value):
+    if not isinstance(value, str) or not value.strip() or not is_valid_path(value):
         raise ValueError("must be the path of a file")
     return Path(value.strip())
 
@@ -117,7 +117,7 @@ def _key(value: object) -> SecretStr:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str) or not text.strip():
         raise ValueError("is empty")
-    return SecretStr(clean_key(text))
+    return SecretStr(normalize_api_key(text))
 
 
 def _label(value: object) -> str:

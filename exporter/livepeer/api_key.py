@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from exporter.config import clean_key
+from exporter.config import normalize_api_key
 from exporter.livepeer.errors import MissingKeyError
 
 MAX_KEY_BYTES: Final = 4096
@@ -43,7 +43,7 @@ class APIKey:
         problem = "no API key is set"
         if self._path is not None:
             try:
-                key = clean_key(_read(self._path))
+                key = normalize_api_key(_read(self._path))
             except OSError as error:
                 problem = f"the API key file cannot be read: {error.strerror or type(error).__name__}"
             except ValueError as error:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
-from exporter.config import Loaded, Settings, SettingsError
+from exporter.config import LoadedSettings, Settings, SettingsError
 from exporter.logs import event
 from exporter.pages.routes import create_probe_app
 from exporter.runtime.app import EXHAUSTED, App, Environment
@@ -55,8 +55,8 @@ class Daemon:
 
     def __init__(
         self,
-        load: Callable[[], Loaded],
-        loaded: Loaded,
+        load: Callable[[], LoadedSettings],
+        loaded: LoadedSettings,
         environment: Environment,
         *,
         environ: Mapping[str, str],

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.cli.arguments import HelpRequested, Invocation, UsageError, parse
-from exporter.config import described, load
+from exporter.config import describe_settings, load
 from exporter.version import VERSION
 
 SECRET = "canary-7f3a-secret"
@@ -48,10 +48,12 @@ def test_flags_that_are_not_given_are_not_there() -> None:
     assert parse(["check"]).arguments == {}
 
 
-@pytest.mark.parametrize("setting", [setting for setting in described() if setting.flag], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "setting", [setting for setting in describe_settings() if setting.flag], ids=lambda each: each.name
+)
 def test_every_setting_with_a_flag_can_be_given(setting: object) -> None:
     flag, name, kind = (getattr(setting, part) for part in ("flag", "name", "kind"))
-    if kind == "switch":
+    if kind == "boolean":
         assert parse([flag]).arguments == {name: True}
         assert parse([flag.replace("--", "--no-", 1)]).arguments == {name: False}
     else:
@@ -61,8 +63,8 @@ def test_every_setting_with_a_flag_can_be_given(setting: object) -> None:
 def test_the_default_of_every_setting_can_be_given_as_a_flag() -> None:
     argv = [
         f"{setting.flag}={setting.default}"
-        for setting in described()
-        if setting.flag and setting.kind != "switch" and setting.default not in ("none", "all")
+        for setting in describe_settings()
+        if setting.flag and setting.kind != "boolean" and setting.default not in ("none", "all")
     ]
     assert load(parse(argv).arguments, {}).settings == load({}, {}).settings
 
@@ -173,7 +175,7 @@ def test_the_version_is_told(argv: list[str]) -> None:
 
 def test_the_help_names_every_flag_variable_command_and_exit_code() -> None:
     text = answer("--help")
-    for setting in described():
+    for setting in describe_settings():
         assert (setting.flag or "") in text
         assert all(variable in text for variable in setting.variables)
     for word in ("demo", "check", "once", "metrics", "healthcheck", "assets", "exit codes", "examples"):

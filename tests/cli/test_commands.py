@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter.cli import commands
 from exporter.cli.arguments import parse
 from exporter.cli.commands import DEMO_SETTINGS, FAILED, FINE, WRONG_SETTINGS, Terminal
-from exporter.config import Loaded, load
+from exporter.config import LoadedSettings, load
 from exporter.logs import Redactor
 from exporter.metrics import catalogue
 from exporter.metrics.exposition import Format
@@ -56,7 +56,7 @@ def said(*streams: Screen) -> list[str]:
     return texts
 
 
-def loaded(url: str, **changes: str) -> Loaded:
+def loaded(url: str, **changes: str) -> LoadedSettings:
     return load({"base_url": url, **changes}, {"LIVEPEER_API_KEY": KEY})
 
 

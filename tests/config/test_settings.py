@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from exporter.config import Account, Address, Loaded, Settings, SettingsError, clean_key, described, load
+from exporter.config import (
+    Account,
+    Address,
+    LoadedSettings,
+    Settings,
+    SettingsError,
+    describe_settings,
+    load,
+    normalize_api_key,
+)
 
 T = TypeVar("T")
 SECRET = "canary-7f3a-secret"
@@ -39,7 +48,7 @@ def result_or_message(read: Callable[[str], T], text: str) -> T | str:
         return str(error)
 
 
-def from_file(tmp_path: Path, text: str, environ: Mapping[str, str] = NOTHING) -> Loaded:
+def from_file(tmp_path: Path, text: str, environ: Mapping[str, str] = NOTHING) -> LoadedSettings:
     path = tmp_path / "settings.yaml"
     path.write_text(text, encoding="utf-8")
     return load({"config_file": str(path)}, environ)
@@ -88,8 +97,8 @@ def test_the_settings_are_frozen() -> None:
 
 
 def test_every_setting_has_a_meaning_and_a_name_by_the_one_rule() -> None:
-    for setting in described():
-        assert setting.meaning
+    for setting in describe_settings():
+        assert setting.description
         assert setting.group
         if setting.flag:
             name = setting.flag.removeprefix("--").replace("-", "_").replace(".", "_")
@@ -309,7 +318,7 @@ def test_r09_a_missing_key_is_no_mistake() -> None:
 
 @given(st.text())
 def test_any_text_is_a_key_of_printable_ascii_or_refused(text: str) -> None:
-    outcome = result_or_message(clean_key, text)
+    outcome = result_or_message(normalize_api_key, text)
     if outcome.startswith("is not an API key"):
         assert len(text) < 8 or text.strip() not in outcome
     else:
@@ -317,7 +326,7 @@ def test_any_text_is_a_key_of_printable_ascii_or_refused(text: str) -> None:
         assert outcome == text.strip()
 
 
-@pytest.mark.parametrize("name", [setting.name for setting in described() if setting.flag])
+@pytest.mark.parametrize("name", [setting.name for setting in describe_settings() if setting.flag])
 def test_a_key_in_the_wrong_place_is_not_shown(name: str) -> None:
     with pytest.raises(SettingsError) as caught:  # a text with a space and a NUL is no value of any setting
         load({name: f"{SECRET} \x00"}, {})
@@ -480,7 +489,7 @@ def test_a_file_that_cannot_be_read_is_a_mistake_that_says_why(tmp_path: Path, n
 
 @given(
     st.dictionaries(
-        st.sampled_from([setting.key for setting in described() if setting.key]) | st.text(max_size=5),
+        st.sampled_from([setting.key for setting in describe_settings() if setting.key]) | st.text(max_size=5),
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
             lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

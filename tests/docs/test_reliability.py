@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from exporter.config import described
+from exporter.config import describe_settings
 from exporter.metrics.catalogue import EVERY_OPTION, everything
 from exporter.metrics.catalogue.label_values import FAILURES
 
@@ -39,6 +39,6 @@ def test_the_page_explains_every_class_of_failure_and_no_other() -> None:
 
 def test_the_page_names_no_metric_and_no_flag_that_does_not_exist() -> None:
     metrics = {family.name for family, _ in everything(EVERY_OPTION)}
-    flags = {setting.flag for setting in described()}
+    flags = {setting.flag for setting in describe_settings()}
     assert set(re.findall(r"\blivepeer_studio_\w+", PAGE)) <= metrics
     assert set(re.findall(r"--[a-z][a-z.-]*[a-z]", PAGE)) <= flags

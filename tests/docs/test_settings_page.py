@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.config import Setting, described, load
+from exporter.config import Setting, describe_settings, load
 
 PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
 
@@ -16,23 +16,23 @@ def rows_of_the_page() -> list[str]:
 
 def row_of(setting: Setting) -> str:
     flags = [setting.flag] if setting.flag else []
-    if setting.flag and setting.kind == "switch":
+    if setting.flag and setting.kind == "boolean":
         flags.append(setting.flag.replace("--", "--no-", 1))
     cells = (
         *(", ".join(f"`{name}`" for name in names) or "–" for names in (flags, setting.variables)),
         f"`{setting.key}`" if setting.key else "–",
         f"`{setting.default}`",
-        setting.meaning,
+        setting.description,
     )
     return f"| {' | '.join(cells)} |"
 
 
 def test_the_page_has_a_row_for_each_setting_and_no_other() -> None:
-    assert rows_of_the_page() == [row_of(setting) for setting in described()]
+    assert rows_of_the_page() == [row_of(setting) for setting in describe_settings()]
 
 
 def test_the_page_names_no_variable_that_does_not_exist() -> None:
-    known = {variable for setting in described() for variable in setting.variables}
+    known = {variable for setting in describe_settings() for variable in setting.variables}
     named = set(re.findall(r"\bLIVEPEER_[A-Z_]*[A-Z]\b", PAGE)) - {"LIVEPEER_EXPORTER"}
     assert named == known
 

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.config import Loaded, Settings, SettingsError, load
+from exporter.config import LoadedSettings, Settings, SettingsError, load
 from exporter.metrics.exposition import Format
 from exporter.runtime.app import App, Environment
 from exporter.runtime.daemon import Daemon
@@ -309,7 +309,7 @@ class Service:
         self.written = settings
         self.file.write_text(json.dumps(settings))  # JSON is YAML too
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedSettings:
         return load({"config_file": str(self.file)}, {"LIVEPEER_API_KEY": KEY})
 
     def listens(self, port: int) -> None:
@@ -354,7 +354,7 @@ async def test_R04_a_reload_that_is_asked_for_during_a_reload_is_not_lost(tmp_pa
         read = service.load
         reads: list[float] = []
 
-        def load_slowly() -> Loaded:
+        def load_slowly() -> LoadedSettings:
             loaded = read()
             if not reads:  # while the first reload is under way, somebody changes the file and asks again
                 service.write(**{**service.written, "poll_interval": "7s"})
@@ -430,7 +430,7 @@ async def test_R04_a_mistake_of_our_own_in_a_reload_does_not_end_the_daemon(
     async with serving(Upstream([live(1)])) as url:
         service = Service(tmp_path, url)
 
-        def load_badly() -> Loaded:
+        def load_badly() -> LoadedSettings:
             raise KeyError("what the file says")
 
         service.daemon = Daemon(load_badly, service.load(), OUTSIDE, environ={}, announce=service.listens)
@@ -449,7 +449,7 @@ async def test_R03_a_stop_does_not_wait_for_a_reload_that_is_stuck(tmp_path: Pat
     async with serving(Upstream([live(1)])) as url:
         service = Service(tmp_path, url)
 
-        def load_for_ever() -> Loaded:
+        def load_for_ever() -> LoadedSettings:
             begun.set()
             go_on.wait(60)
             return service.load()

@@ -10,8 +10,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from exporter.config import can_be_path
-from exporter.config.file import FileProblem, read_file
+from exporter.config import is_valid_path
+from exporter.config.yaml_file import YamlFileError, read_yaml_file
 from exporter.server.web_config import Tls, WebConfig, WebConfigError
 
 _VERIFY: Final = {
@@ -56,8 +56,8 @@ def read(path: Path) -> WebConfig:
     if path.is_fifo():  # it would stop the whole program until somebody writes into it
         raise WebConfigError("is not a regular file")
     try:
-        file = read_file(path)
-    except FileProblem as problem:
+        file = read_yaml_file(path)
+    except YamlFileError as problem:
         raise WebConfigError(str(problem)) from None
     try:
         written = _Written.model_validate(file.values)
@@ -70,7 +70,7 @@ def read(path: Path) -> WebConfig:
 
 
 def _path(text: str) -> str:
-    if not text.strip() or not can_be_path(text):
+    if not text.strip() or not is_valid_path(text):
         raise ValueError("must be the path of a file")
     return text
 
@@ -226,7 +226,7 @@ def _worded(detail: ErrorDetails, lines: Mapping[str, int]) -> str:
 
 
 def _paths(location: tuple[int | str, ...]) -> Iterator[str]:
-    """Paths as `SettingsFile.lines` writes them, from the place itself up to its section."""
+    """Paths as `YamlFile.lines` writes them, from the place itself up to its section."""
     texts = [str(part) for part in location if part != "[key]"]
     for end in range(len(texts), 0, -1):
         yield ".".join(texts[:end])
