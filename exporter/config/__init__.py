@@ -5,7 +5,7 @@ from exporter.config.address import Address
 from exporter.config.loading import LoadedSettings, SettingsError, Source, load
 from exporter.config.model import Settings
 from exporter.config.names import Setting, describe_settings
-from exporter.config.values import is_valid_path, normalize_api_key
+from exporter.config.values import normalize_api_key
 
 __all__ = [
     "Account",
@@ -16,7 +16,6 @@ __all__ = [
     "SettingsError",
     "Source",
     "describe_settings",
-    "is_valid_path",
     "load",
     "normalize_api_key",
 ]

@@ -3,7 +3,6 @@
 No message here repeats the value it complains about: a key pasted into the wrong place must not reach a log.
 """
 
-import os
 import re
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -15,6 +14,7 @@ from pydantic import BeforeValidator, SecretStr
 
 from exporter.config.address import Address
 from exporter.config.durations import format_duration, parse_duration
+from exporter.config.yaml_file import is_valid_path
 
 _LONGEST_SPAN: Final = 365 * 86_400.0  # no setting means more than a year; more is a slip of the unit
 _KEY = re.compile(r"[!-~]{1,1024}")
@@ -37,14 +37,6 @@ def normalize_api_key(text: str) -> str:
     if key and not _KEY.fullmatch(key):
         raise ValueError("is not an API key: a key has no spaces, line breaks or special characters")
     return key
-
-
-def is_valid_path(text: str) -> bool:
-    """Tell whether the system takes `text` for a path: YAML can write NUL, and halves of characters."""
-    try:
-        return b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:
-        return False
 
 
 def is_loopback(url: str) -> bool:

@@ -1,5 +1,6 @@
-"""Reads the settings file: YAML, each key with its line, no key twice."""
+"""Strict reader of small YAML files: no tags, no duplicate keys, and the line of each key for messages."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,58 +9,71 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import yaml
 
-LARGEST: Final = 1 << 20
-"""Bytes. A settings file is small; more is another file by mistake."""
+MAX_FILE_SIZE: Final = 1 << 20
+"""Bytes. A larger file is not a configuration file."""
 
 
 @dataclass(frozen=True, slots=True)
 class YamlFile:
-    """What the file says: its values by key, and the line of each key by its path (`accounts[0].name`)."""
+    """Content of a YAML file.
+
+    Attributes:
+        values: top-level mapping.
+        lines: line number of each key by its path, such as `accounts[0].name`.
+    """
 
     values: Mapping[object, object]
     lines: Mapping[str, int]
 
 
 class YamlFileError(ValueError):
-    """The file cannot be used; the text names a line but repeats nothing that stands there."""
+    """The file cannot be used. The message names a line but contains no text of the file."""
 
 
 def read_yaml_file(path: Path) -> YamlFile:
-    """Read `path`; an empty file says nothing.
+    """Read a YAML file whose top level is a mapping; an empty file is an empty mapping.
 
     Raises:
-        YamlFileError: it cannot be read, is not YAML, is no mapping, or has a tag or a key twice.
+        YamlFileError: the file cannot be read, is not valid YAML, is not a mapping, or has a tag or a duplicate key.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(MAX_FILE_SIZE + 1)
     except OSError as error:
         raise YamlFileError(f"cannot be read: {error.strerror}") from None
     except ValueError:
-        raise YamlFileError("cannot be read: no file can have that name") from None
-    if len(data) > LARGEST:
-        raise YamlFileError("is too large for a settings file")
+        raise YamlFileError("cannot be read: invalid file name") from None
+    if len(data) > MAX_FILE_SIZE:
+        raise YamlFileError("is larger than 1 MiB")
     return _parse(data)
 
 
-def _parse(data: bytes) -> YamlFile:
-    import yaml  # most run without a file, and need not pay a megabyte for it
+def is_valid_path(text: str) -> bool:
+    """Return whether the operating system accepts `text` as a path; YAML can express NUL and lone surrogates."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
-    class Untagged(yaml.SafeLoader):
+
+def _parse(data: bytes) -> YamlFile:
+    import yaml  # deferred: most installations have no YAML file, and the library takes a megabyte of memory
+
+    class UntaggedLoader(yaml.SafeLoader):
         def fetch_tag(self) -> None:
-            # Nothing needs one, and a tag that does not fit its value makes the library fail in ways of all kinds.
+            # No setting needs a tag, and a tag that does not match its value makes PyYAML raise arbitrary exceptions.
             line = self.get_mark().line + 1
-            raise YamlFileError(f"has a tag (!) in line {line}; write the value without it, text in quotes")
+            raise YamlFileError(f"has a YAML tag (!) in line {line}; remove it, and quote the value if it is text")
 
     try:
-        loader = Untagged(data)
+        loader = UntaggedLoader(data)
         try:
             root = loader.get_single_node()
             if root is None or root.tag == "tag:yaml.org,2002:null":
                 return YamlFile({}, {})
             if not isinstance(root, yaml.MappingNode):
-                raise YamlFileError("must have lines such as poll_interval: 30s")
-            lines = dict(_keys(root, "", set()))
+                raise YamlFileError("must be a mapping, with lines such as key: value")
+            lines = dict(_key_lines(root, "", set()))
             return YamlFile(loader.construct_document(root), lines)
         finally:
             loader.dispose()
@@ -68,32 +82,37 @@ def _parse(data: bytes) -> YamlFile:
         problem = f"is not valid YAML{where}"
     except YamlFileError:
         raise
-    except (yaml.YAMLError, ValueError, OverflowError):  # bytes or numbers that are none
+    except (yaml.YAMLError, ValueError, OverflowError):  # invalid bytes, or numbers that Python cannot convert
         problem = "is not valid YAML"
     except RecursionError:
         problem = "is nested too deeply"
-    # Raised out here, so that the library's error, which quotes the file, does not travel along.
+    # Raised outside of the except blocks, so that the library's error, which quotes the file, is not its context.
     raise YamlFileError(problem)
 
 
-def _keys(node: "yaml.Node", path: str, seen: set[int]) -> Iterator[tuple[str, int]]:
+def _key_lines(node: "yaml.Node", path: str, visited: set[int]) -> Iterator[tuple[str, int]]:
+    """Yield the path and the line of each key below `node`.
+
+    Raises:
+        YamlFileError: a mapping has a duplicate key.
+    """
     import yaml
 
-    if id(node) in seen:  # an alias of a node met before: a few bytes could unfold without end
+    if id(node) in visited:  # an alias; following each would let a few bytes expand without bound
         return
-    seen.add(id(node))
+    visited.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield from _keys(item, f"{path}[{index}]", seen)
+            yield from _key_lines(item, f"{path}[{index}]", visited)
     elif isinstance(node, yaml.MappingNode):
-        here: set[tuple[str, str]] = set()
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            written = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
-            if written in here:
-                raise YamlFileError(f"has a key for the second time in line {line}")
-            if written:
-                here.add(written)
-                name = f"{path}.{written[1]}" if path else written[1]
+        keys: set[tuple[str, str]] = set()
+        for key_node, value in node.value:
+            line = key_node.start_mark.line + 1
+            key = (key_node.tag, key_node.value) if isinstance(key_node, yaml.ScalarNode) else None
+            if key in keys:
+                raise YamlFileError(f"has a duplicate key in line {line}")
+            if key:
+                keys.add(key)
+                name = f"{path}.{key[1]}" if path else key[1]
                 yield name, line
-                yield from _keys(value, name, seen)
+                yield from _key_lines(value, name, visited)

@@ -383,20 +383,20 @@ def test_an_empty_file_and_an_empty_key_say_nothing(tmp_path: Path, text: str) -
                 "in quotes if YAML takes one for a number"
             ),
         ),
-        ("page_limit: 1\npage_limit: 2", "--config.file: has a key for the second time in line 2"),
-        (f"- {SECRET}", "--config.file: must have lines such as poll_interval: 30s"),
-        (SECRET, "--config.file: must have lines such as poll_interval: 30s"),
+        ("page_limit: 1\npage_limit: 2", "--config.file: has a duplicate key in line 2"),
+        (f"- {SECRET}", "--config.file: must be a mapping, with lines such as key: value"),
+        (SECRET, "--config.file: must be a mapping, with lines such as key: value"),
         (f"a: [\n{SECRET}", "--config.file: is not valid YAML (line 2)"),
         (
             f"a: 1\nb: !!python/name:{SECRET} x",
-            "--config.file: has a tag (!) in line 2; write the value without it, text in quotes",
+            "--config.file: has a YAML tag (!) in line 2; remove it, and quote the value if it is text",
         ),
         (f"a: *{SECRET}", "--config.file: is not valid YAML (line 1)"),
         ("page_limit: " + "9" * 5000, "--config.file: is not valid YAML"),
         (b"\xff\xfe\xff", "--config.file: is not valid YAML"),
         ("a\x00: 1", "--config.file: is not valid YAML"),
         ("[" * 20_000, "--config.file: is nested too deeply"),
-        ("#" * 2_000_000, "--config.file: is too large for a settings file"),
+        ("#" * 2_000_000, "--config.file: is larger than 1 MiB"),
     ],
     ids=lambda value: None if len(value) < 50 else "long",
 )
@@ -410,7 +410,7 @@ def test_a_mistake_in_the_file_is_told_with_its_line_and_without_its_value(
 @pytest.mark.parametrize("place", ["issue_texts: {}", "- {}", "{}: 1", "accounts: [{{name: {}}}]"])
 def test_R08_a_tag_is_refused_whether_or_not_it_fits_its_value(tmp_path: Path, place: str, value: str) -> None:
     assert file_problems(tmp_path, "\n" + place.format(value)) == (
-        "--config.file: has a tag (!) in line 2; write the value without it, text in quotes",
+        "--config.file: has a YAML tag (!) in line 2; remove it, and quote the value if it is text",
     )
 
 
@@ -435,7 +435,7 @@ def test_R08_a_path_that_no_file_can_have_is_refused(tmp_path: Path, name: str, 
 
 
 def test_R08_a_settings_file_with_a_name_that_no_file_can_have_is_refused() -> None:
-    assert "--config.file: cannot be read: no file can have that name" in problems({"config_file": "\ud800"})
+    assert "--config.file: cannot be read: invalid file name" in problems({"config_file": "\ud800"})
 
 
 # The proxy

@@ -329,7 +329,7 @@ def test_R08_a_value_that_the_yaml_library_chokes_on_is_a_mistake_like_any_other
     settings.write_text(text)
     said = run("--config.file", str(settings))
     assert (said.code, said.out) == (2, "")
-    assert said.err == "--config.file: has a tag (!) in line 1; write the value without it, text in quotes\n"
+    assert said.err == "--config.file: has a YAML tag (!) in line 1; remove it, and quote the value if it is text\n"
 
 
 @pytest.mark.parametrize(
