@@ -105,14 +105,14 @@ class Daemon:
         self._notifier.reloading(self._environment.monotonic())
         try:
             # All is read before any of it is in force.
-            loaded, web = await asyncio.to_thread(lambda: (self._load(), self._web.read()))
+            loaded, web = await asyncio.to_thread(lambda: (self._load(), self._web.load()))
             waiting = await self._app.apply(loaded.settings)
         except (SettingsError, WebConfigError, OSError) as error:
             self._refuse_reload(*str(error).splitlines())
         except Exception as error:  # noqa: BLE001 - a mistake of our own must not end a program that runs; R12
             self._refuse_reload("a mistake in the exporter itself", error=error)
         else:
-            self._web.use(web)
+            self._web.apply(web)
             self._settings = loaded.settings
             logging.getLogger().setLevel(loaded.settings.log_level.upper())
             self._app.process.settings_read(ok=True)
@@ -221,7 +221,7 @@ def _limits(settings: Settings) -> Limits:
         max_connections=settings.web_max_connections,
         max_header_bytes=settings.web_max_header_bytes,
         header_timeout=settings.web_header_timeout,
-        answer_timeout=settings.web_answer_timeout,
+        response_timeout=settings.web_answer_timeout,
         idle_timeout=settings.web_idle_timeout,
     )
 

@@ -1,4 +1,4 @@
-"""Asks for a password before the pages, and adds the headers of the web config file to every answer."""
+"""HTTP basic authentication and additional response headers, as ASGI middleware."""
 
 import asyncio
 import base64
@@ -14,31 +14,31 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.server.web_config import WebConfig
 
-LONGEST_PASSWORD: Final = 72
-"""Bytes. bcrypt reads no more; Python's raises, where others silently compare the beginning."""
-REMEMBERED: Final = 256
-"""Answers of bcrypt that are kept, of the good and of the bad ones each."""
-QUEUED: Final = 32
-"""Passwords that wait for bcrypt; whoever comes when the queue is full is told to come back."""
+MAX_PASSWORD_SIZE: Final = 72
+"""Bytes. bcrypt uses no more; Python's raises, others silently truncate."""
+CACHE_SIZE: Final = 256
+"""Results of bcrypt in each of the two caches, for correct and for wrong passwords."""
+MAX_QUEUED_CHECKS: Final = 32
+"""Passwords that may wait for bcrypt; with a full queue, requests are rejected with 503."""
 
 CheckPassword = Callable[[bytes, bytes], bool]
-"""Tells whether a password (first) fits a bcrypt hash (second)."""
+"""Return whether a password (first) matches a bcrypt hash (second)."""
 
 
 class BasicAuth:
-    """ASGI middleware: basic authentication, except on the open paths, and extra response headers.
+    """Require basic authentication except on open paths, and add response headers.
 
-    bcrypt runs in a thread of its own, since the loop's are shared with name servers that may not answer; one password
-    at a time, in their order, as in the exporter-toolkit. Its answer is kept by a keyed digest of name, hash and
-    password: no password stays in memory, and a changed hash forgets its answers. Requests with the same credentials
-    wait for the same answer. An unknown user costs what a known one does.
+    bcrypt runs in a thread of its own, one password at a time, as in the exporter-toolkit: the loop's threads may all
+    be waiting for name servers. Its results are cached by a keyed digest of user name, hash and password, so no
+    password is kept in memory and a changed hash invalidates its results. Concurrent requests with the same
+    credentials share one check. An unknown user takes as long as a known one.
 
     Args:
-        app: the pages.
-        config: what is in force now: users and headers.
-        open_paths: paths that need no password, exactly as the application sees them.
-        check: bcrypt.
-        random_bytes: n random bytes, for the key of the digests.
+        app: ASGI application.
+        config: returns the users and headers in force.
+        open_paths: paths that need no authentication, as the application sees them.
+        check_password: bcrypt.
+        random_bytes: returns n random bytes, for the key of the digests.
     """
 
     def __init__(
@@ -47,21 +47,22 @@ class BasicAuth:
         config: Callable[[], WebConfig],
         *,
         open_paths: Collection[str] = (),
-        check: CheckPassword = bcrypt.checkpw,
+        check_password: CheckPassword = bcrypt.checkpw,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._app = app
         self._config = config
         self._open_paths = frozenset(open_paths)
-        self._check = check
-        self._salt = random_bytes(32)
-        self._good: dict[bytes, None] = {}
-        self._bad: dict[bytes, None] = {}
-        self._asked: dict[bytes, asyncio.Task[bool]] = {}
+        self._check_password = check_password
+        self._digest_key = random_bytes(32)
+        # Two caches, so that a flood of wrong passwords does not evict the correct one.
+        self._correct: dict[bytes, None] = {}
+        self._wrong: dict[bytes, None] = {}
+        self._pending: dict[bytes, asyncio.Task[bool]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 401 or 503 ourselves, or let the pages answer."""
+        """Call the application, or respond with 401 or 503."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -73,67 +74,67 @@ class BasicAuth:
             return
         credentials = _credentials(scope["headers"])
         try:
-            known = credentials is not None and await self._knows(config.users, *credentials)
-        except _QueueFull:
-            await _refuse(send, 503, b"Too many passwords to check\n", (b"retry-after", b"1"))
+            is_authenticated = credentials is not None and await self._authenticate(config.users, *credentials)
+        except _QueueFullError:
+            await _respond(send, 503, b"Too many passwords to check\n", (b"retry-after", b"1"))
             return
-        if known:
+        if is_authenticated:
             await self._app(scope, receive, send)
         else:
-            await _refuse(send, 401, b"Unauthorized\n", (b"www-authenticate", b'Basic realm="metrics"'))
+            await _respond(send, 401, b"Unauthorized\n", (b"www-authenticate", b'Basic realm="metrics"'))
 
-    async def _knows(self, users: Mapping[bytes, bytes], name: bytes, password: bytes) -> bool:
-        if len(password) > LONGEST_PASSWORD:  # for every name alike, so that it tells nothing about them
+    async def _authenticate(self, users: Mapping[bytes, bytes], name: bytes, password: bytes) -> bool:
+        if len(password) > MAX_PASSWORD_SIZE:  # for known and unknown users alike
             return False
-        # An unknown name is held against somebody's hash, always the same one: it takes the time of a known name.
-        anybody = list(users.values())[self._digest(name)[0] % len(users)]
-        hashed = users.get(name, anybody)
-        asked = self._digest(name, hashed, password)
-        if asked in self._bad:
+        # An unknown user is checked against the hash of another one, always the same, to take the same time.
+        substitute = list(users.values())[self._digest(name)[0] % len(users)]
+        hashed = users.get(name, substitute)
+        digest = self._digest(name, hashed, password)
+        if digest in self._wrong:
             return False
-        if asked not in self._good and not await self._ask(asked, password, hashed):
+        if digest not in self._correct and not await self._check(digest, password, hashed):
             return False
-        return name in users  # else it was somebody else's password
+        return name in users  # False if the password of the other user matched
 
-    async def _ask(self, asked: bytes, password: bytes, hashed: bytes) -> bool:
-        task = self._asked.get(asked)
+    async def _check(self, digest: bytes, password: bytes, hashed: bytes) -> bool:
+        task = self._pending.get(digest)
         if task is None:
-            if len(self._asked) >= QUEUED:
-                raise _QueueFull
-            task = asyncio.create_task(self._compare(asked, password, hashed))
-            self._asked[asked] = task
+            if len(self._pending) >= MAX_QUEUED_CHECKS:
+                raise _QueueFullError
+            task = asyncio.create_task(self._run_check(digest, password, hashed))
+            self._pending[digest] = task
         return await asyncio.shield(task)
 
-    async def _compare(self, asked: bytes, password: bytes, hashed: bytes) -> bool:
+    async def _run_check(self, digest: bytes, password: bytes, hashed: bytes) -> bool:
+        loop = asyncio.get_running_loop()
         try:
-            fits = await asyncio.get_running_loop().run_in_executor(self._thread, self._check, password, hashed)
+            is_correct = await loop.run_in_executor(self._thread, self._check_password, password, hashed)
         finally:
-            del self._asked[asked]
-        # Kept apart: a flood of wrong passwords must not push out the right one.
-        answers = self._good if fits else self._bad
-        if len(answers) >= REMEMBERED:
-            del answers[next(iter(answers))]
-        answers[asked] = None
-        return fits
+            del self._pending[digest]
+        cache = self._correct if is_correct else self._wrong
+        if len(cache) >= CACHE_SIZE:
+            del cache[next(iter(cache))]
+        cache[digest] = None
+        return is_correct
 
     def _digest(self, *parts: bytes) -> bytes:
-        digest = hashlib.blake2b(key=self._salt, digest_size=32)
+        digest = hashlib.blake2b(key=self._digest_key, digest_size=32)
         for part in parts:
             digest.update(len(part).to_bytes(4, "big"))
             digest.update(part)
         return digest.digest()
 
 
-class _QueueFull(Exception):
+class _QueueFullError(Exception):
     pass
 
 
 def _credentials(headers: Collection[tuple[bytes, bytes]]) -> tuple[bytes, bytes] | None:
-    """Name and password by RFC 7617, or None where there is not exactly one header that holds them."""
-    given = [value for name, value in headers if name == b"authorization"]
-    if len(given) != 1:
+    """Return name and password (RFC 7617), or None unless exactly one header contains them."""
+    values = [value for name, value in headers if name == b"authorization"]
+    if len(values) != 1:
         return None
-    scheme, _, encoded = given[0].partition(b" ")
+    scheme, _, encoded = values[0].partition(b" ")
     if scheme.lower() != b"basic":
         return None
     try:
@@ -144,19 +145,19 @@ def _credentials(headers: Collection[tuple[bytes, bytes]]) -> tuple[bytes, bytes
 
 
 def _with_headers(send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> Send:
-    ours = {name for name, _ in headers}
+    names = {name for name, _ in headers}
 
-    async def send_more(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            # The operator's word counts before the page's own.
-            kept = [header for header in message.get("headers", ()) if header[0].lower() not in ours]
+            # Configured headers override those of the application.
+            kept = [header for header in message.get("headers", ()) if header[0].lower() not in names]
             message = {**message, "headers": [*kept, *headers]}
         await send(message)
 
-    return send_more
+    return send_with_headers
 
 
-async def _refuse(send: Send, status: int, body: bytes, header: tuple[bytes, bytes]) -> None:
+async def _respond(send: Send, status: int, body: bytes, header: tuple[bytes, bytes]) -> None:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),

@@ -1,233 +1,197 @@
-"""One connection to the server: uvicorn's, with limits of our own.
+"""One HTTP connection: uvicorn's protocol with limits.
 
-uvicorn itself has no deadline for a connection that says nothing or drips its headers, none for a client that does
-not read, and no limit on headers with httptools; and it warns in the log about every scanner that passes by.
+uvicorn has no timeout for a connection that sends nothing or sends its headers slowly, none for a client that does not
+read, and, with httptools, no limit on headers; and it logs a warning for each invalid request.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import httptools
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 logger = logging.getLogger(__name__)
 
-SLICE: Final = 512 * 1024
-"""Bytes of a body that are handed to the transport at once: what it cannot send it copies, and holds for each slow
-reader. Smaller slices were slower to send; larger ones hardly faster."""
-HELD: Final = 64 * 1024
-"""Bytes that the transport may hold back before the next slice has to wait."""
-PIPELINED: Final = 8
-"""Requests that may wait on one connection for the answer to another; more is an attack."""
+WRITE_BUFFER_SIZE: Final = 64 * 1024
+"""Bytes in a transport's write buffer above which an application waits before it sends more."""
+MAX_PIPELINED_REQUESTS: Final = 8
+"""Requests that may be queued on a connection behind the one in progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one listener gives to its clients.
+    """Limits of one listener.
 
     Attributes:
-        max_connections: open at once; beyond it the one that has been silent longest is closed for the new one.
-        max_header_bytes: of a request line and its headers together.
-        header_timeout: seconds from the connection, or from the first byte of a further request, to the end of the
-            headers, the TLS handshake included.
-        answer_timeout: seconds from the end of the headers until the client has taken the whole answer. Prometheus
-            gives up after its own scrape_timeout, 10 s by default.
-        idle_timeout: seconds between an answer and the next request; longer than the usual scrape interval, so that
-            the connection, and its TLS handshake, last.
+        max_connections: open connections; when full, the longest-idle one is closed for a new one.
+        max_header_bytes: size of a request line and its headers together.
+        header_timeout: seconds from the connection (including the TLS handshake), or from the first byte of a further
+            request, to the end of the headers.
+        response_timeout: seconds from the end of the headers until the client has received the complete response.
+            Prometheus itself gives up after its scrape_timeout, 10 s by default.
+        idle_timeout: seconds between a response and the next request. Longer than the usual scrape interval, so that
+            a connection and its TLS handshake are reused.
     """
 
     max_connections: int = 512
     max_header_bytes: int = 16_384
     header_timeout: float = 10.0
-    answer_timeout: float = 60.0
+    response_timeout: float = 60.0
     idle_timeout: float = 120.0
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection with limits.
+    """One HTTP connection.
 
     Args:
-        config: uvicorn's, loaded.
-        state: what the connections of one listener share.
-        limits: what a client may take.
-        gone: called when the connection is closed.
+        config: uvicorn's configuration, loaded.
+        state: shared by the connections of one listener.
+        limits: limits of the listener.
+        on_closed: called when the connection is closed.
 
     Attributes:
-        deadline: when the listener shall cut it off, in the loop's time.
-        silent_since: when it was accepted or got its last answer, in the loop's time.
+        deadline: when the listener aborts the connection, in the loop's time.
+        idle_since: when it was accepted or finished its last response, in the loop's time.
     """
 
-    def __init__(self, config: Config, state: ServerState, limits: Limits, gone: Callable[[], None]) -> None:
+    def __init__(self, config: Config, state: ServerState, limits: Limits, on_closed: Callable[[], None]) -> None:
         super().__init__(config, state, {})
         self._limits = limits
-        self._gone = gone
-        self._in_head = False
-        self._head_size = 0  # what the parser has told
-        self._unparsed = 0  # what it may still hold back
-        self._refusal = 400
-        self._answered: RequestResponseCycle | None = None  # `cycle` is the last one that was asked for
-        self.silent_since = self.loop.time()
-        self.deadline = self.silent_since + limits.header_timeout
+        self._on_closed = on_closed
+        self._reading_headers = False
+        self._parsed_size = 0  # bytes of the current headers that the parser has passed on
+        self._unparsed_size = 0  # bytes that it may still buffer
+        self._error_status = 400
+        self._current_cycle: RequestResponseCycle | None = None  # in progress; `cycle` is the last one received
+        self.idle_since = self.loop.time()
+        self.deadline = self.idle_since + limits.header_timeout
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether no answer is on its way, so that closing it hurts nobody."""
-        return not self._is_answering and not self.transport.get_write_buffer_size()
+    def is_idle(self) -> bool:
+        """Whether no response is in progress, so that closing the connection interrupts nothing."""
+        return not self._is_responding and not self.transport.get_write_buffer_size()
 
     @property
-    def _is_answering(self) -> bool:
+    def _is_responding(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection up; with TLS, after the handshake."""
+        """Start the connection; with TLS, after the handshake."""
         super().connection_made(transport)
-        # asyncio's own value for plain TCP; for TLS it would hold eight times as much.
-        transport.set_write_buffer_limits(high=HELD)
+        # asyncio's default for plain TCP; its default for TLS is eight times as large.
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_SIZE)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection; whoever still answers on it is told, and nobody else begins to."""
+        """Discard pipelined requests and signal the disconnection to the response in progress."""
         self.pipeline.clear()
-        if self._answered is not None:  # uvicorn tells the last one only, and writing to a lost TLS transport fails
-            self._answered.disconnected = True
-            self._answered.message_event.set()
+        if (
+            self._current_cycle is not None
+        ):  # uvicorn signals only the last one; writing to a closed TLS transport fails
+            self._current_cycle.disconnected = True
+            self._current_cycle.message_event.set()
         super().connection_lost(exc)
-        self._gone()
+        self._on_closed()
 
     def data_received(self, data: bytes) -> None:
-        """Read the next bytes of requests; what is no request is refused without a word in the log."""
+        """Parse received data; reject invalid requests without a warning in the log."""
         if self.transport.is_closing():
-            return  # TLS hands over what it read before
+            return  # TLS passes on data that it read before
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.cycle.keep_alive = False  # nobody here speaks anything else: answered as plain HTTP, then closed
+            self.cycle.keep_alive = False  # no upgrade is supported: respond in HTTP/1.1, then close
         except httptools.HttpParserError:
-            self._refuse()
+            self._reject()
         else:
-            if self._in_head:
-                # A head that was begun stands behind the end of the last one that is complete.
-                self._unparsed += len(data.rpartition(b"\r\n\r\n")[2])
-                if self._unparsed > self._limits.max_header_bytes:
-                    self._refusal = 431
-                    self._refuse()
+            if self._reading_headers:
+                # Incomplete headers begin after the end of the last complete ones.
+                self._unparsed_size += len(data.rpartition(b"\r\n\r\n")[2])
+                if self._unparsed_size > self._limits.max_header_bytes:
+                    self._error_status = 431
+                    self._reject()
 
     def shutdown(self) -> None:
-        """Close the connection once what was asked for is answered."""
-        if not self.transport.is_closing():  # closed twice, a TLS transport can no longer be aborted
+        """Close the connection after the response in progress."""
+        if not self.transport.is_closing():  # a TLS transport that is closed twice can no longer be aborted
             super().shutdown()
 
     def on_message_begin(self) -> None:
-        """Start a request with its first byte."""
+        """Start the headers of a request at its first byte."""
         super().on_message_begin()
-        self._in_head = True
-        self._head_size = self._unparsed = 0
-        if not self._is_answering:
+        self._reading_headers = True
+        self._parsed_size = self._unparsed_size = 0
+        if not self._is_responding:
             self.deadline = self.loop.time() + self._limits.header_timeout
 
     def on_url(self, url: bytes) -> None:
-        """Take a piece of the path."""
+        """Receive a part of the URL."""
         super().on_url(url)
-        self._count(len(url), 414)
+        self._count_header_bytes(len(url), 414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Receive a header."""
         super().on_header(name, value)
-        self._count(len(name) + len(value) + len(b": \r\n"), 431)
+        self._count_header_bytes(len(name) + len(value) + len(b": \r\n"), 431)
 
     def on_headers_complete(self) -> None:
-        """Answer the request."""
-        self._in_head = False
-        if len(self.pipeline) >= PIPELINED:
-            raise _Refused
-        is_next = not self._is_answering
-        if is_next:
-            self.deadline = self.loop.time() + self._limits.answer_timeout
+        """Start the response, or queue the request behind the one in progress."""
+        self._reading_headers = False
+        if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
+            raise _InvalidRequestError
+        starts_now = not self._is_responding
+        if starts_now:
+            self.deadline = self.loop.time() + self._limits.response_timeout
         super().on_headers_complete()
-        if is_next:
-            self._answered = self.cycle
+        if starts_now:
+            self._current_cycle = self.cycle
         if any(
             name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
             for name, value in self.headers
         ):
-            self.cycle.keep_alive = False  # no page reads a body; the rest of it is not waited for
+            self.cycle.keep_alive = False  # applications do not read bodies, so the connection cannot be reused
 
     def on_response_complete(self) -> None:
-        """Go on to the next request, or wait for one."""
+        """Start the next pipelined request, or wait for one."""
         following = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
         if self.transport.is_closing():
-            return  # what is left of the answer's time is for the rest of the answer
+            return  # the response's deadline stays, for data in the write buffer
         if following is not None:
-            self._answered = following
-            wait = self._limits.answer_timeout
-        elif self._in_head:
-            wait = self._limits.header_timeout
+            self._current_cycle = following
+            timeout = self._limits.response_timeout
+        elif self._reading_headers:
+            timeout = self._limits.header_timeout
         else:
-            wait = self._limits.idle_timeout
-        self.silent_since = self.loop.time()
-        self.deadline = self.silent_since + wait
+            timeout = self._limits.idle_timeout
+        self.idle_since = self.loop.time()
+        self.deadline = self.idle_since + timeout
 
     def timeout_keep_alive_handler(self) -> None:
-        """Keep an idle connection; `deadline` bounds it."""
+        """Keep an idle connection open; `deadline` bounds it."""
 
-    def _count(self, size: int, refusal: int) -> None:
-        self._head_size += size
-        if self._head_size > self._limits.max_header_bytes:
-            self._refusal = refusal
-            raise _Refused
+    def _count_header_bytes(self, size: int, error_status: int) -> None:
+        self._parsed_size += size
+        if self._parsed_size > self._limits.max_header_bytes:
+            self._error_status = error_status
+            raise _InvalidRequestError
 
-    def _refuse(self) -> None:
-        logger.debug("refused what is no request, or too large a one")
-        if not self._is_answering:
+    def _reject(self) -> None:
+        logger.debug("rejected an invalid or too large request")
+        if not self._is_responding:
             self.transport.write(
-                STATUS_LINE[self._refusal]
+                STATUS_LINE[self._error_status]
                 + b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
                 + b"content-length: 0\r\nconnection: close\r\n\r\n"
             )
             self.transport.close()
-        else:  # an answer is on its way; it is finished, and the connection with it
+        else:  # finish the response in progress, then close
             self.cycle.keep_alive = False
 
 
-class _Refused(Exception):
-    """Stops the parser; it passes this on as an error of its own."""
-
-
-def ending_quietly(app: ASGIApp) -> ASGIApp:
-    """Let the task of an answer be cancelled, which uvicorn takes for a mistake of `app` and logs with a traceback."""
-
-    async def quiet(scope: Scope, receive: Receive, send: Send) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            await app(scope, receive, send)
-
-    return quiet
-
-
-def in_slices(app: ASGIApp) -> ASGIApp:
-    """Let `app` send bodies of any size at once, while each connection holds little more than a slice of it.
-
-    asyncio copies what the socket does not take at once, all of it, which for many slow readers of a large body is
-    a copy each.
-    """
-
-    async def sliced(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_slices(message: Message) -> None:
-            body: Any = message.get("body", b"")
-            if message["type"] != "http.response.body" or len(body) <= SLICE:
-                await send(message)
-                return
-            view = memoryview(body)
-            for start in range(0, len(view), SLICE):
-                more = message.get("more_body", False) or start + SLICE < len(view)
-                await send({"type": "http.response.body", "body": view[start : start + SLICE], "more_body": more})
-
-        await app(scope, receive, send_slices)
-
-    return sliced
+class _InvalidRequestError(Exception):
+    """Stops the parser, which raises an HttpParserError in turn."""

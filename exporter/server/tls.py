@@ -1,64 +1,65 @@
-"""Makes the server's TLS context from what the web config file says."""
+"""TLS context of the server."""
 
 import ssl
 import stat
 from pathlib import Path
 
-from exporter.server.web_config import Tls, WebConfigError
+from exporter.server.web_config import TLSConfig, WebConfigError
 
 
-def server_context(tls: Tls) -> ssl.SSLContext:
-    """A context for new connections; it holds the certificates as they are now.
+def create_server_context(config: TLSConfig) -> ssl.SSLContext:
+    """Create a TLS context for new connections with the certificates as they are now.
 
     Raises:
-        WebConfigError: a file cannot be read, is not what it should be, or key and certificate do not belong together.
+        WebConfigError: a file cannot be read or has the wrong content, or certificate and key do not match.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = tls.minimum
-    context.maximum_version = tls.maximum
-    # A client that renegotiates makes the server work for nothing; TLS 1.3 has done away with it.
+    context.minimum_version = config.min_version
+    context.maximum_version = config.max_version
+    # Renegotiation lets a client cause expensive handshakes; TLS 1.3 removed it.
     context.options |= ssl.OP_NO_RENEGOTIATION
-    if not tls.prefer_own_order:
+    if not config.prefer_server_ciphers:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(["http/1.1"])
-    if tls.ciphers:
-        context.set_ciphers(":".join(tls.ciphers))
-    _load_own(context, tls)
-    if tls.client_ca_file is not None:
-        _readable("client_ca_file", tls.client_ca_file)
+    if config.ciphers:
+        context.set_ciphers(":".join(config.ciphers))
+    _load_server_certificate(context, config)
+    if config.client_ca_file is not None:
+        _check_readable("client_ca_file", config.client_ca_file)
         try:
-            context.load_verify_locations(tls.client_ca_file)
+            context.load_verify_locations(config.client_ca_file)
         except ssl.SSLError:
-            raise WebConfigError("client_ca_file: holds no certificate in PEM") from None
-    context.verify_mode = tls.verify
+            raise WebConfigError("client_ca_file: contains no PEM certificate") from None
+    context.verify_mode = config.verify_mode
     return context
 
 
-def _load_own(context: ssl.SSLContext, tls: Tls) -> None:
-    _readable("cert_file", tls.cert_file)
-    _readable("key_file", tls.key_file)
-    asked: list[None] = []
+def _load_server_certificate(context: ssl.SSLContext, config: TLSConfig) -> None:
+    _check_readable("cert_file", config.cert_file)
+    _check_readable("key_file", config.key_file)
+    is_encrypted = False
 
-    def no_password() -> bytes:
-        asked.append(None)
+    def on_password_needed() -> bytes:
+        nonlocal is_encrypted
+        is_encrypted = True
         return b""
 
     try:
-        # Without a function that answers, OpenSSL would ask the terminal for the password and wait.
-        context.load_cert_chain(tls.cert_file, tls.key_file, no_password)
+        # Without a callback, OpenSSL would prompt for the password on the terminal and block.
+        context.load_cert_chain(config.cert_file, config.key_file, on_password_needed)
     except ssl.SSLError as error:
-        if asked:
-            problem = "key_file: is encrypted, and there is nobody to ask for the password"
+        if is_encrypted:
+            problem = "key_file: is encrypted; remove its password"
         elif error.reason == "KEY_VALUES_MISMATCH":
-            problem = "cert_file and key_file do not belong together"
+            problem = "cert_file and key_file do not match"
         else:
-            problem = "cert_file or key_file: is not PEM, or not safe enough for OpenSSL"
+            problem = "cert_file or key_file: is not valid PEM, or too weak for OpenSSL's security level"
         raise WebConfigError(problem) from None
 
 
-def _readable(name: str, path: Path) -> None:
+def _check_readable(name: str, path: Path) -> None:
     try:
-        # Asked before it is opened: a pipe would stop the whole program until somebody writes into it.
+        # Checked before the file is opened: opening a pipe would block the event loop until it is written to.
         if not stat.S_ISREG(path.stat().st_mode):
             raise WebConfigError(f"{name}: is not a regular file")
         path.open("rb").close()

@@ -1,4 +1,4 @@
-"""Keeps the web config file and its certificates current: what changed is read again, what is bad changes nothing."""
+"""Reload of the web config file and its certificates when they change."""
 
 import logging
 import ssl
@@ -10,43 +10,47 @@ from pathlib import Path
 from typing import Final
 
 from exporter.logs import event
-from exporter.server.tls import server_context
+from exporter.server.tls import create_server_context
 from exporter.server.web_config import WebConfig, WebConfigError, read_web_config
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY: Final = 1.0
-"""Seconds between two looks at the files. The toolkit reads them at each handshake; a look costs one `stat` a file."""
+CHECK_INTERVAL: Final = 1.0
+"""Seconds between checks for changes. The exporter-toolkit reads its files at each handshake; a check costs one `stat`
+per file."""
 
-_Look = tuple[int, ...] | None
+_Fingerprint = tuple[int, ...] | None
+"""Identity, size and times of a file; None if it cannot be found."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What the file and its certificates said when they were read.
+class LoadedWebConfig:
+    """The web config file and its certificates, as they were when they were read.
 
     Attributes:
-        config: what the file says.
-        context: what new connections are encrypted with; None for plain HTTP.
-        looks: how each file looked just before.
+        config: the content of the file.
+        context: the TLS context for new connections; None for plain HTTP.
+        fingerprints: state of each file just before it was read.
     """
 
     config: WebConfig
     context: ssl.SSLContext | None
-    looks: Mapping[Path, _Look]
+    fingerprints: Mapping[Path, _Fingerprint]
 
 
 class WebConfigFile:
-    """The web config file, as it is at the moment of asking.
+    """The web config file, reloaded when it or one of its certificates changes.
 
-    The first reading is strict. Afterwards a file that cannot be used is told in the log, once for each change, and
-    the last good one stays: half a rotation (a new certificate beside the old key) passes by itself. A file that is
-    being rewritten may be empty or cut short for a moment, and an empty file lets everybody in; so a change that takes
-    all of a protection away (TLS, passwords, client certificates) waits until somebody asks for it: `read`, `use`.
+    The first load must succeed. Later, files that cannot be used are logged once per change, and the last valid
+    configuration stays in force; this bridges a certificate rotation that replaces two files one after the other.
+
+    A file that is being rewritten can be empty or truncated for a moment, and an empty file turns off all protection.
+    A change that removes TLS, all users or the client certificate requirement therefore takes effect only with an
+    explicit `load` and `apply`.
 
     Args:
-        path: the file, or None where there is none and everything is plain and open.
-        monotonic: seconds of a clock that never steps.
+        path: the file; None for plain HTTP without authentication.
+        monotonic: monotonic clock, in seconds.
 
     Raises:
         WebConfigError: the file cannot be used.
@@ -55,102 +59,95 @@ class WebConfigFile:
     def __init__(self, path: Path | None, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._monotonic = monotonic
-        self._problem: str | None = None
-        self._seen: Mapping[Path, _Look] = {}
-        self._next_look = monotonic() + LOOK_EVERY
-        self.use(self.read())
-
-    @property
-    def problem(self) -> str | None:
-        """Why the file as it stands is not in force, in one line; None if it is."""
-        return self._problem
+        self._fingerprints: Mapping[Path, _Fingerprint] = {}
+        self._next_check = monotonic() + CHECK_INTERVAL
+        self.apply(self.load())
 
     def config(self) -> WebConfig:
-        """What is in force."""
-        self._look()
-        return self._served.config
+        """Return the configuration in force."""
+        self._reload_if_changed()
+        return self._current.config
 
     def context(self) -> ssl.SSLContext | None:
-        """The TLS context for the next connection; None for plain HTTP."""
-        self._look()
-        return self._served.context
+        """Return the TLS context for the next connection; None for plain HTTP."""
+        self._reload_if_changed()
+        return self._current.context
 
-    def read(self) -> Reading:
-        """Read everything again, whether it changed or not; nothing of it is in force before `use`.
+    def load(self) -> LoadedWebConfig:
+        """Read all files, changed or not. They take effect with `apply`.
 
         Raises:
-            WebConfigError: the file cannot be used.
+            WebConfigError: a file cannot be used.
         """
-        return self._read({})
+        return self._load({})
 
-    def _read(self, looks: dict[Path, _Look]) -> Reading:
-        """Read everything; `looks` takes in how each file looked, up to the one that cannot be used."""
+    def apply(self, loaded: LoadedWebConfig) -> None:
+        """Put a loaded configuration in force."""
+        self._fingerprints = loaded.fingerprints
+        self._current = loaded
+        for warning in loaded.config.warnings:
+            event(logger, logging.WARNING, "web config file warning", reason=warning)
+
+    def _load(self, fingerprints: dict[Path, _Fingerprint]) -> LoadedWebConfig:
+        """Read all files, and add the state of each to `fingerprints`, also if one of them cannot be used."""
         if self._path is None:
-            return Reading(WebConfig(), None, looks)
-        # Each file is looked at before it is read: what changes in between will differ from this look.
-        looks[self._path] = _stat(self._path)
+            return LoadedWebConfig(WebConfig(), None, fingerprints)
+        # Taken before the file is read, so that a change in between is noticed by the next check.
+        fingerprints[self._path] = _fingerprint(self._path)
         config = read_web_config(self._path)
-        looks.update(_stats(config.tls.files() if config.tls else ()))
-        return Reading(config, server_context(config.tls) if config.tls else None, looks)
+        fingerprints.update(_fingerprints_of(config.tls.files() if config.tls else ()))
+        return LoadedWebConfig(config, create_server_context(config.tls) if config.tls else None, fingerprints)
 
-    def use(self, reading: Reading) -> None:
-        """Put in force what was read."""
-        self._problem = None
-        self._seen = reading.looks
-        self._served = reading
-        for warning in reading.config.warnings:
-            event(logger, logging.WARNING, "odd web config file", reason=warning)
-
-    def _look(self) -> None:
+    def _reload_if_changed(self) -> None:
         now = self._monotonic()
-        if self._path is None or now < self._next_look:
+        if self._path is None or now < self._next_check:
             return
-        self._next_look = now + LOOK_EVERY
-        before, self._seen = self._seen, _stats(self._seen)
-        changed = {path for path, look in self._seen.items() if look != before[path]}
+        self._next_check = now + CHECK_INTERVAL
+        before, self._fingerprints = self._fingerprints, _fingerprints_of(self._fingerprints)
+        changed = {path for path, fingerprint in self._fingerprints.items() if fingerprint != before[path]}
         if not changed:
             return
-        looks: dict[Path, _Look] = {}
+        fingerprints: dict[Path, _Fingerprint] = {}
         try:
-            reading = self._read(looks)
-            _check_protection(self._served.config, reading.config)
+            loaded = self._load(fingerprints)
+            _check_protection(self._current.config, loaded.config)
         except WebConfigError as error:
-            self._problem = str(error)
-            self._seen = {**self._seen, **looks}  # a certificate that is not there yet may come
-            message = "the web config file or a certificate changed, but cannot be used"
-            event(logger, logging.WARNING, message, reason=str(error))
-            self._renew(changed)
+            # Certificates that the new file names are watched too: they may be written after it.
+            self._fingerprints = {**self._fingerprints, **fingerprints}
+            message = "web configuration changed but cannot be used; the previous one stays in force"
+            event(logger, logging.WARNING, message, reason="; ".join(error.problems))
+            self._reload_certificate(changed)
         else:
-            self.use(reading)
-            logger.info("the web config file or a certificate changed and is in force for new connections")
+            self.apply(loaded)
+            logger.info("web configuration reloaded for new connections")
 
-    def _renew(self, changed: set[Path]) -> None:
-        """Take up new certificates where only the file beside them is not to be used; the old ones will expire."""
-        tls = self._served.config.tls
+    def _reload_certificate(self, changed: set[Path]) -> None:
+        """Reload the certificates of the configuration in force; they would expire while the file stays invalid."""
+        tls = self._current.config.tls
         if tls and changed.intersection(tls.files()):
-            with suppress(WebConfigError):  # half a rotation: the other half is a change again
-                self._served = replace(self._served, context=server_context(tls))
-                logger.info("the certificate changed and is in force for new connections")
+            with suppress(WebConfigError):  # half of a rotation; the other half triggers the next reload
+                self._current = replace(self._current, context=create_server_context(tls))
+                logger.info("certificate reloaded for new connections")
 
 
 def _check_protection(old: WebConfig, new: WebConfig) -> None:
-    """Refuse a file that gives no more of a protection that the old one gives."""
+    """Raise WebConfigError if `new` lacks a protection that `old` has."""
     if old.tls and not new.tls:
         lost = "TLS"
     elif old.users and not new.users:
-        lost = "all passwords"
-    elif old.tls and new.tls and new.tls.verify < old.tls.verify:
-        lost = "the need for client certificates"
+        lost = "basic authentication"
+    elif old.tls and new.tls and new.tls.verify_mode < old.tls.verify_mode:
+        lost = "the client certificate requirement"
     else:
         return
-    raise WebConfigError(f"it would take away {lost}; reload or restart if that is meant")
+    raise WebConfigError(f"would turn off {lost}; send SIGHUP or restart to apply it")
 
 
-def _stats(paths: Iterable[Path]) -> dict[Path, _Look]:
-    return {path: _stat(path) for path in paths}
+def _fingerprints_of(paths: Iterable[Path]) -> dict[Path, _Fingerprint]:
+    return {path: _fingerprint(path) for path in paths}
 
 
-def _stat(path: Path) -> _Look:
+def _fingerprint(path: Path) -> _Fingerprint:
     try:
         found = path.stat()
     except OSError:

@@ -56,7 +56,7 @@ def test_the_address_is_where_the_probes_answer_on_this_machine(address: str, he
 
 def test_with_tls_it_asks_by_https_unless_the_probes_have_a_port_of_their_own(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    authority.server()
+    authority.issue_server()
     file = tmp_path / "web.yml"
     file.write_text("tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n")
     secured = Settings(web_config_file=str(file))

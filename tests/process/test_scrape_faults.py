@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from tests.server.wire import Wire
+from tests.server.raw_client import RawClient
 from tests.support.canary import KEY, MARK, Ear, heard
 from tests.support.rows import Row
 from tests.support.running import ROOT, Answer, Exporter, environment, run, running_exporter
@@ -114,10 +114,10 @@ def generation_of(page: bytes) -> float:
 
 def test_S06_200_parallel_scrapes_each_see_exactly_one_generation(exporter: Exporter) -> None:
     async def scrape(encoding: str) -> bytes:
-        wire = await Wire.to(exporter.port)
+        client = await RawClient.connect(exporter.port)
         head = f"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {encoding}\r\n\r\n"
-        answer = await wire.ask(head.encode())
-        await wire.close()
+        answer = await client.request(head.encode())
+        await client.close()
         assert answer.status == 200
         return gzip.decompress(answer.body) if encoding == "gzip" else answer.body
 

@@ -23,7 +23,7 @@ from exporter.runtime.app import App, Environment
 from exporter.runtime.daemon import Daemon
 from exporter.simulator.serve import serving
 from tests.fleet.hand import Hand
-from tests.server.certificates import Authority, replace
+from tests.server.certificates import Authority, replace_file
 from tests.support.canary import KEY
 from tests.support.harness import Time
 from tests.support.loop import in_loop
@@ -268,7 +268,7 @@ async def test_R04_a_reload_tries_another_key_at_once_and_a_refused_one_not_agai
 async def test_U20_a_ca_file_that_is_replaced_is_trusted_after_a_reload(tmp_path: Path) -> None:
     ours, theirs = Authority(tmp_path, "ours"), Authority(tmp_path, "theirs")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*theirs.server())
+    context.load_cert_chain(*theirs.issue_server())
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -284,7 +284,7 @@ async def test_U20_a_ca_file_that_is_replaced_is_trusted_after_a_reload(tmp_path
         await hand.turn(3)
         failed = 'exporter_poll_failures_total{{account="a",class="{}"}}'
         assert page(app)[failed.format("tls")] >= 1
-        replace(ours.file, theirs.file.read_bytes())
+        replace_file(ours.file, theirs.file.read_bytes())
         await app.apply(settings)
         await hand.turn(10)
         assert page(app)[failed.format("not_found")] >= 1

@@ -1,16 +1,16 @@
-"""One connection without a network: what it asks of its transport."""
+"""One connection with a transport that is not a socket."""
 
 import asyncio
 
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from exporter.server.connection import HELD, Connection, Limits
-from tests.server.wire import page, run
+from exporter.server.connection import WRITE_BUFFER_SIZE, Connection, Limits
+from tests.server.raw_client import run, static_app
 
 
-class Quiet(asyncio.Transport):
-    """A transport that notes how much it shall hold."""
+class FakeTransport(asyncio.Transport):
+    """Records the limit of its write buffer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,11 +20,11 @@ class Quiet(asyncio.Transport):
         self.high = high
 
 
-def test_S08_a_connection_holds_little_beside_the_slice_for_a_slow_reader() -> None:
+def test_S08_the_write_buffer_of_a_slow_reader_is_small() -> None:
     async def scenario() -> None:
-        config = Config(page(), http=Connection, ws="none", lifespan="off", log_config=None, workers=1)
-        transport = Quiet()
+        config = Config(static_app(), http=Connection, ws="none", lifespan="off", log_config=None, workers=1)
+        transport = FakeTransport()
         Connection(config, ServerState(), Limits(), lambda: None).connection_made(transport)
-        assert transport.high == HELD
+        assert transport.high == WRITE_BUFFER_SIZE
 
     run(scenario)

@@ -1,4 +1,4 @@
-"""The server on a real socket: what it serves, what it refuses, and how it ends."""
+"""The listener on a real socket: requests, limits and shutdown."""
 
 import asyncio
 import errno
@@ -15,62 +15,62 @@ from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 
 from exporter.config import Address
-from exporter.server.connection import PIPELINED, Limits
+from exporter.server.connection import MAX_PIPELINED_REQUESTS, Limits
 from exporter.server.listener import Listener
-from tests.server.wire import GET, Wire, listening, page, run, until
+from tests.server.raw_client import GET, RawClient, run, running_listener, static_app, wait_until
 from tests.support.logged import lines
 
-QUICK = Limits(header_timeout=0.4, answer_timeout=0.8, idle_timeout=0.4)
+SHORT_TIMEOUTS = Limits(header_timeout=0.4, response_timeout=0.8, idle_timeout=0.4)
 
 
-def test_a_connection_is_kept_for_the_next_request() -> None:
+def test_a_connection_is_reused_for_the_next_request() -> None:
     async def scenario() -> None:
-        async with listening(page()) as listener:
-            wire = await Wire.to(listener.port)
-            answers = [await wire.ask(), await wire.ask()]
-            assert [(answer.status, answer.body) for answer in answers] == [(200, b"up 1\n")] * 2
-            await wire.close()
+        async with running_listener(static_app()) as listener:
+            client = await RawClient.connect(listener.port)
+            responses = [await client.request(), await client.request()]
+            assert [(response.status, response.body) for response in responses] == [(200, b"up 1\n")] * 2
+            await client.close()
 
     run(scenario)
 
 
-def test_the_body_does_not_wait_for_the_headers_to_be_acknowledged() -> None:
+def test_nagles_algorithm_is_disabled() -> None:
     async def scenario() -> None:
-        async with listening(page()) as listener:
-            wire = await Wire.to(listener.port)
-            await wire.ask()
+        async with running_listener(static_app()) as listener:
+            client = await RawClient.connect(listener.port)
+            await client.request()
             (connection,) = listener._connections()
             accepted = connection.transport.get_extra_info("socket")
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-            await wire.close()
+            await client.close()
 
     run(scenario)
 
 
-def test_answers_carry_a_date_and_no_server() -> None:
+def test_responses_have_a_date_header_and_no_server_header() -> None:
     async def scenario() -> None:
-        listener = Listener(page(), Address("127.0.0.1", 0), now=lambda: 1_700_000_000.0)
+        listener = Listener(static_app(), Address("127.0.0.1", 0), now=lambda: 1_700_000_000.0)
         await listener.start()
-        wire = await Wire.to(listener.port)
-        headers = (await wire.ask()).headers
+        client = await RawClient.connect(listener.port)
+        headers = (await client.request()).headers
         assert parsedate_to_datetime(headers["date"]).timestamp() == 1_700_000_000.0
         assert "server" not in headers
-        await wire.close()
+        await client.close()
         await listener.stop(0)
 
     run(scenario)
 
 
-def test_the_date_goes_on() -> None:
+def test_the_date_header_is_updated() -> None:
     async def scenario() -> None:
         seconds = iter(range(1_700_000_000, 1_800_000_000))
-        listener = Listener(page(), Address("127.0.0.1", 0), limits=QUICK, now=lambda: next(seconds))
+        listener = Listener(static_app(), Address("127.0.0.1", 0), limits=SHORT_TIMEOUTS, now=lambda: next(seconds))
         await listener.start()
         dates = set()
         for _ in range(3):
-            wire = await Wire.to(listener.port)
-            dates.add((await wire.ask()).headers["date"])
-            await wire.close()
+            client = await RawClient.connect(listener.port)
+            dates.add((await client.request()).headers["date"])
+            await client.close()
             await asyncio.sleep(0.3)
         assert len(dates) > 1
         await listener.stop(0)
@@ -78,24 +78,24 @@ def test_the_date_goes_on() -> None:
     run(scenario)
 
 
-def test_no_host_means_both_ip_4_and_ip_6() -> None:
+def test_an_empty_host_listens_on_ipv4_and_ipv6() -> None:
     async def scenario() -> None:
-        listener = Listener(page(), Address("", 0))
+        listener = Listener(static_app(), Address("", 0))
         await listener.start()
         hosts = ["127.0.0.1", "::1"] if socket.has_dualstack_ipv6() else ["127.0.0.1"]
         for host in hosts:
-            wire = Wire(*await asyncio.open_connection(host, listener.port))
-            assert (await wire.ask()).status == 200
-            await wire.close()
+            client = RawClient(*await asyncio.open_connection(host, listener.port))
+            assert (await client.request()).status == 200
+            await client.close()
         await listener.stop(0)
 
     run(scenario)
 
 
-def test_R07_a_taken_port_is_told_in_one_line() -> None:
+def test_R07_a_port_in_use_is_a_one_line_error() -> None:
     async def scenario() -> None:
-        async with listening(page()) as first:
-            second = Listener(page(), Address("127.0.0.1", first.port))
+        async with running_listener(static_app()) as first:
+            second = Listener(static_app(), Address("127.0.0.1", first.port))
             with pytest.raises(OSError, match=r"^cannot listen on 127\.0\.0\.1:\d+: Address already in use$"):
                 await second.start()
             await second.stop(0)
@@ -103,48 +103,48 @@ def test_R07_a_taken_port_is_told_in_one_line() -> None:
     run(scenario)
 
 
-def test_R07_an_unknown_host_is_told_in_one_line() -> None:
+def test_R07_an_unknown_host_is_a_one_line_error() -> None:
     async def scenario() -> None:
         with pytest.raises(OSError, match=r"^cannot listen on no-such-host\.invalid:1: [^\n]+$"):
-            await Listener(page(), Address("no-such-host.invalid", 1)).start()
+            await Listener(static_app(), Address("no-such-host.invalid", 1)).start()
 
     run(scenario)
 
 
-def test_the_port_is_free_again_after_the_end() -> None:
+def test_the_port_can_be_reused_after_shutdown() -> None:
     async def scenario() -> None:
-        async with listening(page()) as listener:
+        async with running_listener(static_app()) as listener:
             port = listener.port
-            wire = await Wire.to(port)
-            await wire.ask()
-        again = Listener(page(), Address("127.0.0.1", port))
+            client = await RawClient.connect(port)
+            await client.request()
+        again = Listener(static_app(), Address("127.0.0.1", port))
         await again.start()
         await again.stop(0)
-        await wire.close()
+        await client.close()
 
     run(scenario)
 
 
-def test_R03_an_idle_connection_does_not_hold_up_the_end() -> None:
+def test_R03_an_idle_connection_does_not_delay_shutdown() -> None:
     async def scenario() -> None:
-        listener = Listener(page(), Address("127.0.0.1", 0))
+        listener = Listener(static_app(), Address("127.0.0.1", 0))
         await listener.start()
-        wire = await Wire.to(listener.port)
-        await wire.ask()
+        client = await RawClient.connect(listener.port)
+        await client.request()
         async with asyncio.timeout(20):
             await listener.stop(grace=1000)
-        assert await wire.rest() == b""
-        await wire.close()
+        assert await client.read_until_closed() == b""
+        await client.close()
 
     run(scenario)
 
 
-def test_R03_a_connection_that_was_just_accepted_is_closed_at_the_end() -> None:
+def test_R03_a_connection_that_was_just_accepted_is_closed_at_shutdown() -> None:
     async def scenario() -> None:
-        listener = Listener(page(), Address("127.0.0.1", 0))
+        listener = Listener(static_app(), Address("127.0.0.1", 0))
         await listener.start()
         client = socket.create_connection(("127.0.0.1", listener.port))
-        while listener.connections == 0:  # noqa: ASYNC110  # turn by turn, so as not to miss this one
+        while listener.connections == 0:  # noqa: ASYNC110  # one iteration of the loop at a time, to stop in the handshake
             await asyncio.sleep(0)
         await listener.stop(0)
         client.setblocking(True)
@@ -154,210 +154,212 @@ def test_R03_a_connection_that_was_just_accepted_is_closed_at_the_end() -> None:
     run(scenario)
 
 
-def test_R03_an_answer_on_its_way_is_finished_before_the_end() -> None:
+def test_R03_a_response_in_progress_is_finished_before_shutdown() -> None:
     async def scenario() -> None:
-        asked, may_answer = asyncio.Event(), asyncio.Event()
+        started, may_respond = asyncio.Event(), asyncio.Event()
 
         async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-            asked.set()
-            await may_answer.wait()
-            await page(b"x" * 5_000_000)(scope, receive, send)
+            started.set()
+            await may_respond.wait()
+            await static_app(b"x" * 5_000_000)(scope, receive, send)
 
         listener = Listener(slow, Address("127.0.0.1", 0))
         await listener.start()
-        wire = await Wire.to(listener.port)
-        await wire.send(GET)
-        await asked.wait()
+        client = await RawClient.connect(listener.port)
+        await client.send(GET)
+        await started.wait()
         stopping = asyncio.create_task(listener.stop(grace=30))
         await asyncio.sleep(0)
         with pytest.raises(ConnectionRefusedError):
-            await Wire.to(listener.port or 1)
-        may_answer.set()
-        answer = await wire.answer()
-        assert (len(answer.body), answer.headers["connection"]) == (5_000_000, "close")
+            await RawClient.connect(listener.port or 1)
+        may_respond.set()
+        response = await client.receive()
+        assert (len(response.body), response.headers["connection"]) == (5_000_000, "close")
         await stopping
-        await wire.close()
+        await client.close()
 
     run(scenario)
 
 
-def test_R03_an_answer_that_takes_longer_than_the_grace_is_cut_off() -> None:
+def test_R03_a_response_longer_than_the_grace_period_is_aborted() -> None:
     async def scenario() -> None:
-        listener = Listener(page(b"x" * 50_000_000), Address("127.0.0.1", 0))
+        listener = Listener(static_app(b"x" * 50_000_000), Address("127.0.0.1", 0))
         await listener.start()
-        wire = await Wire.to(listener.port, limit=1024)
-        await wire.send(GET)
-        await wire.reader.readline()
+        client = await RawClient.connect(listener.port, limit=1024)
+        await client.send(GET)
+        await client.reader.readline()
         await listener.stop(grace=0.2)
         assert listener.connections == 0
-        await wire.close()
+        await client.close()
 
     run(scenario)
 
 
-def test_R03_an_answer_that_never_comes_is_cut_off_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+def test_R03_an_application_that_never_responds_is_cancelled_without_log_lines(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def scenario() -> None:
-        asked = asyncio.Event()
+        started = asyncio.Event()
 
-        async def pondering(_scope: Scope, _receive: Receive, _send: Send) -> None:
-            asked.set()
+        async def never_respond(_scope: Scope, _receive: Receive, _send: Send) -> None:
+            started.set()
             await asyncio.Event().wait()
 
-        listener = Listener(pondering, Address("127.0.0.1", 0))
+        listener = Listener(never_respond, Address("127.0.0.1", 0))
         await listener.start()
-        wire = await Wire.to(listener.port)
-        await wire.send(GET)
-        await asked.wait()
+        client = await RawClient.connect(listener.port)
+        await client.send(GET)
+        await started.wait()
         await listener.stop(grace=0.2)
-        await wire.close()
+        await client.close()
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(scenario)
     assert caplog.records == []
 
 
-def test_R05_a_client_that_vanishes_leaves_no_trace_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_R05_a_client_that_disconnects_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
     async def scenario() -> None:
-        async with listening(page(b"x" * 20_000_000)) as listener:
-            wire = await Wire.to(listener.port, limit=1024)
-            await wire.send(GET)
-            await wire.reader.readline()
-            await wire.close()
-            await until(lambda: listener.connections == 0)
+        async with running_listener(static_app(b"x" * 20_000_000)) as listener:
+            client = await RawClient.connect(listener.port, limit=1024)
+            await client.send(GET)
+            await client.reader.readline()
+            await client.close()
+            await wait_until(lambda: listener.connections == 0)
 
     run(scenario)
     assert caplog.records == []
 
 
-def test_S04_silent_sockets_leave_room_for_a_scrape() -> None:
+def test_S04_idle_connections_are_closed_for_a_new_one() -> None:
     async def scenario() -> None:
-        async with listening(page(), limits=Limits(max_connections=100)) as listener:
+        async with running_listener(static_app(), limits=Limits(max_connections=100)) as listener:
             threads = threading.active_count()
-            silent = [await Wire.to(listener.port) for _ in range(150)]
-            for half in silent[::2]:
+            idle = [await RawClient.connect(listener.port) for _ in range(150)]
+            for half in idle[::2]:
                 await half.send(b"GET /metrics HTTP/1.1\r\nX-")
             async with asyncio.timeout(10):
-                scraper = await Wire.to(listener.port)
-                assert (await scraper.ask()).status == 200
+                scraper = await RawClient.connect(listener.port)
+                assert (await scraper.request()).status == 200
             assert listener.connections <= 100
-            assert threading.active_count() <= threads  # those of tests before may end meanwhile
-            for wire in (*silent, scraper):
-                await wire.close()
+            assert threading.active_count() <= threads  # threads of earlier tests may end meanwhile
+            for client in (*idle, scraper):
+                await client.close()
 
     run(scenario)
 
 
 def test_S04_a_burst_of_connections_does_not_exceed_the_limit() -> None:
     async def scenario() -> None:
-        async with listening(page(), limits=Limits(max_connections=10)) as listener:
-            settled = [await Wire.to(listener.port) for _ in range(10)]
-            await until(lambda: listener.connections == 10)
-            # Connected without a turn of the loop, so that they are accepted in one.
+        async with running_listener(static_app(), limits=Limits(max_connections=10)) as listener:
+            existing = [await RawClient.connect(listener.port) for _ in range(10)]
+            await wait_until(lambda: listener.connections == 10)
+            # Connected without yielding to the loop, so that it accepts them in one iteration.
             burst = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(60)]
-            wire = await Wire.to(listener.port)
-            assert (await wire.ask()).status == 200
+            client = await RawClient.connect(listener.port)
+            assert (await client.request()).status == 200
             assert listener.connections <= 10
             for connection in burst:
                 connection.close()
-            for each in (*settled, wire):
+            for each in (*existing, client):
                 await each.close()
 
     run(scenario)
 
 
-def test_S04_of_busy_connections_none_is_closed_for_a_new_one() -> None:
+def test_S04_busy_connections_are_not_closed_for_a_new_one() -> None:
     async def scenario() -> None:
-        may_answer = asyncio.Event()
-        asked = asyncio.Semaphore(0)
+        may_respond = asyncio.Event()
+        started = asyncio.Semaphore(0)
 
         async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-            asked.release()
-            await may_answer.wait()
-            await page()(scope, receive, send)
+            started.release()
+            await may_respond.wait()
+            await static_app()(scope, receive, send)
 
-        async with listening(slow, limits=Limits(max_connections=2)) as listener:
-            busy = [await Wire.to(listener.port) for _ in range(2)]
-            for wire in busy:
-                await wire.send(GET)
-                await asked.acquire()
-            third = await Wire.to(listener.port)
-            assert await third.rest() == b""
-            may_answer.set()
-            assert [(await wire.answer()).status for wire in busy] == [200, 200]
-            for wire in (*busy, third):
-                await wire.close()
-
-    run(scenario)
-
-
-def test_S04_a_connection_that_says_nothing_is_closed() -> None:
-    async def scenario() -> None:
-        async with listening(page(), limits=QUICK) as listener:
-            wire = await Wire.to(listener.port)
-            assert await wire.rest() == b""
-            await wire.close()
+        async with running_listener(slow, limits=Limits(max_connections=2)) as listener:
+            busy = [await RawClient.connect(listener.port) for _ in range(2)]
+            for client in busy:
+                await client.send(GET)
+                await started.acquire()
+            third = await RawClient.connect(listener.port)
+            assert await third.read_until_closed() == b""
+            may_respond.set()
+            assert [(await client.receive()).status for client in busy] == [200, 200]
+            for client in (*busy, third):
+                await client.close()
 
     run(scenario)
 
 
-@pytest.mark.parametrize("drop", [b"\r\n", b"X-Drip: 1\r\n"], ids=["empty lines", "headers"])
-def test_S04_dripped_headers_do_not_put_off_the_deadline(drop: bytes) -> None:
+def test_S04_a_connection_without_a_request_is_closed() -> None:
     async def scenario() -> None:
-        async with listening(page(), limits=QUICK) as listener:
-            wire = await Wire.to(listener.port)
-            await wire.send(b"GET / HTTP/1.1\r\n" if drop.strip() else b"\r\n")
+        async with running_listener(static_app(), limits=SHORT_TIMEOUTS) as listener:
+            client = await RawClient.connect(listener.port)
+            assert await client.read_until_closed() == b""
+            await client.close()
 
-            async def drip() -> None:
+    run(scenario)
+
+
+@pytest.mark.parametrize("data", [b"\r\n", b"X-Drip: 1\r\n"], ids=["empty lines", "headers"])
+def test_S04_slowly_sent_headers_do_not_extend_the_deadline(data: bytes) -> None:
+    async def scenario() -> None:
+        async with running_listener(static_app(), limits=SHORT_TIMEOUTS) as listener:
+            client = await RawClient.connect(listener.port)
+            await client.send(b"GET / HTTP/1.1\r\n" if data.strip() else b"\r\n")
+
+            async def send_slowly() -> None:
                 while True:
-                    await wire.send(drop)
+                    await client.send(data)
                     await asyncio.sleep(0.05)
 
-            dripping = asyncio.create_task(drip())
-            assert await wire.rest() == b""
-            dripping.cancel()
-            await asyncio.wait([dripping])
-            if not dripping.cancelled():
-                assert isinstance(dripping.exception(), ConnectionError)
-            await wire.close()
+            sending = asyncio.create_task(send_slowly())
+            assert await client.read_until_closed() == b""
+            sending.cancel()
+            await asyncio.wait([sending])
+            if not sending.cancelled():
+                assert isinstance(sending.exception(), ConnectionError)
+            await client.close()
 
     run(scenario)
 
 
-def test_S04_a_further_request_has_its_own_deadline() -> None:
+def test_S04_the_headers_of_a_further_request_have_a_timeout() -> None:
     async def scenario() -> None:
-        async with listening(page(), limits=Limits(header_timeout=0.4)) as listener:
-            wire = await Wire.to(listener.port)
-            await wire.ask()
-            await wire.send(b"GET / HTTP/1.1\r\nX-")
-            assert await wire.rest() == b""
-            await wire.close()
+        async with running_listener(static_app(), limits=Limits(header_timeout=0.4)) as listener:
+            client = await RawClient.connect(listener.port)
+            await client.request()
+            await client.send(b"GET / HTTP/1.1\r\nX-")
+            assert await client.read_until_closed() == b""
+            await client.close()
 
     run(scenario)
 
 
-def test_an_answer_may_take_longer_than_the_headers() -> None:
+def test_a_response_may_take_longer_than_the_header_timeout() -> None:
     async def scenario() -> None:
         async def slow(scope: Scope, receive: Receive, send: Send) -> None:
             await asyncio.sleep(0.6)
-            await page()(scope, receive, send)
+            await static_app()(scope, receive, send)
 
-        async with listening(slow, limits=Limits(header_timeout=0.2)) as listener:
-            wire = await Wire.to(listener.port)
-            assert (await wire.ask()).status == 200
-            await wire.close()
+        async with running_listener(slow, limits=Limits(header_timeout=0.2)) as listener:
+            client = await RawClient.connect(listener.port)
+            assert (await client.request()).status == 200
+            await client.close()
 
     run(scenario)
 
 
-def test_S04_a_kept_connection_is_closed_when_it_is_silent_too_long() -> None:
+def test_S04_a_connection_is_closed_at_the_idle_timeout() -> None:
     async def scenario() -> None:
-        async with listening(page(), limits=QUICK) as listener:
-            wire = await Wire.to(listener.port)
-            await wire.ask()
-            assert await wire.rest() == b""
-            await wire.close()
+        async with running_listener(static_app(), limits=SHORT_TIMEOUTS) as listener:
+            client = await RawClient.connect(listener.port)
+            await client.request()
+            assert await client.read_until_closed() == b""
+            await client.close()
 
     run(scenario)
 
@@ -372,184 +374,184 @@ def test_S04_a_kept_connection_is_closed_when_it_is_silent_too_long() -> None:
     ],
     ids=["path", "header", "many headers", "unfinished header"],
 )
-def test_S05_too_large_a_request_is_refused(request_: bytes, status: int) -> None:
+def test_S05_a_request_that_is_too_large_is_rejected(request_: bytes, status: int) -> None:
     async def scenario() -> None:
-        async with listening(page()) as listener:
-            wire = await Wire.to(listener.port)
-            answer = await wire.ask(request_)
-            assert (answer.status, answer.headers["connection"]) == (status, "close")
-            assert await wire.rest() == b""
-            await wire.close()
+        async with running_listener(static_app()) as listener:
+            client = await RawClient.connect(listener.port)
+            response = await client.request(request_)
+            assert (response.status, response.headers["connection"]) == (status, "close")
+            assert await client.read_until_closed() == b""
+            await client.close()
 
     run(scenario)
 
 
-def test_S05_headers_that_come_in_pieces_are_counted_once() -> None:
+def test_S05_headers_received_in_pieces_are_counted_once() -> None:
     async def scenario() -> None:
-        async with listening(page(), limits=Limits(max_header_bytes=1000)) as listener:
-            wire = await Wire.to(listener.port)
+        async with running_listener(static_app(), limits=Limits(max_header_bytes=1000)) as listener:
+            client = await RawClient.connect(listener.port)
             for _ in range(3):
-                await wire.send(b"GET / HTTP/1.1\r\nX-First: " + b"a" * 800 + b"\r\n")
+                await client.send(b"GET / HTTP/1.1\r\nX-First: " + b"a" * 800 + b"\r\n")
                 await asyncio.sleep(0.05)
-                assert (await wire.ask(b"X-Second: b\r\n\r\n")).status == 200
-            await wire.close()
+                assert (await client.request(b"X-Second: b\r\n\r\n")).status == 200
+            await client.close()
 
     run(scenario)
 
 
-def test_S06_many_scrapes_at_once_are_all_answered_whole() -> None:
+def test_S06_many_concurrent_requests_get_complete_responses() -> None:
     async def scenario() -> None:
         body = bytes(range(256)) * 4000
-        async with listening(page(body)) as listener:
-            wires = [await Wire.to(listener.port) for _ in range(200)]
-            answers = await asyncio.gather(*(wire.ask() for wire in wires))
-            assert all(answer.body == body for answer in answers)
-            for wire in wires:
-                await wire.close()
+        async with running_listener(static_app(body)) as listener:
+            clients = [await RawClient.connect(listener.port) for _ in range(200)]
+            responses = await asyncio.gather(*(client.request() for client in clients))
+            assert all(response.body == body for response in responses)
+            for client in clients:
+                await client.close()
 
     run(scenario)
 
 
-def test_S08_a_slow_reader_holds_a_slice_of_the_body_and_not_a_copy() -> None:
+def test_S08_a_slow_reader_holds_a_chunk_of_the_body_instead_of_a_copy() -> None:
     async def scenario() -> None:
         body = b"x" * 30_000_000
-        async with listening(page(body)) as listener:
-            wires = [await Wire.to(listener.port, limit=1024) for _ in range(20)]
-            before = resident()
-            for wire in wires:
-                await wire.send(GET)
-                await wire.reader.readline()
+        async with running_listener(static_app(body)) as listener:
+            clients = [await RawClient.connect(listener.port, limit=1024) for _ in range(20)]
+            before = resident_memory()
+            for client in clients:
+                await client.send(GET)
+                await client.reader.readline()
             await asyncio.sleep(0.2)
-            assert resident() - before < 100 << 20  # twenty copies were 600 MB
-            for wire in wires:
-                await wire.close()
+            assert resident_memory() - before < 100 << 20  # twenty copies of the body are 600 MB
+            for client in clients:
+                await client.close()
 
     run(scenario)
 
 
-def test_S08_a_reader_that_does_not_take_the_answer_in_time_is_cut_off() -> None:
+def test_S08_a_client_that_does_not_read_is_disconnected_at_the_response_timeout() -> None:
     async def scenario() -> None:
-        limits = Limits(answer_timeout=0.4)
-        async with listening(page(b"x" * 30_000_000), limits=limits) as listener:
-            wire = await Wire.to(listener.port, limit=1024)
-            await wire.send(GET)
-            await wire.reader.readline()
-            await until(lambda: listener.connections == 0)
-            assert len(await wire.rest()) < 30_000_000
-            await wire.close()
+        limits = Limits(response_timeout=0.4)
+        async with running_listener(static_app(b"x" * 30_000_000), limits=limits) as listener:
+            client = await RawClient.connect(listener.port, limit=1024)
+            await client.send(GET)
+            await client.reader.readline()
+            await wait_until(lambda: listener.connections == 0)
+            assert len(await client.read_until_closed()) < 30_000_000
+            await client.close()
 
     run(scenario)
 
 
 @pytest.mark.parametrize(
-    "noise",
+    "data",
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"\x00" * 100,
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"GET\r\n\r\n",
     ],
-    ids=["TLS hello", "zeros", "HTTP/2", "no path"],
+    ids=["TLS ClientHello", "zeros", "HTTP/2", "no path"],
 )
-def test_S09_what_is_no_request_is_closed_without_a_line_in_the_log(
-    noise: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_S09_invalid_requests_are_rejected_without_log_lines(data: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
     async def scenario() -> None:
-        async with listening(page()) as listener:
-            wire = await Wire.to(listener.port)
-            await wire.send(noise)
-            assert (await wire.rest()).startswith(b"HTTP/1.1 400 ")
-            await wire.close()
+        async with running_listener(static_app()) as listener:
+            client = await RawClient.connect(listener.port)
+            await client.send(data)
+            assert (await client.read_until_closed()).startswith(b"HTTP/1.1 400 ")
+            await client.close()
 
     run(scenario)
     assert caplog.records == []
 
 
-def test_S09_noise_after_a_request_does_not_spoil_its_answer() -> None:
+def test_S09_invalid_data_after_a_request_does_not_affect_its_response() -> None:
     async def scenario() -> None:
-        async with listening(page(b"x" * 3_000_000)) as listener:
-            wire = await Wire.to(listener.port)
-            await wire.send(GET + b"\x00\x00\x00\x00")
-            assert (await wire.answer()).body == b"x" * 3_000_000
-            assert await wire.rest() == b""
-            await wire.close()
+        async with running_listener(static_app(b"x" * 3_000_000)) as listener:
+            client = await RawClient.connect(listener.port)
+            await client.send(GET + b"\x00\x00\x00\x00")
+            assert (await client.receive()).body == b"x" * 3_000_000
+            assert await client.read_until_closed() == b""
+            await client.close()
 
     run(scenario)
 
 
-def test_requests_sent_ahead_are_answered_in_order_up_to_a_limit() -> None:
+def test_pipelined_requests_are_answered_in_order_up_to_a_limit() -> None:
     async def scenario() -> None:
         async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-            await page(str(scope["path"]).encode())(scope, receive, send)
+            await static_app(str(scope["path"]).encode())(scope, receive, send)
 
-        async with listening(echo) as listener:
-            wire = await Wire.to(listener.port)
-            await wire.send(b"".join(b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(PIPELINED)))
-            assert [(await wire.answer()).body for _ in range(PIPELINED)] == [
-                b"/%d" % number for number in range(PIPELINED)
+        async with running_listener(echo) as listener:
+            client = await RawClient.connect(listener.port)
+            await client.send(
+                b"".join(b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(MAX_PIPELINED_REQUESTS))
+            )
+            assert [(await client.receive()).body for _ in range(MAX_PIPELINED_REQUESTS)] == [
+                b"/%d" % number for number in range(MAX_PIPELINED_REQUESTS)
             ]
-            await wire.send(GET * 10_000)
-            assert (await wire.rest()).count(b"HTTP/1.1 200") <= PIPELINED + 1
-            await wire.close()
+            await client.send(GET * 10_000)
+            assert (await client.read_until_closed()).count(b"HTTP/1.1 200") <= MAX_PIPELINED_REQUESTS + 1
+            await client.close()
 
     run(scenario)
 
 
-def test_S05_requests_sent_ahead_do_not_count_for_the_one_behind_them() -> None:
+def test_S05_the_header_limit_applies_to_each_pipelined_request() -> None:
     async def scenario() -> None:
-        async with listening(page()) as listener:
-            wire = await Wire.to(listener.port)
+        async with running_listener(static_app()) as listener:
+            client = await RawClient.connect(listener.port)
             large = GET.replace(b"\r\n\r\n", b"\r\nX-Large: " + b"a" * 4000 + b"\r\n\r\n")
-            await wire.send(large * 6 + GET[:10])
-            assert [(await wire.answer()).status for _ in range(6)] == [200] * 6
-            assert (await wire.ask(GET[10:])).status == 200
-            await wire.close()
+            await client.send(large * 6 + GET[:10])
+            assert [(await client.receive()).status for _ in range(6)] == [200] * 6
+            assert (await client.request(GET[10:])).status == 200
+            await client.close()
 
     run(scenario)
 
 
-def test_S05_too_large_a_request_behind_others_is_not_waited_for() -> None:
+def test_S05_a_pipelined_request_that_is_too_large_closes_the_connection() -> None:
     async def scenario() -> None:
-        async with listening(page()) as listener:
-            wire = await Wire.to(listener.port)
-            await wire.send(GET * 2 + b"GET / HTTP/1.1\r\nX-Endless: " + b"a" * 20_000)
-            assert [(await wire.answer()).status for _ in range(2)] == [200] * 2
-            assert await wire.rest() == b""
-            await wire.close()
+        async with running_listener(static_app()) as listener:
+            client = await RawClient.connect(listener.port)
+            await client.send(GET * 2 + b"GET / HTTP/1.1\r\nX-Endless: " + b"a" * 20_000)
+            assert [(await client.receive()).status for _ in range(2)] == [200] * 2
+            assert await client.read_until_closed() == b""
+            await client.close()
 
     run(scenario)
 
 
-def test_the_body_of_a_request_is_not_waited_for() -> None:
+def test_a_response_does_not_wait_for_the_request_body() -> None:
     async def scenario() -> None:
-        async with listening(page()) as listener:
-            wire = await Wire.to(listener.port)
-            answer = await wire.ask(b"POST / HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n")
-            assert (answer.status, answer.headers["connection"]) == (200, "close")
-            await wire.close()
+        async with running_listener(static_app()) as listener:
+            client = await RawClient.connect(listener.port)
+            response = await client.request(b"POST / HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n")
+            assert (response.status, response.headers["connection"]) == (200, "close")
+            await client.close()
 
     run(scenario)
 
 
-def test_an_offer_of_another_protocol_is_answered_in_this_one(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_upgrade_request_is_answered_in_http_1_1(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        async with listening(page()) as listener:
-            wire = await Wire.to(listener.port)
-            answer = await wire.ask(b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
-            assert (answer.status, answer.headers["connection"]) == (200, "close")
-            await wire.close()
+        async with running_listener(static_app()) as listener:
+            client = await RawClient.connect(listener.port)
+            response = await client.request(b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+            assert (response.status, response.headers["connection"]) == (200, "close")
+            await client.close()
 
     run(scenario)
     assert [record for record in caplog.records if record.levelno >= logging.INFO] == []
 
 
-def test_R11_the_listener_survives_without_descriptors(caplog: pytest.LogCaptureFixture) -> None:
+def test_R11_an_idle_connection_is_closed_when_no_descriptor_is_left(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        async with listening(page()) as listener:
-            kept = await Wire.to(listener.port)
-            await kept.ask()
+        async with running_listener(static_app()) as listener:
+            existing = await RawClient.connect(listener.port)
+            await existing.request()
             waiting = socket.socket()
             waiting.setblocking(False)
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -557,46 +559,46 @@ def test_R11_the_listener_survives_without_descriptors(caplog: pytest.LogCapture
             try:
                 with pytest.raises(BlockingIOError):
                     waiting.connect(("127.0.0.1", listener.port))
-                wire = Wire(*await asyncio.open_connection(sock=waiting))
+                client = RawClient(*await asyncio.open_connection(sock=waiting))
                 async with asyncio.timeout(20):
-                    assert (await wire.ask()).status == 200, "in place of the silent one"
+                    assert (await client.request()).status == 200, "in place of the idle one"
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            await kept.close()
-            await wire.close()
+            await existing.close()
+            await client.close()
 
     run(scenario)
     assert lines(caplog) == [("WARNING", "cannot accept a connection", {"reason": os.strerror(errno.EMFILE)})]
 
 
-def test_R11_without_descriptors_a_scrape_behind_many_others_need_not_wait_long(
+def test_R11_many_pending_connections_are_accepted_quickly_when_no_descriptor_is_left(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def scenario() -> None:
-        async with listening(page()) as listener:
-            silent = [await Wire.to(listener.port) for _ in range(80)]
-            for each in silent:
-                await each.ask()
-            crowd = [socket.socket() for _ in range(80)]
+        async with running_listener(static_app()) as listener:
+            idle = [await RawClient.connect(listener.port) for _ in range(80)]
+            for client in idle:
+                await client.request()
+            pending = [socket.socket() for _ in range(80)]
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (free_descriptor(), hard))
             try:
-                for waiting in crowd:
+                for waiting in pending:
                     waiting.setblocking(False)
                     with pytest.raises(BlockingIOError):
                         waiting.connect(("127.0.0.1", listener.port))
-                scrape = Wire(*await asyncio.open_connection(sock=crowd[-1]))
-                async with asyncio.timeout(6):  # it would be 8 s with the pause between two looks for descriptors
-                    assert (await scrape.ask()).status == 200
+                scrape = RawClient(*await asyncio.open_connection(sock=pending[-1]))
+                async with asyncio.timeout(6):  # 8 s with the longer retry delay
+                    assert (await scrape.request()).status == 200
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            for wire in (*silent, scrape):
-                await wire.close()
-            for waiting in crowd:
+            for client in (*idle, scrape):
+                await client.close()
+            for waiting in pending:
                 waiting.close()
 
     run(scenario)
-    assert len(caplog.records) == 1, "not a line for each"
+    assert len(caplog.records) == 1, "one line for all of them"
 
 
 REQUESTS = st.one_of(
@@ -631,24 +633,24 @@ REQUESTS = st.one_of(
 )
 
 
-def test_any_bytes_leave_the_server_standing_and_no_answer_is_5xx(caplog: pytest.LogCaptureFixture) -> None:
+def test_any_bytes_leave_the_server_working_and_no_response_is_5xx(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     loop = asyncio.new_event_loop()
-    listener = Listener(page(), Address("127.0.0.1", 0))
+    listener = Listener(static_app(), Address("127.0.0.1", 0))
     loop.run_until_complete(listener.start())
 
     @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
     @given(requests=st.lists(REQUESTS, min_size=1, max_size=3))
     def attempt(requests: list[bytes]) -> None:
         async def scenario() -> None:
-            wire = await Wire.to(listener.port)
-            await wire.send(b"".join(requests))
-            wire.writer.write_eof()
+            client = await RawClient.connect(listener.port)
+            await client.send(b"".join(requests))
+            client.writer.write_eof()
             async with asyncio.timeout(20):
-                assert b"HTTP/1.1 5" not in await wire.rest()
-            await wire.close()
-            healthy = await Wire.to(listener.port)
-            assert (await healthy.ask()).status == 200
+                assert b"HTTP/1.1 5" not in await client.read_until_closed()
+            await client.close()
+            healthy = await RawClient.connect(listener.port)
+            assert (await healthy.request()).status == 200
             await healthy.close()
 
         loop.run_until_complete(scenario())
@@ -661,14 +663,14 @@ def test_any_bytes_leave_the_server_standing_and_no_answer_is_5xx(caplog: pytest
     assert caplog.records == []
 
 
-def resident() -> int:
-    """Bytes of memory that this process has in RAM."""
+def resident_memory() -> int:
+    """Return the resident memory of this process in bytes."""
     with open("/proc/self/statm", "rb") as file:  # noqa: PTH123
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
 def free_descriptor() -> int:
-    """The lowest descriptor that is not in use."""
+    """Return the lowest unused descriptor."""
     number = os.open(os.devnull, os.O_RDONLY)
     os.close(number)
     return number

@@ -1,9 +1,7 @@
-"""The server with TLS on a real socket: who is let in, and how certificates change under it."""
+"""The listener with TLS on a real socket: client certificates, and changes of certificates while it runs."""
 
 import asyncio
 import logging
-import os
-import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -17,17 +15,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from exporter.config import Address
 from exporter.server.connection import Limits
 from exporter.server.listener import Listener
-from exporter.server.web_config import WebConfigError
-from exporter.server.web_config_reload import LOOK_EVERY, WebConfigFile
-from tests.server.certificates import Authority, replace
-from tests.server.wire import GET, Wire, listening, page, run, until
+from exporter.server.web_config_reload import CHECK_INTERVAL, WebConfigFile
+from tests.server.certificates import Authority, replace_file
+from tests.server.raw_client import GET, RawClient, run, running_listener, static_app, wait_until
 
-QUICK = Limits(header_timeout=0.4, answer_timeout=0.8, idle_timeout=0.4)
+SHORT_TIMEOUTS = Limits(header_timeout=0.4, response_timeout=0.8, idle_timeout=0.4)
 
 
 @dataclass
-class Site:
-    """A CA, a web config file, and the seconds that the file's keeper believes have passed."""
+class Workspace:
+    """A CA, a web config file, and the clock of its reload."""
 
     directory: Path
     authority: Authority
@@ -36,162 +33,163 @@ class Site:
     def write(self, more: str = "") -> Path:
         path = self.directory / "web.yml"
         text = f"tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n{more}"
-        replace(path, text.encode())
+        replace_file(path, text.encode())
         return path
 
     def file(self, more: str = "") -> WebConfigFile:
         return WebConfigFile(self.write(more), monotonic=lambda: self.seconds)
 
-    def wait_for_a_look(self) -> None:
-        self.seconds += LOOK_EVERY
+    def advance_to_next_check(self) -> None:
+        self.seconds += CHECK_INTERVAL
 
     @asynccontextmanager
-    async def serving(
+    async def listening(
         self, more: str = "", *, app: ASGIApp | None = None, limits: Limits | None = None
     ) -> AsyncIterator[Listener]:
-        async with listening(app or page(), limits=limits, tls=self.file(more).context) as listener:
+        async with running_listener(app or static_app(), limits=limits, tls=self.file(more).context) as listener:
             yield listener
 
     async def status(self, listener: Listener, context: ssl.SSLContext | None = None) -> int:
-        wire = await Wire.to(listener.port, tls=context or self.authority.trusting())
+        client = await RawClient.connect(listener.port, tls=context or self.authority.client_context())
         try:
-            return (await wire.ask()).status
+            return (await client.request()).status
         finally:
-            await wire.close()
+            await client.close()
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def workspace(tmp_path: Path) -> Workspace:
     authority = Authority(tmp_path)
-    authority.server()
-    return Site(tmp_path, authority)
+    authority.issue_server()
+    return Workspace(tmp_path, authority)
 
 
 REQUIRED = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
 IF_GIVEN = "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: ca.pem\n"
-REFUSED = (ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)
+REJECTED = (ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)
 
 
-def test_S10_a_scrape_over_tls(site: Site) -> None:
+def test_S10_a_request_over_tls(workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with site.serving() as listener:
-            assert await site.status(listener) == 200
+        async with workspace.listening() as listener:
+            assert await workspace.status(listener) == 200
 
     run(scenario)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_S10_the_least_version_is_kept_to(site: Site, version: ssl.TLSVersion) -> None:
+def test_S10_the_minimum_version_is_enforced(workspace: Workspace, version: ssl.TLSVersion) -> None:
     async def scenario() -> None:
-        client = site.authority.trusting()
+        client = workspace.authority.client_context()
         client.maximum_version = ssl.TLSVersion.TLSv1_2
-        async with site.serving("  min_version: " + version.name.replace("v1_", "1") + "\n") as listener:
+        async with workspace.listening("  min_version: " + version.name.replace("v1_", "1") + "\n") as listener:
             if version == ssl.TLSVersion.TLSv1_2:
-                assert await site.status(listener, client) == 200
+                assert await workspace.status(listener, client) == 200
             else:
-                with pytest.raises(REFUSED):
-                    await site.status(listener, client)
+                with pytest.raises(REJECTED):
+                    await workspace.status(listener, client)
 
     run(scenario)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_S10_a_client_certificate_is_truly_required(site: Site, version: ssl.TLSVersion, tmp_path: Path) -> None:
+def test_S10_a_required_client_certificate_is_verified(
+    workspace: Workspace, version: ssl.TLSVersion, tmp_path: Path
+) -> None:
     async def scenario() -> None:
-        stranger = Authority(tmp_path, "other").client("stranger")
-        async with site.serving(REQUIRED) as listener:
-            for shown, let_in in ((None, False), (stranger, False), (site.authority.client(), True)):
-                context = site.authority.trusting(shown)
+        untrusted = Authority(tmp_path, "other").issue_client("untrusted")
+        async with workspace.listening(REQUIRED) as listener:
+            for certificate, is_accepted in (
+                (None, False),
+                (untrusted, False),
+                (workspace.authority.issue_client(), True),
+            ):
+                context = workspace.authority.client_context(certificate)
                 context.maximum_version = version
-                if let_in:
-                    assert await site.status(listener, context) == 200
+                if is_accepted:
+                    assert await workspace.status(listener, context) == 200
                 else:
-                    with pytest.raises(REFUSED):
-                        await site.status(listener, context)
+                    with pytest.raises(REJECTED):
+                        await workspace.status(listener, context)
 
     run(scenario)
 
 
-def test_S10_a_client_certificate_is_checked_if_given(site: Site, tmp_path: Path) -> None:
+def test_S10_an_optional_client_certificate_is_verified_if_given(workspace: Workspace, tmp_path: Path) -> None:
     async def scenario() -> None:
-        stranger = Authority(tmp_path, "other").client("stranger")
-        async with site.serving(IF_GIVEN) as listener:
-            assert await site.status(listener) == 200
-            assert await site.status(listener, site.authority.trusting(site.authority.client())) == 200
-            with pytest.raises(REFUSED):
-                await site.status(listener, site.authority.trusting(stranger))
+        untrusted = Authority(tmp_path, "other").issue_client("untrusted")
+        async with workspace.listening(IF_GIVEN) as listener:
+            assert await workspace.status(listener) == 200
+            assert (
+                await workspace.status(listener, workspace.authority.client_context(workspace.authority.issue_client()))
+                == 200
+            )
+            with pytest.raises(REJECTED):
+                await workspace.status(listener, workspace.authority.client_context(untrusted))
 
     run(scenario)
 
 
-@pytest.mark.parametrize("name", ["cert_file", "key_file", "client_ca_file"])
-def test_R09_S10_what_is_no_regular_file_is_refused_before_it_is_opened(site: Site, name: str) -> None:
-    device = site.directory / "device"
-    device.symlink_to(os.devnull)  # a pipe would do as well, but would never end if it were opened
-    path = site.write(IF_GIVEN)
-    text = path.read_text(encoding="utf-8")
-    path.write_text(re.sub(rf"(?<= {name}: ).*", "device", text), encoding="utf-8")
-    with pytest.raises(WebConfigError, match=f"^{name}: is not a regular file$"):
-        WebConfigFile(path)
-
-
-def test_S10_a_new_certificate_is_shown_to_new_connections_and_disturbs_no_open_one(site: Site) -> None:
+def test_S10_new_connections_get_a_new_certificate_and_open_ones_stay(workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with site.serving() as listener:
-            context = site.authority.trusting()
-            old = await Wire.to(listener.port, tls=context)
-            await old.ask()
-            site.authority.server()
-            site.wait_for_a_look()
-            new = await Wire.to(listener.port, tls=context)
+        async with workspace.listening() as listener:
+            context = workspace.authority.client_context()
+            old = await RawClient.connect(listener.port, tls=context)
+            await old.request()
+            workspace.authority.issue_server()
+            workspace.advance_to_next_check()
+            new = await RawClient.connect(listener.port, tls=context)
             assert serial(new) != serial(old)
-            assert [(await wire.ask()).status for wire in (old, new)] == [200, 200]
+            assert [(await client.request()).status for client in (old, new)] == [200, 200]
             await old.close()
             await new.close()
 
     run(scenario)
 
 
-def test_S10_an_answer_on_its_way_survives_a_new_certificate(site: Site) -> None:
+def test_S10_a_response_in_progress_survives_a_new_certificate(workspace: Workspace) -> None:
     async def scenario() -> None:
         body = b"x" * 20_000_000
-        async with site.serving(app=page(body)) as listener:
-            wire = await Wire.to(listener.port, tls=site.authority.trusting(), limit=1024)
-            await wire.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-            await wire.reader.readline()
-            site.authority.server()
-            site.wait_for_a_look()
-            assert await site.status(listener) == 200
-            assert len((await wire.rest()).partition(b"\r\n\r\n")[2]) == len(body)
-            await wire.close()
+        async with workspace.listening(app=static_app(body)) as listener:
+            client = await RawClient.connect(listener.port, tls=workspace.authority.client_context(), limit=1024)
+            await client.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            await client.reader.readline()
+            workspace.authority.issue_server()
+            workspace.advance_to_next_check()
+            assert await workspace.status(listener) == 200
+            assert len((await client.read_until_closed()).partition(b"\r\n\r\n")[2]) == len(body)
+            await client.close()
 
     run(scenario)
 
 
-def test_S10_the_need_for_client_certificates_holds_from_the_next_connection_on(site: Site) -> None:
+def test_S10_a_client_certificate_requirement_applies_to_new_connections(workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with site.serving() as listener:
-            open_one = await Wire.to(listener.port, tls=site.authority.trusting())
-            assert (await open_one.ask()).status == 200
-            site.write(REQUIRED)
-            site.wait_for_a_look()
-            with pytest.raises(REFUSED):
-                await site.status(listener)
-            assert await site.status(listener, site.authority.trusting(site.authority.client())) == 200
-            assert (await open_one.ask()).status == 200
-            await open_one.close()
+        async with workspace.listening() as listener:
+            existing = await RawClient.connect(listener.port, tls=workspace.authority.client_context())
+            assert (await existing.request()).status == 200
+            workspace.write(REQUIRED)
+            workspace.advance_to_next_check()
+            with pytest.raises(REJECTED):
+                await workspace.status(listener)
+            assert (
+                await workspace.status(listener, workspace.authority.client_context(workspace.authority.issue_client()))
+                == 200
+            )
+            assert (await existing.request()).status == 200
+            await existing.close()
 
     run(scenario)
 
 
-def test_S10_a_session_of_before_does_not_get_round_the_client_certificate(site: Site) -> None:
+def test_S10_a_resumed_session_does_not_bypass_a_new_client_certificate_requirement(workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with site.serving() as listener:
-            context = site.authority.trusting()
-            context.maximum_version = ssl.TLSVersion.TLSv1_2  # its tickets come with the handshake
+        async with workspace.listening() as listener:
+            context = workspace.authority.client_context()
+            context.maximum_version = ssl.TLSVersion.TLSv1_2  # session tickets are part of the handshake
             session = await asyncio.to_thread(handshake, listener.port, context, None)
-            site.write(REQUIRED)
-            site.wait_for_a_look()
+            workspace.write(REQUIRED)
+            workspace.advance_to_next_check()
             with pytest.raises((ssl.SSLError, ConnectionError)):
                 await asyncio.to_thread(handshake, listener.port, context, session)
 
@@ -199,31 +197,31 @@ def test_S10_a_session_of_before_does_not_get_round_the_client_certificate(site:
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01", GET, b"\x00" * 50], ids=["nothing", "half", "http", "zeros"])
-def test_S04_S09_what_never_becomes_tls_is_closed_and_hinders_nobody(
-    site: Site, sent: bytes, caplog: pytest.LogCaptureFixture
+def test_S04_S09_incomplete_handshakes_are_closed_and_do_not_block_others(
+    workspace: Workspace, sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
 
     async def scenario() -> None:
-        async with site.serving(limits=QUICK) as listener:
-            wires = [await Wire.to(listener.port) for _ in range(50)]
-            for wire in wires:
-                await wire.send(sent)
-            assert await site.status(listener) == 200
-            for wire in wires:
-                await wire.rest()
-                await wire.close()
-            await until(lambda: listener.connections == 0)
+        async with workspace.listening(limits=SHORT_TIMEOUTS) as listener:
+            clients = [await RawClient.connect(listener.port) for _ in range(50)]
+            for client in clients:
+                await client.send(sent)
+            assert await workspace.status(listener) == 200
+            for client in clients:
+                await client.read_until_closed()
+                await client.close()
+            await wait_until(lambda: listener.connections == 0)
 
     run(scenario)
     assert caplog.records == []
 
 
-def test_S04_a_burst_of_handshakes_does_not_exceed_the_limit(site: Site) -> None:
+def test_S04_a_burst_of_handshakes_does_not_exceed_the_limit(workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with site.serving(limits=Limits(max_connections=10)) as listener:
+        async with workspace.listening(limits=Limits(max_connections=10)) as listener:
             burst = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(60)]
-            assert await site.status(listener) == 200
+            assert await workspace.status(listener) == 200
             assert listener.connections <= 10
             for connection in burst:
                 connection.close()
@@ -231,114 +229,116 @@ def test_S04_a_burst_of_handshakes_does_not_exceed_the_limit(site: Site) -> None
     run(scenario)
 
 
-def test_S04_handshakes_count_as_connections(site: Site) -> None:
+def test_S04_handshakes_count_as_connections(workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with site.serving(limits=Limits(max_connections=20)) as listener:
-            wires = [await Wire.to(listener.port) for _ in range(50)]
-            assert await site.status(listener) == 200
+        async with workspace.listening(limits=Limits(max_connections=20)) as listener:
+            clients = [await RawClient.connect(listener.port) for _ in range(50)]
+            assert await workspace.status(listener) == 200
             assert listener.connections <= 20
-            for wire in wires:
-                await wire.close()
+            for client in clients:
+                await client.close()
 
     run(scenario)
 
 
-def test_S08_a_reader_over_tls_that_does_not_take_the_answer_in_time_is_cut_off(site: Site) -> None:
+def test_S08_a_tls_client_that_does_not_read_is_disconnected_at_the_response_timeout(workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with site.serving(app=page(b"x" * 30_000_000), limits=QUICK) as listener:
-            wire = await Wire.to(listener.port, tls=site.authority.trusting(), limit=1024)
-            await wire.send(GET)
-            await until(lambda: listener.connections == 0)
-            await wire.close()
+        async with workspace.listening(app=static_app(b"x" * 30_000_000), limits=SHORT_TIMEOUTS) as listener:
+            client = await RawClient.connect(listener.port, tls=workspace.authority.client_context(), limit=1024)
+            await client.send(GET)
+            await wait_until(lambda: listener.connections == 0)
+            await client.close()
 
     run(scenario)
 
 
 @pytest.mark.parametrize(
-    "requests", [GET, GET * 4, GET.replace(b"/metrics", b"/short") + GET * 2], ids=["one", "four", "after a short one"]
+    "requests",
+    [GET, GET * 4, GET.replace(b"/metrics", b"/short") + GET * 2],
+    ids=["one", "four", "after a short response"],
 )
-def test_R03_R05_answers_over_tls_that_nobody_reads_are_cut_off_without_a_word(
-    site: Site, requests: bytes, caplog: pytest.LogCaptureFixture
+def test_R03_R05_unread_responses_over_tls_are_aborted_at_shutdown_without_log_lines(
+    workspace: Workspace, requests: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        asked.append(scope["path"])
-        await page(b"x" * (1 if scope["path"] == "/short" else 30_000_000))(scope, receive, send)
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        requested.append(scope["path"])
+        await static_app(b"x" * (1 if scope["path"] == "/short" else 30_000_000))(scope, receive, send)
 
     async def scenario() -> None:
-        listener = await started(answer, site.file().context)
-        wire = await Wire.to(listener.port, tls=site.authority.trusting(), limit=1024)
-        await wire.send(requests)
-        await until(lambda: "/metrics" in asked)
+        listener = await started(app, workspace.file().context)
+        client = await RawClient.connect(listener.port, tls=workspace.authority.client_context(), limit=1024)
+        await client.send(requests)
+        await wait_until(lambda: "/metrics" in requested)
         await listener.stop(grace=0.2)
         assert listener.connections == 0
-        await wire.close()
+        await client.close()
 
     run(scenario)
     assert caplog.records == []
 
 
-def test_R05_of_requests_sent_ahead_over_tls_none_is_answered_once_one_took_too_long(
-    site: Site, caplog: pytest.LogCaptureFixture
+def test_R05_pipelined_requests_over_tls_are_discarded_after_a_response_timeout(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        asked.append(scope["path"])
-        await page(b"x" * 30_000_000)(scope, receive, send)
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        requested.append(scope["path"])
+        await static_app(b"x" * 30_000_000)(scope, receive, send)
 
     async def scenario() -> None:
-        async with site.serving(app=answer, limits=QUICK) as listener:
-            wire = await Wire.to(listener.port, tls=site.authority.trusting(), limit=1024)
-            await wire.send(GET * 4)
-            await until(lambda: listener.connections == 0)
-            await asyncio.sleep(0.1)  # for the next one to begin, if it would
-            await wire.close()
+        async with workspace.listening(app=app, limits=SHORT_TIMEOUTS) as listener:
+            client = await RawClient.connect(listener.port, tls=workspace.authority.client_context(), limit=1024)
+            await client.send(GET * 4)
+            await wait_until(lambda: listener.connections == 0)
+            await asyncio.sleep(0.1)  # the next one would start meanwhile, if it could
+            await client.close()
 
     run(scenario)
-    assert asked == ["/metrics"]
+    assert requested == ["/metrics"]
     assert caplog.records == []
 
 
-def test_R03_a_connection_that_is_closing_when_the_end_comes_is_cut_off_all_the_same(site: Site) -> None:
+def test_R03_a_connection_that_is_already_closing_at_shutdown_is_aborted(workspace: Workspace) -> None:
     async def scenario() -> None:
-        listener = await started(page(b"x" * 300_000), site.file().context)
-        wire = await Wire.to(listener.port, tls=site.authority.trusting(), limit=1024)
-        await wire.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-        await wire.reader.readline()
+        listener = await started(static_app(b"x" * 300_000), workspace.file().context)
+        client = await RawClient.connect(listener.port, tls=workspace.authority.client_context(), limit=1024)
+        await client.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        await client.reader.readline()
         (connection,) = listener._connections()
-        await until(connection.transport.is_closing)
+        await wait_until(connection.transport.is_closing)
         await listener.stop(grace=0.2)
         assert listener.connections == 0
-        await wire.close()
+        await client.close()
 
     run(scenario)
 
 
-def test_R03_a_large_answer_over_tls_is_finished_before_the_end(site: Site) -> None:
+def test_R03_a_large_response_over_tls_is_finished_before_shutdown(workspace: Workspace) -> None:
     async def scenario() -> None:
         body = b"x" * 20_000_000
-        listener = await started(page(body), site.file().context)
-        wire = await Wire.to(listener.port, tls=site.authority.trusting(), limit=1024)
-        await wire.send(GET)
-        await wire.reader.readline()
+        listener = await started(static_app(body), workspace.file().context)
+        client = await RawClient.connect(listener.port, tls=workspace.authority.client_context(), limit=1024)
+        await client.send(GET)
+        await client.reader.readline()
         stopping = asyncio.create_task(listener.stop(grace=30))
-        assert len((await wire.rest()).partition(b"\r\n\r\n")[2]) == len(body)
-        await wire.close()
+        assert len((await client.read_until_closed()).partition(b"\r\n\r\n")[2]) == len(body)
+        await client.close()
         await stopping
 
     run(scenario)
 
 
-def test_R03_a_handshake_does_not_hold_up_the_end(site: Site) -> None:
+def test_R03_a_handshake_does_not_delay_shutdown(workspace: Workspace) -> None:
     async def scenario() -> None:
-        listener = await started(page(), site.file().context, Limits(header_timeout=1000))
-        wire = await Wire.to(listener.port)
-        await until(lambda: listener.connections == 1)
+        listener = await started(static_app(), workspace.file().context, Limits(header_timeout=1000))
+        client = await RawClient.connect(listener.port)
+        await wait_until(lambda: listener.connections == 1)
         async with asyncio.timeout(20):
             await listener.stop(grace=1000)
-        await wire.close()
+        await client.close()
 
     run(scenario)
 
@@ -349,17 +349,17 @@ async def started(app: ASGIApp, tls: Callable[[], ssl.SSLContext | None], limits
     return listener
 
 
-def serial(wire: Wire) -> object:
-    return wire.writer.get_extra_info("peercert")["serialNumber"]
+def serial(client: RawClient) -> object:
+    return client.writer.get_extra_info("peercert")["serialNumber"]
 
 
 def handshake(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None) -> ssl.SSLSession | None:
-    """Connect, ask once, and give the session that could be resumed."""
+    """Send one request, and return the session for resumption."""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
-        context.wrap_socket(plain, server_hostname="localhost", session=session) as secured,
+        socket.create_connection(("127.0.0.1", port), timeout=20) as connection,
+        context.wrap_socket(connection, server_hostname="localhost", session=session) as tls,
     ):
-        secured.sendall(GET)
-        if not secured.recv(1024):
+        tls.sendall(GET)
+        if not tls.recv(1024):
             raise ConnectionResetError
-        return secured.session
+        return tls.session

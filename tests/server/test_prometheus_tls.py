@@ -14,7 +14,7 @@ from exporter.server.basic_auth import BasicAuth
 from exporter.server.connection import Limits
 from exporter.server.web_config_reload import WebConfigFile
 from tests.server.certificates import Authority
-from tests.server.wire import listening, page, run, until
+from tests.server.raw_client import run, running_listener, static_app, wait_until
 
 PASSWORD = "synthetic password of this test"
 
@@ -39,11 +39,11 @@ class Scrapes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.agents.append(dict(scope["headers"])[b"user-agent"].decode())
-        await page(b"# TYPE synthetic gauge\nsynthetic 1\n")(scope, receive, send)
+        await static_app(b"# TYPE synthetic gauge\nsynthetic 1\n")(scope, receive, send)
 
 
 def write_web_config(directory: Path, authority: Authority) -> Path:
-    authority.server()
+    authority.issue_server()
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     path = directory / "web.yml"
     path.write_text(
@@ -57,7 +57,7 @@ def write_web_config(directory: Path, authority: Authority) -> Path:
 
 def write_scrape_config(directory: Path, authority: Authority, port: int) -> Path:
     """Three jobs: one with everything, one with a wrong password, one without a certificate."""
-    cert, key = authority.client()
+    cert, key = authority.issue_client()
     tls = {"ca_file": str(authority.file), "server_name": "localhost"}
     with_cert = {**tls, "cert_file": str(cert), "key_file": str(key)}
     right = {"username": "prometheus", "password": PASSWORD}
@@ -105,7 +105,7 @@ def test_S10_a_real_prometheus_scrapes_with_tls_password_and_client_certificate(
 
         # Shorter than the scrape interval: each scrape makes a connection of its own, with a handshake.
         limits = Limits(idle_timeout=0.1)
-        async with listening(recorded, limits=limits, tls=file.context) as listener:
+        async with running_listener(recorded, limits=limits, tls=file.context) as listener:
             process = await asyncio.create_subprocess_exec(
                 prometheus,
                 f"--config.file={write_scrape_config(tmp_path, authority, listener.port)}",
@@ -115,12 +115,12 @@ def test_S10_a_real_prometheus_scrapes_with_tls_password_and_client_certificate(
                 stderr=asyncio.subprocess.DEVNULL,
             )
             try:
-                await until(lambda: answered.count(("/good", 200)) >= 3 and ("/wrong-password", 401) in answered)
+                await wait_until(lambda: answered.count(("/good", 200)) >= 3 and ("/wrong-password", 401) in answered)
                 before = file.context()
-                authority.server()
-                await until(lambda: file.context() is not before)
+                authority.issue_server()
+                await wait_until(lambda: file.context() is not before)
                 seen = answered.count(("/good", 200))
-                await until(lambda: answered.count(("/good", 200)) >= seen + 10)
+                await wait_until(lambda: answered.count(("/good", 200)) >= seen + 10)
             finally:
                 process.terminate()
                 await process.wait()

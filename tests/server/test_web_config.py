@@ -1,4 +1,4 @@
-"""The web config file: what it means, what is refused and with which words."""
+"""The web config file: what it configures, and the errors and warnings about it."""
 
 import os
 import ssl
@@ -30,24 +30,24 @@ def problems(directory: Path, text: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "tls_server_config:\nhttp_server_config:\nbasic_auth_users:\n"])
-def test_an_empty_file_means_plain_and_open(tmp_path: Path, text: str) -> None:
+def test_an_empty_file_is_plain_http_without_authentication(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, text) == WebConfig()
 
 
-def test_paths_are_relative_to_the_files_own_directory(tmp_path: Path) -> None:
+def test_paths_are_resolved_against_the_directory_of_the_file(tmp_path: Path) -> None:
     tls = read(tmp_path, TLS).tls
     assert tls is not None
     assert tls.files() == (tmp_path / "server.pem", Path("/etc/server.key"))
 
 
-def test_tls_is_1_2_or_later_and_asks_for_no_certificate_by_default(tmp_path: Path) -> None:
+def test_tls_defaults_to_1_2_or_later_without_client_certificates(tmp_path: Path) -> None:
     tls = read(tmp_path, TLS).tls
     assert tls is not None
-    assert (tls.minimum, tls.maximum) == (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
-    assert (tls.verify, tls.ciphers, tls.prefer_own_order) == (ssl.CERT_NONE, (), True)
+    assert (tls.min_version, tls.max_version) == (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+    assert (tls.verify_mode, tls.ciphers, tls.prefer_server_ciphers) == (ssl.CERT_NONE, (), True)
 
 
-def test_every_supported_key_is_understood(tmp_path: Path) -> None:
+def test_every_supported_key_is_read(tmp_path: Path) -> None:
     config = read(
         tmp_path,
         TLS + "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
@@ -59,10 +59,10 @@ def test_every_supported_key_is_understood(tmp_path: Path) -> None:
         f"basic_auth_users:\n  alice: {HASH}\n",
     )
     assert config.tls is not None
-    assert config.tls.verify == ssl.CERT_REQUIRED
+    assert config.tls.verify_mode == ssl.CERT_REQUIRED
     assert config.tls.client_ca_file == tmp_path / "ca.pem"
-    assert config.tls.minimum == ssl.TLSVersion.TLSv1_3
-    assert (config.tls.ciphers, config.tls.prefer_own_order) == (("ECDHE-RSA-AES128-GCM-SHA256",), False)
+    assert config.tls.min_version == ssl.TLSVersion.TLSv1_3
+    assert (config.tls.ciphers, config.tls.prefer_server_ciphers) == (("ECDHE-RSA-AES128-GCM-SHA256",), False)
     assert config.users == {b"alice": HASH.encode()}
     assert config.headers == (
         (b"content-security-policy", b"default-src 'self'"),
@@ -74,24 +74,26 @@ def test_every_supported_key_is_understood(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("client_auth_type", "verify_mode"),
     [("NoClientCert", ssl.CERT_NONE), ("VerifyClientCertIfGiven", ssl.CERT_OPTIONAL)],
 )
-def test_the_other_client_auth_types(tmp_path: Path, written: str, meant: ssl.VerifyMode) -> None:
-    ca = "" if meant == ssl.CERT_NONE else "  client_ca_file: ca.pem\n"
-    tls = read(tmp_path, f"{TLS}  client_auth_type: {written}\n{ca}").tls
+def test_client_auth_types_other_than_required(
+    tmp_path: Path, client_auth_type: str, verify_mode: ssl.VerifyMode
+) -> None:
+    ca = "" if verify_mode == ssl.CERT_NONE else "  client_ca_file: ca.pem\n"
+    tls = read(tmp_path, f"{TLS}  client_auth_type: {client_auth_type}\n{ca}").tls
     assert tls is not None
-    assert tls.verify == meant
+    assert tls.verify_mode == verify_mode
 
 
-@pytest.mark.parametrize("written", ["RequestClientCert", "RequireAnyClientCert"])
-def test_client_auth_types_that_python_lacks_are_refused_by_name(tmp_path: Path, written: str) -> None:
-    (problem,) = problems(tmp_path, f"{TLS}  client_auth_type: {written}\n")
-    assert problem.startswith(f"tls_server_config.client_auth_type (line 4): {written} is not possible here")
+@pytest.mark.parametrize("client_auth_type", ["RequestClientCert", "RequireAnyClientCert"])
+def test_client_auth_types_without_verification_are_not_supported(tmp_path: Path, client_auth_type: str) -> None:
+    (problem,) = problems(tmp_path, f"{TLS}  client_auth_type: {client_auth_type}\n")
+    assert problem.startswith(f"tls_server_config.client_auth_type (line 4): {client_auth_type} is not supported")
 
 
 @pytest.mark.parametrize(
-    ("text", "word"),
+    ("text", "option"),
     [
         ("http_server_config:\n  http2: true\n", "http2"),
         ("http_server_config:\n  http2: false\n", "http2"),
@@ -99,9 +101,9 @@ def test_client_auth_types_that_python_lacks_are_refused_by_name(tmp_path: Path,
         (TLS + "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]\n", "cipher_suites"),
     ],
 )
-def test_what_only_go_has_is_ignored_with_a_warning(tmp_path: Path, text: str, word: str) -> None:
+def test_options_of_go_alone_are_ignored_with_a_warning(tmp_path: Path, text: str, option: str) -> None:
     config = read(tmp_path, text)
-    assert [word in warning for warning in config.warnings] == [True]
+    assert [option in warning for warning in config.warnings] == [True]
     assert config.tls is None or config.tls.ciphers == ()
 
 
@@ -118,60 +120,63 @@ def test_what_only_go_has_is_ignored_with_a_warning(tmp_path: Path, text: str, w
         ("1: 2\n", "line 1: unknown key"),
     ],
 )
-def test_an_unknown_key_is_refused_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
+def test_an_unknown_key_is_an_error_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
     assert problems(tmp_path, text) == (problem,)
 
 
 @pytest.mark.parametrize("key", ["cert", "key", "client_ca", "client_allowed_sans"])
-def test_a_key_of_the_toolkit_that_is_missing_here_is_refused_with_advice(tmp_path: Path, key: str) -> None:
+def test_an_unsupported_key_of_the_toolkit_is_an_error_with_advice(tmp_path: Path, key: str) -> None:
     (problem,) = problems(tmp_path, f"{TLS}  {key}: x\n")
-    assert problem.startswith(f"tls_server_config.{key} (line 4): is not supported: ")
+    assert problem.startswith(f"tls_server_config.{key} (line 4): is not supported; ")
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("tls_server_config:\n  cert_file: a\n", "tls_server_config.key_file (line 1): is missing"),
-        ("tls_server_config: x\n", "tls_server_config (line 1): must have keys of its own"),
-        (TLS + "  client_ca_file: ca\n", "tls_server_config (line 1): client_ca_file is of no use"),
-        (TLS + "  client_auth_type: VerifyClientCertIfGiven\n", "tls_server_config (line 1): VerifyClientCertIfGiven"),
-        (TLS + "  client_auth_type: [1]\n", "tls_server_config.client_auth_type (line 4): must be text"),
+        ("tls_server_config:\n  cert_file: a\n", "tls_server_config.key_file (line 1): is required"),
+        ("tls_server_config: x\n", "tls_server_config (line 1): must be a mapping"),
+        (TLS + "  client_ca_file: ca\n", "tls_server_config (line 1): client_ca_file has no effect"),
+        (TLS + "  client_auth_type: VerifyClientCertIfGiven\n", "tls_server_config (line 1): client_auth_type Verify"),
+        (TLS + "  client_auth_type: [1]\n", "tls_server_config.client_auth_type (line 4): must be a string"),
         (TLS + "  client_auth_type: Sometimes\n", "tls_server_config.client_auth_type (line 4): must be one of NoCl"),
-        (TLS + "  min_version: TLS11\n", "tls_server_config.min_version (line 4): TLS11 is too old"),
-        (TLS + "  max_version: 1.3\n", "tls_server_config.max_version (line 4): must be text"),
+        (TLS + "  min_version: TLS11\n", "tls_server_config.min_version (line 4): TLS11 is not supported"),
+        (TLS + "  max_version: 1.3\n", "tls_server_config.max_version (line 4): must be a string"),
         (TLS + "  max_version: TLS14\n", "tls_server_config.max_version (line 4): must be TLS12 or TLS13"),
-        (TLS + "  min_version: TLS13\n  max_version: TLS12\n", "tls_server_config (line 1): min_version is above"),
-        (TLS + "  cipher_suites: [RC4-MD5]\n", "tls_server_config.cipher_suites (line 4): must be one of OpenSSL's"),
-        (TLS + "  cipher_suites: ['ALL:@SECLEVEL=0']\n", "tls_server_config.cipher_suites (line 4): must be one of"),
+        (TLS + "  min_version: TLS13\n  max_version: TLS12\n", "tls_server_config (line 1): min_version must not"),
+        (TLS + "  cipher_suites: [RC4-MD5]\n", "tls_server_config.cipher_suites (line 4): must be the OpenSSL name"),
+        (TLS + "  cipher_suites: ['ALL:@SECLEVEL=0']\n", "tls_server_config.cipher_suites (line 4): must be the"),
         (TLS + "  prefer_server_cipher_suites: 1\n", "tls_server_config.prefer_server_cipher_suites (line 4): must be"),
-        ("tls_server_config:\n  cert_file: ''\n  key_file: a\n", "tls_server_config.cert_file (line 2): must be the"),
-        ("basic_auth_users: [a]\n", "basic_auth_users (line 1): must have lines such as name: hash"),
+        (
+            "tls_server_config:\n  cert_file: ''\n  key_file: a\n",
+            "tls_server_config.cert_file (line 2): must be a file",
+        ),
+        ("basic_auth_users: [a]\n", "basic_auth_users (line 1): must be a mapping of user names to"),
         ("basic_auth_users:\n  a: plain\n", "basic_auth_users (line 2): must be a bcrypt hash"),
         (f"basic_auth_users:\n  a: {HASH.replace('$10$', '$31$')}\n", "basic_auth_users (line 2): must be a bcrypt"),
-        (f"basic_auth_users:\n  'a:b': {HASH}\n", "basic_auth_users (line 2): a user's name must not"),
-        (f"basic_auth_users:\n  12: {HASH}\n", "basic_auth_users (line 2): must be text, in quotes"),
+        (f"basic_auth_users:\n  'a:b': {HASH}\n", "basic_auth_users (line 2): user names must not"),
+        (f"basic_auth_users:\n  12: {HASH}\n", "basic_auth_users (line 2): must be a string; quote it"),
         (
             "http_server_config:\n  headers:\n    X-Frame-Options: maybe\n",
-            "http_server_config.headers.X-Frame-Options (line 3): Input should be '', 'deny' or 'sameorigin'",
+            "http_server_config.headers.X-Frame-Options (line 3): must be '', 'deny' or 'sameorigin'",
         ),
         (
             'http_server_config:\n  headers:\n    Content-Security-Policy: "a\\r\\nSet-Cookie: b"\n',
-            "http_server_config.headers.Content-Security-Policy (line 3): must be printable ASCII in one line",
+            "http_server_config.headers.Content-Security-Policy (line 3): must be printable ASCII on one line",
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, problem: str) -> None:
-    (told,) = problems(tmp_path, text)
-    assert told.startswith(problem)
+def test_an_error_names_its_key_and_line(tmp_path: Path, text: str, problem: str) -> None:
+    (found,) = problems(tmp_path, text)
+    assert found.startswith(problem)
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
     text = "tls_server_config:\n  key_file: a\n  min_version: x\nbasic_auth_users:\n  a: b\nmore: 1\n"
     assert len(problems(tmp_path, text)) == 4
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(WebConfigError, match=r"^cannot be read: No such file or directory$"):
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(WebConfigError, match=r"^web config file: cannot be read: No such file or directory$"):
         read_web_config(tmp_path / "none.yml")
 
 
@@ -180,35 +185,37 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     [
         (
             f'basic_auth_users:\n  "\\uD800": {HASH}\n',
-            "basic_auth_users (line 1): a user's name must not be empty, hold a colon or half a character",
+            "basic_auth_users (line 1): user names must not be empty or contain a colon or a lone surrogate",
         ),
         (
             'tls_server_config:\n  key_file: k\n  cert_file: "\\uD800"\n',
-            "tls_server_config.cert_file (line 3): must be the path of a file",
+            "tls_server_config.cert_file (line 3): must be a file path",
         ),
     ],
 )
-def test_R04_what_the_libraries_choke_on_is_a_mistake_like_any_other(tmp_path: Path, text: str, problem: str) -> None:
+def test_R04_lone_surrogates_are_reported_like_any_other_error(tmp_path: Path, text: str, problem: str) -> None:
     assert problems(tmp_path, text) == (problem,)
 
 
-def test_R04_a_tag_is_refused_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(WebConfigError, match=r"^has a tag \(!\) in line 2; write"):
+def test_R04_a_tag_is_an_error_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(WebConfigError, match=r"has a YAML tag \(!\) in line 2; remove it"):
         read(tmp_path, f"basic_auth_users:\n  a: !!bool {HASH}\n")
 
 
-def test_R04_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+def test_R04_a_pipe_is_refused_before_it_is_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "web.yml")
     with pytest.raises(WebConfigError, match="is not a regular file"):
         read_web_config(tmp_path / "web.yml")
 
 
-def test_neither_hashes_nor_names_show_in_text_or_repr(tmp_path: Path) -> None:
+def test_user_names_and_hashes_are_in_no_message_or_repr(tmp_path: Path) -> None:
     config = read(tmp_path, f"basic_auth_users:\n  alice: {HASH}\n")
     assert "alice" not in repr(config)
     assert "$2y$" not in repr(config)
-    told = " ".join(problems(tmp_path, "basic_auth_users:\n  alice: secret-password\n  'secret:b': c\n$2y$10$x: 1\n"))
-    assert not {word for word in ("alice", "secret", "$2y$") if word in told}
+    messages = " ".join(
+        problems(tmp_path, "basic_auth_users:\n  alice: secret-password\n  'secret:b': c\n$2y$10$x: 1\n")
+    )
+    assert not {word for word in ("alice", "secret", "$2y$") if word in messages}
 
 
 KEYS = st.sampled_from(
@@ -221,8 +228,8 @@ VALUES = st.recursive(
 )
 
 
-def told(path: Path) -> tuple[str, ...]:
-    """The problems of a file; none if it is understood."""
+def problems_of(path: Path) -> tuple[str, ...]:
+    """Errors of a file; empty if it is valid."""
     try:
         read_web_config(path)
     except WebConfigError as error:
@@ -231,16 +238,16 @@ def told(path: Path) -> tuple[str, ...]:
 
 
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(written=st.one_of(st.dictionaries(st.one_of(KEYS, st.text()), VALUES, max_size=4), VALUES))
-def test_any_yaml_is_understood_or_refused_in_lines_of_text(tmp_path: Path, written: object) -> None:
+@given(content=st.one_of(st.dictionaries(st.one_of(KEYS, st.text()), VALUES, max_size=4), VALUES))
+def test_any_yaml_is_accepted_or_rejected_with_printable_messages(tmp_path: Path, content: object) -> None:
     path = tmp_path / "web.yml"
-    path.write_text(yaml.safe_dump(written, allow_unicode=False), encoding="utf-8")
-    assert all(problem and problem.isprintable() for problem in told(path))
+    path.write_text(yaml.safe_dump(content, allow_unicode=False), encoding="utf-8")
+    assert all(problem and problem.isprintable() for problem in problems_of(path))
 
 
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200))
-def test_any_bytes_are_understood_or_refused_in_lines_of_text(tmp_path: Path, data: bytes) -> None:
+def test_any_bytes_are_accepted_or_rejected_with_printable_messages(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "web.yml"
     path.write_bytes(data)
-    assert all(problem and problem.isprintable() for problem in told(path))
+    assert all(problem and problem.isprintable() for problem in problems_of(path))

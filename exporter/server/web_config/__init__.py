@@ -1,7 +1,7 @@
-"""The web config file: TLS, passwords and response headers, in the format of Prometheus's exporter-toolkit.
+"""The web config file: TLS, basic authentication and response headers in the format of the Prometheus exporter-toolkit.
 
-What Python cannot do is refused by name where leaving it out would weaken the server, and ignored with a warning
-where it would not. The format: docs/web-configuration.md of github.com/prometheus/exporter-toolkit.
+Options that Python cannot provide are rejected if ignoring them would weaken the server, and otherwise ignored with a
+warning. Format: docs/web-configuration.md in github.com/prometheus/exporter-toolkit.
 """
 
 import ssl
@@ -12,64 +12,68 @@ from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
-    """How the server speaks TLS.
+class TLSConfig:
+    """TLS of the server.
 
     Attributes:
-        cert_file: the server's certificate and those between it and the CA, PEM.
-        key_file: its key, PEM, not encrypted.
-        client_ca_file: who signs the certificates of clients; None where none is asked for.
-        verify: whether a client's certificate is asked for, and required.
-        minimum, maximum: protocol versions.
-        ciphers: OpenSSL's names of the suites for TLS 1.2; empty for Python's own choice.
-        prefer_own_order: the server's order of suites counts, not the client's.
+        cert_file: certificate of the server, followed by intermediate certificates; PEM.
+        key_file: key of the certificate; PEM, not encrypted.
+        client_ca_file: CAs that sign client certificates; None if clients need none.
+        verify_mode: whether client certificates are requested and required.
+        min_version, max_version: protocol versions.
+        ciphers: OpenSSL names of the cipher suites for TLS 1.2; empty for Python's default.
+        prefer_server_ciphers: whether the order of the server's suites takes precedence over the client's.
     """
 
     cert_file: Path
     key_file: Path
     client_ca_file: Path | None
-    verify: ssl.VerifyMode
-    minimum: ssl.TLSVersion
-    maximum: ssl.TLSVersion
+    verify_mode: ssl.VerifyMode
+    min_version: ssl.TLSVersion
+    max_version: ssl.TLSVersion
     ciphers: tuple[str, ...]
-    prefer_own_order: bool
+    prefer_server_ciphers: bool
 
     def files(self) -> tuple[Path, ...]:
-        """The files that the TLS context is made of."""
+        """Return the files that a TLS context is created from."""
         return tuple(path for path in (self.cert_file, self.key_file, self.client_ca_file) if path is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """What the file says; without a file, nothing: plain HTTP for everybody.
+    """Content of a web config file; the default is plain HTTP without authentication.
 
     Attributes:
         tls: None for plain HTTP.
-        users: bcrypt hashes by name, both as bytes; empty where no password is asked for.
-        headers: added to every answer, ready for ASGI: lower-case names.
-        warnings: what was accepted and ignored, one line each.
+        users: bcrypt hash by user name, both as bytes; empty to disable authentication.
+        headers: headers added to each response, in ASGI form (lower-case names).
+        warnings: options that are ignored, one line each.
     """
 
-    tls: Tls | None = None
+    tls: TLSConfig | None = None
     users: Mapping[bytes, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 class WebConfigError(Exception):
-    """The file cannot be used; `problems` has one line for each mistake, and none of them shows a value."""
+    """The web config file or one of its certificates cannot be used.
+
+    Attributes:
+        problems: all errors, one line each, without any value of the file.
+    """
 
     def __init__(self, *problems: str) -> None:
-        super().__init__("; ".join(problems))
+        super().__init__("\n".join(f"web config file: {problem}" for problem in problems))
         self.problems = problems
 
 
 def read_web_config(path: Path) -> WebConfig:
-    """Read the file; paths in it are relative to its own directory, as in the toolkit.
+    """Read a web config file. Relative paths in it are resolved against its directory, as in the toolkit.
 
     Raises:
-        WebConfigError: it cannot be read, or something in it is wrong. Certificates are not looked at here.
+        WebConfigError: the file cannot be read or has errors. Certificates are not checked here.
     """
-    from exporter.server.web_config.schema import read  # most run without a file, and need not pay for its model
+    from exporter.server.web_config.schema import read  # deferred: most installations have no web config file
 
     return read(path)

@@ -1,4 +1,4 @@
-"""A client that speaks HTTP by hand, so that it can do what no good client does."""
+"""Raw HTTP client, for requests that no HTTP library sends, and a listener for tests."""
 
 import asyncio
 import ssl
@@ -16,13 +16,13 @@ GET = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     status: int
     headers: dict[str, str]
     body: bytes
 
 
-class Wire:
+class RawClient:
     """One connection to a listener."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -30,8 +30,8 @@ class Wire:
         self.writer = writer
 
     @classmethod
-    async def to(cls, port: int, *, tls: ssl.SSLContext | None = None, limit: int = 1 << 16) -> "Wire":
-        """Connect to 127.0.0.1; about `limit` bytes are read ahead."""
+    async def connect(cls, port: int, *, tls: ssl.SSLContext | None = None, limit: int = 1 << 16) -> "RawClient":
+        """Connect to 127.0.0.1; a small `limit` (bytes) makes a slow reader."""
         name = "localhost" if tls else None
         return cls(*await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=name, limit=limit))
 
@@ -39,25 +39,25 @@ class Wire:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def answer(self, *, head: bool = False) -> Answer:
+    async def receive(self) -> Response:
         raw = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in raw[1:] if line)}
-        length = 0 if head else int(headers.get("content-length", "0"))
-        return Answer(int(raw[0].split()[1]), headers, await self.reader.readexactly(length))
+        length = int(headers.get("content-length", "0"))
+        return Response(int(raw[0].split()[1]), headers, await self.reader.readexactly(length))
 
-    async def ask(self, request: bytes = GET) -> Answer:
+    async def request(self, request: bytes = GET) -> Response:
         await self.send(request)
-        return await self.answer()
+        return await self.receive()
 
-    async def rest(self) -> bytes:
-        """What comes until the server closes; a reset is an end like any other."""
-        got = bytearray()
+    async def read_until_closed(self) -> bytes:
+        """Return what arrives until the server closes or resets the connection."""
+        received = bytearray()
         try:
-            while piece := await self.reader.read(1 << 16):
-                got += piece
+            while data := await self.reader.read(1 << 16):
+                received += data
         except ConnectionError:
             pass
-        return bytes(got)
+        return bytes(received)
 
     async def close(self) -> None:
         self.writer.transport.abort()
@@ -65,10 +65,10 @@ class Wire:
             await self.writer.wait_closed()
 
 
-def page(body: bytes = b"up 1\n") -> ASGIApp:
-    """An application that answers every request with the same bytes."""
+def static_app(body: bytes = b"up 1\n") -> ASGIApp:
+    """Return an application that responds to every request with the same body."""
 
-    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send(
             {
                 "type": "http.response.start",
@@ -78,17 +78,17 @@ def page(body: bytes = b"up 1\n") -> ASGIApp:
         )
         await send({"type": "http.response.body", "body": body})
 
-    return answer
+    return app
 
 
 @asynccontextmanager
-async def listening(
+async def running_listener(
     app: ASGIApp,
     *,
     limits: Limits | None = None,
     tls: Callable[[], ssl.SSLContext | None] = lambda: None,
 ) -> AsyncIterator[Listener]:
-    """A listener on a free loopback port."""
+    """Run a listener on a free loopback port."""
     listener = Listener(app, Address("127.0.0.1", 0), limits=limits or Limits(), tls=tls)
     await listener.start()
     try:
@@ -97,24 +97,24 @@ async def listening(
         await listener.stop(0.2)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Come back when the condition holds; the scenario's own deadline ends a wait in vain."""
-    while not condition():  # noqa: ASYNC110  # what is waited for happens in the server or the system, without an event
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds; the timeout of `run` bounds the wait."""
+    while not condition():  # noqa: ASYNC110  # the server and the operating system signal no event for it
         await asyncio.sleep(0.01)
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    """Run a scenario, which must end by itself within a minute; what it leaves in the loop is a failure."""
+    """Run a scenario with a timeout of a minute; fail if it leaves tasks or unhandled errors in the loop."""
 
-    async def bounded() -> None:
+    async def with_timeout() -> None:
         problems: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: problems.append(str(context)))
         async with asyncio.timeout(60):
             await scenario()
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        if left:
-            await asyncio.wait(left, timeout=5)
-        assert not [task for task in left if not task.done()]
+        remaining = asyncio.all_tasks() - {asyncio.current_task()}
+        if remaining:
+            await asyncio.wait(remaining, timeout=5)
+        assert not [task for task in remaining if not task.done()]
         assert problems == []
 
-    asyncio.run(bounded())
+    asyncio.run(with_timeout())
