@@ -1,8 +1,8 @@
-"""Reads the body of an answer within bounds, however much the other side sends; and undoes a compression.
+"""Reads response bodies with bounded memory, and decompresses them.
 
-Bounds hold for all answers of an account together: small ones may be read side by side, but only one at a time may
-grow beyond its share. A body that is larger than a page should be goes into memory of its own, and not into that of the
-C library, which would keep as much and more for good once it was given back (M_MMAP_THRESHOLD in mallopt(3)).
+The bound applies to all responses of an account together: bodies up to a share of the budget are read concurrently, and
+only one at a time may be larger. The memory of a large body is mapped separately, since the C library would otherwise
+raise its threshold for such mappings and keep freed memory (`M_MMAP_THRESHOLD` in mallopt(3)).
 """
 
 import asyncio
@@ -16,119 +16,120 @@ from typing import Final, Self
 from exporter.livepeer.errors import DecodeError, ResponseTooLargeError
 
 MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
-"""A page of 1000 sessions has 1.65 MB upstream."""
+"""A page of 1000 sessions has 1.65 MB."""
 
-ORDINARY: Final = 2 * 1024 * 1024
-"""Bytes up to which a body is nothing unusual; fresh memory from the system costs time."""
+NORMAL_BODY_BYTES: Final = 2 * 1024 * 1024
+"""Bytes from which a body gets memory of its own. For smaller ones, mapping new memory is slower."""
 
-INFLATED_AT_ONCE: Final = 256 * 1024
-"""Bytes that are inflated in one go, so that a bomb is noticed before it is large."""
+INFLATE_BYTES: Final = 256 * 1024
+"""Bytes that are inflated in one step, so that a decompression bomb is detected before it is large."""
 
-PARTS_AT_ONCE: Final = 100
-"""Parts of a body after which others get their turn: 64 kB can be thousands of parts with a byte each."""
+CHUNKS_PER_TURN: Final = 100
+"""Chunks of a body after which other tasks run; 64 kB can arrive as thousands of chunks of one byte."""
 
 Body = bytes | bytearray
 
 
 class BodyBudget:
-    """The memory that the answers of one account may fill at once: twice the largest page.
+    """The memory for concurrent response bodies of one account: at most twice `MAX_PAGE_BYTES`.
 
     Args:
-        readers: how many answers are read at once at most.
+        readers: maximum number of bodies that are read concurrently.
     """
 
     def __init__(self, readers: int) -> None:
         self._share = MAX_PAGE_BYTES // readers
         self._large = asyncio.Lock()
 
-    async def read(self, parts: AsyncIterable[bytes], declared: str) -> Body:
+    async def read(self, chunks: AsyncIterable[bytes], content_length: str) -> Body:
         """Read a body to its end.
 
-        An answer that outgrows its share waits until no other does; the deadline of the request bounds that, too.
+        A body that exceeds its share of the budget waits until no other one does; the caller's timeout applies.
 
         Args:
-            parts: the body as it arrives.
-            declared: the header ``Content-Length``, or nothing.
+            chunks: the body as it arrives.
+            content_length: the `Content-Length` header, or an empty string.
 
         Raises:
-            ResponseTooLargeError: it has, or will have, more than ``MAX_PAGE_BYTES``; U13 of the fault matrix.
+            ResponseTooLargeError: the body has, or is declared to have, more than `MAX_PAGE_BYTES`; U13 of the fault
+                matrix.
         """
-        if declared.isdecimal() and int(declared) > MAX_PAGE_BYTES:
+        if content_length.isdecimal() and int(content_length) > MAX_PAGE_BYTES:
             raise _too_large()
-        with _Buffer() as body:
-            async with AsyncExitStack() as turn:
+        with _Buffer() as buffer:
+            async with AsyncExitStack() as lock:
                 count = 0
-                async for part in parts:
+                async for chunk in chunks:
                     count += 1
-                    if count % PARTS_AT_ONCE == 0:  # what has arrived already is read without a pause
+                    if count % CHUNKS_PER_TURN == 0:  # iteration does not suspend while there is buffered data
                         await asyncio.sleep(0)
-                    before = body.size
-                    body.add(part)
-                    if before <= self._share < body.size:
-                        await turn.enter_async_context(self._large)
-                return body.content()
+                    size_before = buffer.size
+                    buffer.add(chunk)
+                    if size_before <= self._share < buffer.size:
+                        await lock.enter_async_context(self._large)
+                return buffer.content()
 
 
 def decompress(body: Body, encoding: str) -> Body:
-    """Undo a compression that we did not ask for; a CDN may insist.
+    """Decompress a body. Compression is not requested, but a CDN may apply it regardless.
 
     Args:
-        body: as it was sent.
-        encoding: the header ``Content-Encoding``, or nothing.
+        body: the body as received.
+        encoding: the `Content-Encoding` header, or an empty string.
 
     Raises:
-        ResponseTooLargeError: inflated, it has more than ``MAX_PAGE_BYTES``; no more than that is ever inflated.
-        DecodeError: it is compressed in another way, broken, or more than one member.
+        ResponseTooLargeError: the decompressed body has more than `MAX_PAGE_BYTES`.
+        DecodeError: the encoding is unsupported, or the data is invalid or has more than one member.
     """
     encoding = encoding.strip().lower()
     if encoding in ("identity", ""):
         return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise DecodeError("the answer is compressed in a way that was not asked for")
+        raise DecodeError("the response has an unsupported Content-Encoding")
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    with _Buffer() as plain:
+    with _Buffer() as buffer:
         try:
             while body and not inflater.eof:
-                plain.add(inflater.decompress(body, INFLATED_AT_ONCE))
+                buffer.add(inflater.decompress(body, INFLATE_BYTES))
                 body = inflater.unconsumed_tail
         except zlib.error:
-            raise DecodeError("the answer is compressed, and broken") from None
+            raise DecodeError("the compressed response is invalid") from None
         if not inflater.eof or inflater.unused_data:
-            raise DecodeError("the answer is compressed, and does not end where it should")
-        return plain.content()
+            raise DecodeError("the compressed response is truncated or has trailing data")
+        return buffer.content()
 
 
 class _Buffer:
-    """A body as far as it is known; what is unusual about its size goes back to the system at the end."""
+    """A growing buffer of at most `MAX_PAGE_BYTES`. A large one returns its memory to the system on exit."""
 
     def __init__(self) -> None:
         self.size = 0
-        self._usual = bytearray()
-        self._unusual: mmap | None = None
+        self._heap = bytearray()
+        self._mapped: mmap | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._unusual is not None:
-            self._unusual.close()
+        if self._mapped is not None:
+            self._mapped.close()
 
-    def add(self, piece: bytes) -> None:
-        self.size += len(piece)
+    def add(self, data: bytes) -> None:
+        self.size += len(data)
         if self.size > MAX_PAGE_BYTES:
             raise _too_large()
-        if self.size > ORDINARY and self._unusual is None:
-            self._unusual = mmap(-1, MAX_PAGE_BYTES)
-            self._unusual.write(self._usual)
-            self._usual = bytearray()
-        if self._unusual is None:
-            self._usual += piece
+        if self.size > NORMAL_BODY_BYTES and self._mapped is None:
+            self._mapped = mmap(-1, MAX_PAGE_BYTES)
+            self._mapped.write(self._heap)
+            self._heap = bytearray()
+        if self._mapped is None:
+            self._heap += data
         else:
-            self._unusual.write(piece)
+            self._mapped.write(data)
 
     def content(self) -> Body:
-        return self._usual if self._unusual is None else self._unusual[: self.size]
+        return self._heap if self._mapped is None else self._mapped[: self.size]
 
 
 def _too_large() -> ResponseTooLargeError:
-    return ResponseTooLargeError(f"a page of more than {MAX_PAGE_BYTES} bytes")
+    return ResponseTooLargeError(f"a page has more than {MAX_PAGE_BYTES} bytes")

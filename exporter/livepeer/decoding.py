@@ -1,73 +1,66 @@
-"""What one session is; which values of a raw item could be read, and which could not.
+"""Decodes pages of `GET /session`.
 
-A page is decoded in one go, and profiles that its sessions share only once. Only where that fails, it is read item by
-item, and a bad item field by field, so that one bad value costs that value and one bad session costs that session;
-both are counted. Pages that msgspec refuses as a whole (NaN, lone surrogates, nesting) go through a second, lenient
-decoder first.
+A page is decoded in one pass, and profiles that are equal in JSON are decoded once. If that fails, the items are
+decoded one by one, and an invalid item field by field. If msgspec rejects the page as a whole (NaN, lone surrogates,
+deep nesting), Python's decoder is used. An invalid value is dropped without its session, an invalid session without its
+page, and both are counted.
 """
 
-import json
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
-from exporter.livepeer.body import ORDINARY, Body
-from exporter.livepeer.errors import DecodeError, ResponseTooLargeError, SchemaError
-from exporter.sessions.session import MAX_ID, MAX_PROFILES, Amount, Profile, Profiles, Session
+from exporter.livepeer.body import NORMAL_BODY_BYTES, Body
+from exporter.livepeer.errors import ResponseTooLargeError, SchemaError
+from exporter.livepeer.lenient import MAX_PROFILES_BYTES, LenientDecoder, parse_json
+from exporter.sessions.session import MAX_ID, Profile, Profiles, Session
 from exporter.text import clean
 
 MAX_ITEMS: Final = 100_000
-"""Sessions on one page; the API puts at most 1000 on one, but a proxy may collect them."""
-
-MAX_PIECEMEAL: Final = 15_000
-"""Objects on one page, sessions and bad profiles, that are read value by value, for which scrapes have to wait."""
+"""Sessions of one page. The API returns at most 1000, but a proxy may combine pages."""
 
 MAX_VALUES: Final = 1_000_000
-"""Values on a page of unusual size, which alone is counted; a full one of the API has some 80,000."""
+"""Values of a page that is larger than `NORMAL_BODY_BYTES`. A page of 1000 sessions has about 80,000."""
 
-MAX_LENIENT: Final = 4 * 1024 * 1024
-"""Bytes of a page that msgspec refuses as a whole; the second decoder needs many times as much."""
+EARLIEST_TIME: Final = 1_420_070_400_000.0
+"""2015-01-01 in milliseconds. Livepeer did not exist earlier, so an earlier time is not in milliseconds."""
 
-MAX_PROFILES_TEXT: Final = 64 * 1024
-"""Bytes that the profiles of a session may be written in; of those read piece by piece only their texts count."""
-
-EARLIEST: Final = 1_420_070_400_000.0
-"""2015-01-01 in milliseconds: an earlier time is no time in milliseconds (Livepeer did not exist)."""
-
-LATEST_AHEAD: Final = 86_400_000.0
-"""Milliseconds that a time may lie in the future of the server's clock: one day."""
+MAX_FUTURE: Final = 86_400_000.0
+"""Milliseconds that a time may be ahead of the server's clock: one day."""
 
 
 class _Row(Session, frozen=True, gc=False, rename="camel"):
-    """A session whose profiles wait to be read: on a page nearly all have the same, which are read, and kept, once.
+    """A session whose profiles are not decoded yet; `_decode_profiles` replaces them.
 
-    It stays one of these afterwards; whoever compares sessions compares their values, since the classes differ.
+    The object keeps this class, and objects of different classes are never equal.
     """
 
-    profiles: msgspec.Raw = msgspec.Raw()  # type: ignore[assignment]  # until `_with_profiles` has replaced it
+    profiles: msgspec.Raw = msgspec.Raw()  # type: ignore[assignment]
 
 
-_FIELDS: Final = msgspec.structs.fields(Session)
-_PROFILE_FIELDS: Final = msgspec.structs.fields(Profile)
+_page_decoder: Final = msgspec.json.Decoder(list[_Row])
+_items_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_item_decoder: Final = msgspec.json.Decoder(_Row)
+_profiles_decoder: Final = msgspec.json.Decoder(Profiles | None)
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedPage:
-    """What one page held.
+    """The content of one page.
 
     Attributes:
-        sessions: those that could be read, in the page's order.
-        items: how many items the page had, readable or not.
-        last_id: the last id as the server spells it, for the cursor; None on a page without ids.
-        ascending: whether the ids stand in ascending order, as ``order=id-false`` asks.
-        first_id: the first id as the server spells it.
-        server_ids: how the server spells the ids that had to be cleaned, by what has become of them.
-        invalid_values: per (field, fault) how many values were left out.
-        invalid_sessions: per fault how many sessions were left out.
+        sessions: the valid sessions in the page's order.
+        items: number of items, valid or not.
+        first_id: the first valid id as the server sent it; None if there is none.
+        last_id: the last valid id as the server sent it, to be used as the cursor; None if there is none.
+        ascending: whether the ids are in ascending order.
+        server_ids: the ids as the server sent them, for sessions whose id contained unprintable characters, by the
+            session's id.
+        invalid_values: number of dropped values by (field, fault).
+        invalid_sessions: number of dropped sessions by fault.
     """
 
     sessions: list[Session]
@@ -80,222 +73,122 @@ class DecodedPage:
     invalid_sessions: Counter[str] = field(default_factory=Counter)
 
 
-_page: Final = msgspec.json.Decoder(list[_Row])
-_profiles: Final = msgspec.json.Decoder(Profiles | None)
-_items: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_item: Final = msgspec.json.Decoder(_Row)
-
-
 def decode_page(body: Body, now: float) -> DecodedPage:
-    """Read one page of ``GET /session``.
+    """Decode one page.
 
     Args:
-        body: the whole answer.
-        now: the server's time in Unix seconds, against which the times of sessions are checked.
+        body: the decompressed body.
+        now: the server's time in Unix seconds, to validate the times of sessions.
 
     Raises:
-        ResponseTooLargeError: it has far more items, values or mistakes than a page of the API can have.
-        DecodeError: the body is not JSON, or is nested too deeply.
+        ResponseTooLargeError: there are too many items, values or invalid objects.
+        DecodeError: the body is not JSON, or nested too deeply.
         SchemaError: the body is JSON, but not an array.
     """
-    if len(body) > ORDINARY and body.count(b",") >= MAX_VALUES:
-        raise ResponseTooLargeError(f"a page of more than {MAX_VALUES} values")
-    reader = _Reader(latest=now * 1000 + LATEST_AHEAD)
+    if len(body) > NORMAL_BODY_BYTES and body.count(b",") >= MAX_VALUES:
+        raise ResponseTooLargeError(f"a page has more than {MAX_VALUES} values")
+    decoder = _PageDecoder(latest_time=now * 1000 + MAX_FUTURE)
     try:
-        sessions, items = reader.strictly(body)
+        sessions, items = decoder.decode(body)
     except (msgspec.DecodeError, RecursionError, ValueError):
-        sessions, items = reader.leniently(body)
+        sessions, items = decoder.decode_leniently(body)
     if items > MAX_ITEMS:
-        raise ResponseTooLargeError(f"a page of more than {MAX_ITEMS} items")
+        raise ResponseTooLargeError(f"a page has more than {MAX_ITEMS} items")
     ids = [session.id for session in sessions]
     return DecodedPage(
-        sessions=reader.checked(sessions, ids),
+        sessions=decoder.validated(sessions, ids),
         items=items,
         first_id=ids[0] if ids else None,
         last_id=ids[-1] if ids else None,
-        ascending=ids == sorted(ids),  # what is sorted already is sorted in no time
-        server_ids=reader.server_ids,
-        invalid_values=reader.invalid_values,
-        invalid_sessions=reader.invalid_sessions,
+        ascending=ids == sorted(ids),
+        server_ids=decoder.server_ids,
+        invalid_values=decoder.invalid_values,
+        invalid_sessions=decoder.invalid_sessions,
     )
 
 
-def lenient(body: Body | memoryview) -> Any:
-    """Decode JSON with everything that msgspec refuses: NaN, Infinity, numbers of any length, lone surrogates.
+class _PageDecoder:
+    """Decodes one page and counts what it drops.
 
-    Numbers that no float can hold become infinite, for the reader to count. Bytes that are not UTF-8 become U+FFFD.
-
-    Raises:
-        ResponseTooLargeError: it has more bytes than should be read this way, which takes a multiple of them.
-        DecodeError: it is not JSON even so, or is nested too deeply. The cause is not chained, since it holds the body.
+    If there are more than `MAX_ITEMS` items, no session is decoded, so that they are not kept by the exception.
     """
-    if bytes(body[:64]).lstrip()[:1] not in _BEGINNINGS:
-        raise DecodeError("the answer is not JSON")
-    if len(body) > MAX_LENIENT:
-        raise ResponseTooLargeError(f"a page of more than {MAX_LENIENT} bytes with something wrong")
-    try:
-        return json.loads(str(body, "utf-8", "replace"), parse_int=_number, parse_constant=float)
-    except (ValueError, RecursionError):
-        raise DecodeError("the answer is not JSON") from None
 
-
-_BEGINNINGS: Final = b'[{"-0123456789tfnNI'
-"""What JSON can begin with, Python's own additions included; HTML is told apart without reading it."""
-
-
-def _number(digits: str) -> float:
-    # float() reads any number of digits in linear time, while int() refuses more than 4,300.
-    return float(digits)
-
-
-def _array(found: Any) -> list[Any]:
-    if not isinstance(found, list):
-        raise SchemaError("the answer is JSON, but not a list of sessions")
-    return found
-
-
-class _Reader:
-    """Collects what could not be read while one page is read."""
-
-    def __init__(self, latest: float) -> None:
-        self.latest = latest
-        self._piecemeal = 0
+    def __init__(self, latest_time: float) -> None:
+        self._latest_time = latest_time
+        self._lenient = LenientDecoder()
         self._profiles: dict[bytes, tuple[Profile, ...] | None] = {b"": None}
+        self.invalid_values = self._lenient.invalid_values
+        self.invalid_sessions = self._lenient.invalid_sessions
         self.server_ids: dict[str, str] = {}
-        self.invalid_values: Counter[tuple[str, str]] = Counter()
-        self.invalid_sessions: Counter[str] = Counter()
 
-    def strictly(self, body: Body) -> tuple[list[Session], int]:
-        """The sessions of a page that msgspec can read, and how many items it has; raises what msgspec raises.
-
-        Of too many items no session is read, here as below: a failure must not hold on to them.
-        """
+    def decode(self, body: Body) -> tuple[list[Session], int]:
+        """Return the sessions and the number of items of a page that msgspec accepts; raise msgspec's errors if not."""
         try:
-            rows = _page.decode(body)
-            return (self._with_profiles(rows) if len(rows) <= MAX_ITEMS else []), len(rows)
+            rows = _page_decoder.decode(body)
+            return (self._decode_profiles(rows) if len(rows) <= MAX_ITEMS else []), len(rows)
         except msgspec.ValidationError:
-            return self._item_by_item(body)
+            return self._decode_item_by_item(body)
 
-    def _with_profiles(self, rows: list[_Row]) -> list[Session]:
-        known, too_long = self._profiles, 0
+    def decode_leniently(self, body: Body) -> tuple[list[Session], int]:
+        """Return the sessions and the number of items of a page that msgspec rejects."""
+        items = parse_json(body)
+        if not isinstance(items, list):
+            raise _not_an_array()
+        return (self._lenient.sessions(items) if len(items) <= MAX_ITEMS else []), len(items)
+
+    def _decode_item_by_item(self, body: Body) -> tuple[list[Session], int]:
+        try:
+            items = _items_decoder.decode(body)
+        except msgspec.ValidationError:
+            raise _not_an_array() from None
+        sessions: list[Session] = []
+        for item in items if len(items) <= MAX_ITEMS else ():
+            try:
+                sessions += self._decode_profiles([_item_decoder.decode(item)])
+            except (msgspec.DecodeError, RecursionError, ValueError):
+                sessions += self._lenient.sessions([parse_json(memoryview(item))])
+        return sessions, len(items)
+
+    def _decode_profiles(self, rows: list[_Row]) -> list[Session]:
+        decoded, too_long = self._profiles, 0
         for row in rows:
             text = bytes(row.profiles)
-            if len(text) > MAX_PROFILES_TEXT:
+            if len(text) > MAX_PROFILES_BYTES:
                 too_long += 1
                 text = b""
-            elif text not in known:
-                known[text] = _profiles.decode(text)
-            # Nobody has seen the row yet, so it may still change.
-            msgspec.structs.force_setattr(row, "profiles", known[text])
-        if too_long:  # at the end, since a page that cannot be read this way is read once more
+            elif text not in decoded:
+                decoded[text] = _profiles_decoder.decode(text)
+            # The row is not shared yet, so changing it in place is safe.
+            msgspec.structs.force_setattr(row, "profiles", decoded[text])
+        if too_long:  # counted last: if decoding fails, the rows are decoded and counted again
             self.invalid_values["profiles", "range"] += too_long
         return [*rows]
 
-    def _item_by_item(self, body: Body) -> tuple[list[Session], int]:
-        try:
-            raws = _items.decode(body)
-        except msgspec.ValidationError:
-            raise SchemaError("the answer is JSON, but not a list of sessions") from None
-        sessions: list[Session] = []
-        for raw in raws if len(raws) <= MAX_ITEMS else ():
-            try:
-                sessions += self._with_profiles([_item.decode(raw)])
-            except (msgspec.DecodeError, RecursionError, ValueError):
-                sessions.extend(self.values([lenient(memoryview(raw))]))
-        return sessions, len(raws)
-
-    def leniently(self, body: Body) -> tuple[list[Session], int]:
-        """The same for a page that msgspec cannot read."""
-        found = _array(lenient(body))
-        return self.values(found) if len(found) <= MAX_ITEMS else [], len(found)
-
-    def values(self, items: Iterable[Any]) -> list[Session]:
-        sessions = []
-        for item in items:
-            self._take_time()
-            if not isinstance(item, dict):
-                self.invalid_sessions["not_an_object"] += 1
-            elif not isinstance(item.get("id"), str) or not 1 <= len(item["id"]) <= MAX_ID:
-                self.invalid_sessions["no_id"] += 1
-            else:
-                sessions.append(Session(**self._fields(item, _FIELDS, within=None)))
-        return sessions
-
-    def _fields(
-        self, item: Mapping[str, Any], fields: tuple[msgspec.structs.FieldInfo, ...], within: str | None
-    ) -> dict[str, Any]:
-        """Read an object field by field; what is wrong inside of a profile counts under ``profiles``."""
-        found: dict[str, Any] = {}
-        for each in fields:
-            value = item.get(each.encode_name)
-            if value is None:
-                continue
-            name = within or each.encode_name
-            if isinstance(value, float) and not math.isfinite(value):
-                self.invalid_values[name, "not_finite"] += 1
-            elif isinstance(value, list) and each.encode_name == "issues":
-                found[each.name] = tuple(text for text in value if self._is(str, text, name))
-            elif isinstance(value, list) and each.encode_name == "profiles":
-                found[each.name] = self._profile_by_profile(value)
-            else:
-                try:
-                    found[each.name] = msgspec.convert(value, each.type)
-                except (msgspec.ValidationError, UnicodeEncodeError):  # a text with half a surrogate pair for a number
-                    number = isinstance(value, float) and _is_amount(each)
-                    self.invalid_values[name, "range" if number else "type"] += 1
-        return found
-
-    def _profile_by_profile(self, items: list[Any]) -> tuple[Profile, ...] | None:
-        dicts = [item for item in items if isinstance(item, dict)]
-        texts = sum(len(text) for item in dicts for text in item.values() if isinstance(text, str))
-        if len(items) > MAX_PROFILES or texts > MAX_PROFILES_TEXT:
-            self.invalid_values["profiles", "range"] += 1
-            return None
-        try:
-            return msgspec.convert(items, tuple[Profile, ...])
-        except (msgspec.ValidationError, UnicodeEncodeError):
-            return tuple(self._profile(item) for item in items if self._is(dict, item, "profiles"))
-
-    def _profile(self, item: Mapping[str, Any]) -> Profile:
-        self._take_time()
-        return Profile(**self._fields(item, _PROFILE_FIELDS, within="profiles"))
-
-    def _take_time(self) -> None:
-        self._piecemeal += 1
-        if self._piecemeal > MAX_PIECEMEAL:
-            raise ResponseTooLargeError(f"a page of more than {MAX_PIECEMEAL} objects that must be read value by value")
-
-    def _is(self, wanted: type, value: Any, name: str) -> bool:
-        if isinstance(value, wanted):
-            return True
-        self.invalid_values[name, "type"] += 1
-        return False
-
-    def checked(self, sessions: list[Session], ids: list[str]) -> list[Session]:
-        """Leave out times that cannot be, and make ids printable; a page at a time where all is well."""
-        seen = [session.last_seen for session in sessions if session.last_seen]
+    def validated(self, sessions: list[Session], ids: list[str]) -> list[Session]:
+        """Drop impossible times, and replace unprintable characters in ids."""
+        last_seen = [session.last_seen for session in sessions if session.last_seen]
         created = [session.created_at for session in sessions if session.created_at is not None]
-        text = "".join(ids)
-        if self._possible(seen) and self._possible(created) and text.isascii() and text.isprintable():
+        all_ids = "".join(ids)
+        if self._are_times(last_seen) and self._are_times(created) and all_ids.isascii() and all_ids.isprintable():
             return sessions
-        return [self._checked(session) for session in sessions]
+        return [self._validated(session) for session in sessions]
 
-    def _possible(self, times: list[float]) -> bool:
-        return not times or (min(times) >= EARLIEST and max(times) <= self.latest)
-
-    def _checked(self, session: Session) -> Session:
+    def _validated(self, session: Session) -> Session:
         changes: dict[str, Any] = {}
-        if session.last_seen and not self._possible([session.last_seen]):
+        if session.last_seen and not self._are_times([session.last_seen]):
             self.invalid_values["lastSeen", "range"] += 1
             changes["last_seen"] = None
-        if session.created_at is not None and not self._possible([session.created_at]):
+        if session.created_at is not None and not self._are_times([session.created_at]):
             self.invalid_values["createdAt", "range"] += 1
             changes["created_at"] = None
-        if (readable := clean(session.id, MAX_ID)) != session.id:
-            changes["id"] = readable
-            self.server_ids[readable] = session.id
+        if (printable := clean(session.id, MAX_ID)) != session.id:
+            changes["id"] = printable
+            self.server_ids[printable] = session.id
         return msgspec.structs.replace(session, **changes) if changes else session
 
+    def _are_times(self, values: list[float]) -> bool:
+        return not values or (min(values) >= EARLIEST_TIME and max(values) <= self._latest_time)
 
-def _is_amount(info: msgspec.structs.FieldInfo) -> bool:
-    return bool(info.type == (Amount | None))
+
+def _not_an_array() -> SchemaError:
+    return SchemaError("the response is JSON, but not an array of sessions")

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.livepeer.decoding import MAX_LENIENT
+from exporter.livepeer.lenient import MAX_LENIENT_BYTES
 from tests.support.harness import Harness, harness
 from tests.support.loop import in_loop
 from tests.support.rows import START, Row, encoded, ident, page, row
@@ -312,7 +312,7 @@ async def test_P18_a_lone_surrogate_is_replaced_and_nothing_else_is_lost() -> No
 
 @in_loop
 async def test_P18_a_huge_page_that_only_the_second_decoder_could_read_is_given_up() -> None:
-    await refuses(always(reply(page(row(1, name="\U0001f600\ud800" + "x" * MAX_LENIENT)))), "too_large")
+    await refuses(always(reply(page(row(1, name="\U0001f600\ud800" + "x" * MAX_LENIENT_BYTES)))), "too_large")
 
 
 @in_loop

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.livepeer.body import MAX_PAGE_BYTES, ORDINARY, PARTS_AT_ONCE, Body, BodyBudget
+from exporter.livepeer.body import CHUNKS_PER_TURN, MAX_PAGE_BYTES, NORMAL_BODY_BYTES, Body, BodyBudget
 from exporter.livepeer.errors import ResponseTooLargeError
 from tests.support.loop import in_loop
 
@@ -43,7 +43,7 @@ def test_a_body_is_what_was_sent(pieces: list[bytes]) -> None:
     async def read() -> Body:
         sender = Sender()
         await sender.send(*pieces, None)
-        return await BodyBudget(readers=4).read(sender, declared="")
+        return await BodyBudget(readers=4).read(sender, content_length="")
 
     assert asyncio.run(read()) == b"".join(pieces)
 
@@ -59,31 +59,31 @@ async def test_U13_others_get_their_turn_while_a_body_of_very_many_small_parts_i
             turns += 1
 
     async def parts() -> AsyncIterator[bytes]:
-        for _ in range(10 * PARTS_AT_ONCE):
+        for _ in range(10 * CHUNKS_PER_TURN):
             yield b"x"
 
     task = asyncio.create_task(others())
-    await BodyBudget(readers=4).read(parts(), declared="")
+    await BodyBudget(readers=4).read(parts(), content_length="")
     task.cancel()
     assert turns > 5  # at every hundredth part
 
 
 @in_loop
 async def test_a_body_of_unusual_size_is_what_was_sent() -> None:
-    pieces = [bytes([number]) * (ORDINARY // 4) for number in range(9)]
+    pieces = [bytes([number]) * (NORMAL_BODY_BYTES // 4) for number in range(9)]
     sender = Sender()
     await sender.send(*pieces, None)
-    assert await BodyBudget(readers=4).read(sender, declared="") == b"".join(pieces)
+    assert await BodyBudget(readers=4).read(sender, content_length="") == b"".join(pieces)
 
 
 @in_loop
 async def test_the_largest_page_is_read_and_a_byte_more_is_not() -> None:
     room, sender = BodyBudget(readers=4), Sender()
     await sender.send(b" " * MAX_PAGE_BYTES, None)
-    assert len(await room.read(sender, declared=str(MAX_PAGE_BYTES))) == MAX_PAGE_BYTES
+    assert len(await room.read(sender, content_length=str(MAX_PAGE_BYTES))) == MAX_PAGE_BYTES
     await sender.send(b" " * MAX_PAGE_BYTES, b" ")
     with pytest.raises(ResponseTooLargeError):
-        await room.read(sender, declared="")
+        await room.read(sender, content_length="")
 
 
 @in_loop
@@ -91,7 +91,7 @@ async def test_a_body_that_announces_too_much_is_not_read_at_all() -> None:
     sender = Sender()
     await sender.send(b"[]", None)
     with pytest.raises(ResponseTooLargeError):
-        await BodyBudget(readers=4).read(sender, declared=str(MAX_PAGE_BYTES + 1))
+        await BodyBudget(readers=4).read(sender, content_length=str(MAX_PAGE_BYTES + 1))
     assert sender.sent == 0
 
 
@@ -99,7 +99,7 @@ async def test_a_body_that_announces_too_much_is_not_read_at_all() -> None:
 async def test_only_one_answer_at_a_time_outgrows_its_share() -> None:
     room, first, second = BodyBudget(readers=4), Sender(), Sender()
     async with asyncio.TaskGroup() as group:
-        reading = [group.create_task(room.read(sender, declared="")) for sender in (first, second)]
+        reading = [group.create_task(room.read(sender, content_length="")) for sender in (first, second)]
         for sender in (first, second):
             await sender.send(b" " * SHARE, b" ", b" ")
         assert (first.sent, second.sent) == (SHARE + 2, SHARE + 1)
@@ -111,9 +111,9 @@ async def test_only_one_answer_at_a_time_outgrows_its_share() -> None:
 @in_loop
 async def test_an_answer_that_fails_makes_room_for_the_next() -> None:
     room, first, second = BodyBudget(readers=4), Sender(), Sender()
-    failing = asyncio.create_task(room.read(first, declared=""))
+    failing = asyncio.create_task(room.read(first, content_length=""))
     await first.send(b" " * (SHARE + 1))
-    waiting = asyncio.create_task(room.read(second, declared=""))
+    waiting = asyncio.create_task(room.read(second, content_length=""))
     await second.send(b" " * (SHARE + 1), None)
     assert not waiting.done()
     failing.cancel()
@@ -123,9 +123,9 @@ async def test_an_answer_that_fails_makes_room_for_the_next() -> None:
 @in_loop
 async def test_small_answers_do_not_wait_for_a_large_one() -> None:
     room, large, small = BodyBudget(readers=4), Sender(), Sender()
-    growing = asyncio.create_task(room.read(large, declared=""))
+    growing = asyncio.create_task(room.read(large, content_length=""))
     await large.send(b" " * (SHARE + 1))
     await small.send(b"[]", None)
-    assert await room.read(small, declared="2") == b"[]"
+    assert await room.read(small, content_length="2") == b"[]"
     await large.send(None)
     await growing

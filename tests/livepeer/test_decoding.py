@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.livepeer.decoding import EARLIEST, MAX_PIECEMEAL, MAX_PROFILES_TEXT, decode_page
+from exporter.livepeer.decoding import EARLIEST_TIME, decode_page
 from exporter.livepeer.errors import DecodeError, ResponseTooLargeError, SchemaError
+from exporter.livepeer.lenient import MAX_LENIENT_OBJECTS, MAX_PROFILES_BYTES
 from exporter.metrics.catalogue.label_values import SESSION_FAULTS, VALUE_FAULTS
 from exporter.sessions.session import FIELDS, MAX_ID, MAX_PROFILES, Session
 from exporter.text import clean
@@ -68,7 +69,7 @@ def with_text(fields: dict[str, Any], name: str, text: str) -> bytes:
 def sessions(draw: st.DrawFn) -> dict[str, Any]:
     """Any valid session: each field there, null or missing."""
     amount = st.floats(0, 2.0**62) | st.integers(0, 2**62)
-    moment = st.floats(EARLIEST, START * 1000)
+    moment = st.floats(EARLIEST_TIME, START * 1000)
     text = st.text(max_size=20)
     profile = st.fixed_dictionaries({}, optional={"name": text, "width": amount, "height": amount, "fps": amount})
     kinds: dict[str, st.SearchStrategy[Any]] = {
@@ -194,7 +195,7 @@ def test_more_profiles_than_a_session_can_have_are_one_bad_value(beside: dict[st
 @pytest.mark.parametrize("place", [1, 2])
 @pytest.mark.parametrize("beside", [{}, {"sourceBytes": -1}, {"sourceBytes": math.nan}])
 def test_profiles_of_far_too_much_text_are_one_bad_value(beside: dict[str, Any], place: int) -> None:
-    long = [{"name": "x" * (MAX_PROFILES_TEXT + 1)}]
+    long = [{"name": "x" * (MAX_PROFILES_BYTES + 1)}]
     rows = [row(1, profiles=long), row(2, profiles=[{}]), row(3, profiles=long)]
     rows[place] |= beside
     reading = decode_page(page(*rows), START)
@@ -212,9 +213,9 @@ def test_P18_a_lone_surrogate_loses_nothing_of_a_page_with_many_profiles() -> No
 
 def test_bad_profiles_take_as_long_to_read_as_sessions_and_count_like_them() -> None:
     bad = [{"width": -1}] * 20
-    rows = [row(number, profiles=bad) for number in range(1, 2 + MAX_PIECEMEAL // 21)]
+    rows = [row(number, profiles=bad) for number in range(1, 2 + MAX_LENIENT_OBJECTS // 21)]
     assert len(decode_page(page(*rows[:-1]), START).sessions) == len(rows) - 1
-    with pytest.raises(ResponseTooLargeError, match="value by value"):
+    with pytest.raises(ResponseTooLargeError, match="objects with invalid values"):
         decode_page(page(*rows), START)
 
 
