@@ -1,4 +1,4 @@
-"""The API key: where it comes from, and that it is never shown."""
+"""The API key of an account, from the environment or from a file."""
 
 import errno
 import os
@@ -14,31 +14,32 @@ MAX_KEY_BYTES: Final = 4096
 
 
 class APIKey:
-    """The API key of one account, read anew whenever it is asked for, so that a rotated file is used at once.
+    """The current API key of one account.
 
-    A file that is empty or unreadable for a moment (it is being rewritten) leaves the last good key in use.
+    A key file is read on every call, so a rotated key is used at once. While the file is empty or unreadable, for
+    example because it is being rewritten, the last valid key stays in use.
 
     Args:
-        given: a key that does not change, from the environment; None where a file holds it.
-        path: the file that holds it.
-        redact: told every key that comes into use, so that the logs can leave it out.
+        value: a fixed key; None if the key is in a file.
+        path: the key file; None if the key is fixed.
+        redact: called with each new key, so that it is removed from the logs.
     """
 
-    def __init__(self, given: str | None, path: Path | None, redact: Callable[[str], None]) -> None:
-        self._key = given
+    def __init__(self, value: str | None, path: Path | None, redact: Callable[[str], None]) -> None:
+        self._key = value
         self._path = path
         self._redact = redact
-        if given:
-            redact(given)
+        if value:
+            redact(value)
 
     def __repr__(self) -> str:
         return "APIKey(...)"
 
     def __call__(self) -> str:
-        """The key of the moment.
+        """Return the current key.
 
         Raises:
-            MissingKeyError: there is none, and there never was a good one.
+            MissingKeyError: there is no valid key, and there has not been one before.
         """
         problem = "no API key is set"
         if self._path is not None:
@@ -47,7 +48,7 @@ class APIKey:
             except OSError as error:
                 problem = f"the API key file cannot be read: {error.strerror or type(error).__name__}"
             except ValueError as error:
-                problem = f"what the API key file holds {error}"
+                problem = f"the content of the API key file {error}"
             else:
                 problem = "the API key file is empty"
                 if key and key != self._key:
@@ -59,12 +60,12 @@ class APIKey:
 
 
 def _read(path: Path) -> str:
-    # Not `Path.open`: a pipe would stop the whole program until somebody writes into it.
-    with open(path, "rb", opener=_open_at_once) as file:
+    # `Path.open` would block on a FIFO until another process writes to it.
+    with open(path, "rb", opener=_open_nonblocking) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "Not a regular file")
         return file.read(MAX_KEY_BYTES).decode("utf-8", "replace")
 
 
-def _open_at_once(path: str, flags: int) -> int:
+def _open_nonblocking(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)

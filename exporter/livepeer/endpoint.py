@@ -143,7 +143,7 @@ class SessionsEndpoint:
                 size = len(body)
                 return response, decompress(body, response.headers.get("Content-Encoding", ""))
         except TimeoutError:
-            raise PollTimeoutError(f"no complete answer within {self._request_timeout:g} s") from None
+            raise PollTimeoutError(f"no complete response within {self._request_timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
             raise connection_error(error) from None
         finally:

@@ -1,7 +1,7 @@
-"""What can go wrong in a poll.
+"""The errors of a poll.
 
     PollError
-    ├── MissingKeyError          class auth            no usable API key
+    ├── MissingKeyError          class auth            no valid API key
     ├── StatusError              by status code
     │   ├── UnauthorizedError    auth                  401
     │   ├── ForbiddenError       forbidden             403
@@ -10,45 +10,45 @@
     │   ├── BadRequestError      client                any other 4xx
     │   └── ServerError          server                5xx
     │       └── RetryDeadlineExceededError  server     5xx, and no time left for a retry
-    ├── RedirectError            class redirect        3xx, never followed
-    ├── ConnectError             class connect         no connection, or it broke
+    ├── RedirectError            class redirect        3xx
+    ├── ConnectError             class connect         the connection failed or was closed
     │   ├── DNSError             dns
     │   └── TLSError             tls
     ├── PollTimeoutError         class timeout
-    ├── ResponseTooLargeError    class too_large       more bytes, items or values than a page may have
+    ├── ResponseTooLargeError    class too_large       too many bytes, items or values
     ├── DecodeError              class decode          not JSON
-    ├── SchemaError              class schema          JSON, but not a list of sessions
-    └── PaginationError          class pagination      the pages never ended, or contradicted each other
+    ├── SchemaError              class schema          JSON, but not an array of sessions
+    └── PaginationError          class pagination      the pages do not end, or contradict each other
 
-Every class has a ``failure``: the value of the label ``class`` of ``exporter_poll_failures_total``.
-A message never holds anything that the API sent: its error bodies echo the key.
+The attribute `failure` of a class is the value of the label ``class`` of ``exporter_poll_failures_total``.
+Messages never contain text of a response, since the API's error bodies repeat the key.
 """
 
 from typing import ClassVar
 
 
 class PollError(Exception):
-    """A poll that could not be completed; the text is safe to log and to show."""
+    """Base class of the errors of a poll. The message is safe to be logged and displayed."""
 
-    failure: ClassVar[str] = "internal"
+    failure: ClassVar[str]
 
 
 class MissingKeyError(PollError):
-    """There is no API key to ask with."""
+    """There is no valid API key."""
 
     failure = "auth"
 
 
 class StatusError(PollError):
-    """The API answered with an error status.
+    """The API returned an error status.
 
     Args:
         status: the HTTP status code.
-        hint: what the operator can do about it; may be empty.
-        retry_after: seconds that the answer asks us to wait, None where it does not say.
+        hint: the likely cause or remedy; may be empty.
+        retry_after: seconds that the response asks to wait; None if it does not.
     """
 
-    meaning: ClassVar[str] = "the API refused the request"
+    meaning: ClassVar[str]
 
     def __init__(self, status: int, *, hint: str = "", retry_after: float | None = None) -> None:
         super().__init__(f"{self.meaning} (HTTP {status})" + (f": {hint}" if hint else ""))
@@ -60,97 +60,97 @@ class UnauthorizedError(StatusError):
     """401: the key is unknown, deleted or malformed."""
 
     failure = "auth"
-    meaning = "the API does not know the key"
+    meaning = "the API rejected the key"
 
 
 class ForbiddenError(StatusError):
-    """403: the key's user is suspended, or the key may not read sessions."""
+    """403: the key's user is suspended, or the key may not list sessions."""
 
     failure = "forbidden"
-    meaning = "the API forbids this key to read sessions"
+    meaning = "the key may not list sessions"
 
 
 class NotFoundError(StatusError):
-    """404: in all likelihood the base URL is wrong."""
+    """404: the base URL is probably wrong."""
 
     failure = "not_found"
     meaning = "the API has no such path"
 
 
 class RateLimitError(StatusError):
-    """429: the account, or a CDN in front of the API, asks us to slow down."""
+    """429: the rate limit of the API, or of a CDN in front of it, is exceeded."""
 
     failure = "rate_limited"
-    meaning = "the API asks us to slow down"
+    meaning = "the rate limit of the API is exceeded"
 
 
 class BadRequestError(StatusError):
-    """Any other 4xx: the API did not accept what we asked."""
+    """Any other 4xx."""
 
     failure = "client"
-    meaning = "the API did not accept the request"
+    meaning = "the API rejected the request"
 
 
 class ServerError(StatusError):
-    """5xx: the API, its database or its proxy is in trouble."""
+    """5xx: the API, its database or its proxy failed."""
 
     failure = "server"
     meaning = "the API failed"
 
 
 class RetryDeadlineExceededError(ServerError):
-    """5xx, and no time to ask again, in whatever way."""
+    """5xx, and a retry would probably end after the poll's deadline."""
 
 
 class RedirectError(PollError):
-    """The API answered with a redirect; it is not followed, since the key would go along."""
+    """The API returned a redirect. It is not followed, since the key would be sent along."""
 
     failure = "redirect"
 
 
 class ConnectError(PollError):
-    """No connection, or it broke before the answer was complete."""
+    """The connection failed, or was closed before the response was complete."""
 
     failure = "connect"
 
 
 class DNSError(ConnectError):
-    """The host's name has no address."""
+    """The host name cannot be resolved."""
 
     failure = "dns"
 
 
 class TLSError(ConnectError):
-    """The server's certificate could not be verified."""
+    """The TLS handshake failed; usually the server's certificate could not be verified."""
 
     failure = "tls"
 
 
 class PollTimeoutError(PollError):
-    """A request or the whole poll took longer than it may."""
+    """A request or the whole poll exceeded its time limit."""
 
     failure = "timeout"
 
 
 class ResponseTooLargeError(PollError):
-    """A page had more bytes, items or values than a page may have."""
+    """A page has more bytes, items or values than allowed."""
 
     failure = "too_large"
 
 
 class DecodeError(PollError):
-    """The answer was not JSON."""
+    """The response is not JSON."""
 
     failure = "decode"
 
 
 class SchemaError(PollError):
-    """The answer was JSON, but not a list of sessions."""
+    """The response is JSON, but not an array of sessions."""
 
     failure = "schema"
 
 
 class PaginationError(PollError):
-    """The pages never came to an end, or contradicted each other; half a walk is no walk."""
+    """The pages do not end, or contradict each other. An incomplete result is not used."""
 
     failure = "pagination"

@@ -1,24 +1,24 @@
-"""Several requests at once, all or nothing."""
+"""Concurrent requests of which one failure cancels all."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
 
-async def gather_or_cancel(*works: Coroutine[Any, Any, None]) -> None:
-    """Do all of these at once; the first failure stops the others, and comes out as it is.
+async def gather_or_cancel(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run coroutines concurrently; if one fails, cancel the others.
 
-    A task group would do the same, but Python 3.11's keeps its failures in a cycle of references, and with them every
-    page that was being read: megabytes that only the garbage collector finds, which seldom runs.
+    In Python 3.11, the errors of a task group are part of a reference cycle, which keeps all pages being read in memory
+    until the garbage collector runs. This function leaves no cycle.
 
     Raises:
-        Exception: what the first of them raised, once all the others have ended.
+        Exception: the first error, after all coroutines have ended.
     """
-    tasks = [asyncio.ensure_future(work) for work in works]
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        tasks.clear()  # a failure knows this function, which must not know the failure
+        tasks.clear()  # the error's traceback refers to this frame, and the tasks to the error

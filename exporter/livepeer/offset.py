@@ -34,7 +34,7 @@ async def read_by_offset(reader: PageReader) -> None:
         largest = max(largest, page.items)
         overlap = overlap or max(1, largest // OVERLAP_DIVISOR)
         if not page.ascending and (response.has_next or offset):
-            raise PaginationError("the pages are not in the order that was asked for")
+            raise PaginationError("the pages are not sorted by id")
         if offset and highest is not None and _leaves_gap(response, highest):
             offset = max(0, offset - overlap)
             overlap = min(2 * overlap, max(1, largest // MAX_OVERLAP_DIVISOR))
@@ -47,7 +47,7 @@ async def read_by_offset(reader: PageReader) -> None:
             return
         if repeated == MAX_REPEATED_PAGES:
             if response.has_next and reader.total is None:
-                raise PaginationError("the pages go on and on without anything new")
+                raise PaginationError("the pages do not end: the last ones contain no new sessions")
             return
         offset += max(1, page.items - overlap)
 

@@ -8,7 +8,7 @@ from typing import Final
 from exporter.livepeer.decoding import DecodedPage
 from exporter.livepeer.errors import PaginationError, ResponseTooLargeError
 from exporter.livepeer.id_range import ALL_IDS, IdRange
-from exporter.sessions.session import MAX_ID, Session
+from exporter.sessions.session import Session
 
 MAX_PAGES: Final = 5_000
 MAX_SESSIONS: Final = 500_000
@@ -112,11 +112,9 @@ class PageReader:
         """Request a page.
 
         Raises:
-            PaginationError: the query has too many pages or sessions, or the cursor is too long.
+            PaginationError: the query has too many pages or sessions.
             ResponseTooLargeError: the pages have too many bytes for their number of sessions.
         """
-        if cursor is not None and len(cursor) > MAX_ID:
-            raise PaginationError("the cursor to the next page is too long")
         if self.pages >= MAX_PAGES or self._items >= MAX_SESSIONS:
             raise PaginationError(f"the pages do not end: {self.pages} pages with {self._items} sessions so far")
         page = await self._fetch(cursor)
@@ -125,7 +123,7 @@ class PageReader:
         self._bytes += page.size
         self._into.pages += 1
         if self._bytes > BASE_BYTES + BYTES_PER_SESSION * self._items:
-            raise ResponseTooLargeError(f"{self.pages} pages of {self._bytes} bytes for {self._items} sessions")
+            raise ResponseTooLargeError(f"the pages have {self._bytes} bytes for {self._items} sessions")
         return page
 
     def keep(self, page: ResponsePage, ids: IdRange) -> None:

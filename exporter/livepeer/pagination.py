@@ -50,7 +50,7 @@ async def read_all(
         reader = new_reader()
         await read_by_offset(reader)
         if await reader.is_incomplete():
-            raise PaginationError("the pages hold fewer sessions than the API says there are")
+            raise PaginationError("the pages contain fewer sessions than the API counts")
 
 
 def _suggests_offsets(error: Exception, reader: PageReader) -> bool:

@@ -33,14 +33,14 @@ def raise_for_status(response: httpx.Response) -> None:
     if status == 200:
         return
     if 300 <= status < 400:
-        raise RedirectError(f"the API redirects (HTTP {status}), which is not followed: check the base URL")
+        raise RedirectError(f"the API returned a redirect (HTTP {status}): check the base URL")
     if status < 400:
-        raise DecodeError(f"the API answered without a list of sessions (HTTP {status})")
+        raise DecodeError(f"the API returned an unexpected status (HTTP {status})")
     wait = parse_retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))
     if status == 401:
         raise UnauthorizedError(status, hint="check the API key", retry_after=wait)
     if status == 403:
-        hint = "the user is suspended, or the key's access rules leave out GET /session"
+        hint = "the user is suspended, or the key's access rules exclude GET /session"
         raise ForbiddenError(status, hint=hint, retry_after=wait)
     if status == 404:
         raise NotFoundError(status, hint="check the base URL", retry_after=wait)
@@ -61,7 +61,7 @@ def has_next_page(response: httpx.Response) -> bool:
     """
     link = response.links.get("next")
     if link and len(link["url"]) > MAX_LINK_URL:
-        raise PaginationError("the cursor to the next page is too long")
+        raise PaginationError("the URL of the next page is too long")
     return link is not None
 
 

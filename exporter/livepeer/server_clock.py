@@ -1,59 +1,65 @@
-"""What the API's answers tell about time: the server's clock, and how long it asks us to wait."""
+"""Times in the headers of responses: the server's clock, and the wait requested by `Retry-After`."""
 
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-SHORTEST_WAIT: Final = 1.0
-LONGEST_WAIT: Final = 900.0
-"""Seconds between which a ``Retry-After`` is believed; U05 of the fault matrix."""
+MIN_RETRY_AFTER: Final = 1.0
+MAX_RETRY_AFTER: Final = 900.0
+"""Bounds in seconds to which a `Retry-After` is clamped; U05 of the fault matrix."""
+
+_HALF_SECOND: Final = 0.5
+"""Average error of a `Date` header, which is truncated to seconds."""
 
 
 class ServerClock:
-    """The server's time, learnt from the ``Date`` of its answers and carried on by our monotonic clock.
+    """The server's clock, estimated from `Date` headers and the local monotonic clock.
 
-    A wall clock that steps on this machine therefore never changes which sessions count as active.
+    Steps of the local wall clock therefore never change which sessions count as active.
 
     Args:
-        now: our wall clock, Unix seconds; believed until the server has told its own time.
-        monotonic: our monotonic clock, seconds.
+        now: the local wall clock in Unix seconds; used until the first `Date` header.
+        monotonic: the local monotonic clock in seconds.
+
+    Attributes:
+        monotonic: the local monotonic clock in seconds.
+        skew: seconds by which the server's clock is ahead of the local wall clock; None before the first `Date` header.
     """
 
     def __init__(self, now: Callable[[], float], monotonic: Callable[[], float]) -> None:
-        self._now = now
         self.monotonic = monotonic
-        self._offset: float | None = None
         self.skew: float | None = None
-        """Seconds that the server's clock is ahead of ours; None before the server has told its time."""
+        self._now = now
+        self._offset: float | None = None
 
     def now(self) -> float:
-        """The server's Unix seconds."""
+        """Return the server's time in Unix seconds."""
         return self._now() if self._offset is None else self._offset + self.monotonic()
 
     def update(self, date: str | None) -> None:
-        """Take in a ``Date`` header; whole seconds, so half a second is added on average."""
-        told = parse_http_date(date)
-        if told is not None:
-            self._offset = told + 0.5 - self.monotonic()
-            self.skew = told + 0.5 - self._now()
+        """Set the clock by a `Date` header. A missing or invalid one is ignored."""
+        server_time = parse_http_date(date)
+        if server_time is not None:
+            self._offset = server_time + _HALF_SECOND - self.monotonic()
+            self.skew = server_time + _HALF_SECOND - self._now()
 
 
 def parse_http_date(text: str | None) -> float | None:
-    """Unix seconds of an HTTP date; None if it is none."""
+    """Return the Unix seconds of an HTTP date, or None if it is missing or invalid."""
     try:
-        moment = parsedate_to_datetime(text or "")
+        date = parsedate_to_datetime(text or "")
     except (ValueError, IndexError, OverflowError):
         return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
 
 
 def parse_retry_after(text: str | None, date: str | None) -> float | None:
-    """Seconds that an answer asks us to wait, between 1 s and 15 min; None where it asks for nothing that we know.
+    """Return the seconds to wait, from `MIN_RETRY_AFTER` to `MAX_RETRY_AFTER`, or None if there is no valid wait.
 
     Args:
-        text: the header ``Retry-After``: seconds or a date.
-        date: the answer's own ``Date``, against which a date is read.
+        text: the `Retry-After` header: seconds or an HTTP date.
+        date: the `Date` header of the same response, from which a wait until a date is computed.
     """
     text = (text or "").strip()
     if text.isascii() and text.isdecimal():
@@ -63,4 +69,4 @@ def parse_retry_after(text: str | None, date: str | None) -> float | None:
         if until is None or since is None:
             return None
         wait = until - since
-    return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
+    return min(max(wait, MIN_RETRY_AFTER), MAX_RETRY_AFTER)

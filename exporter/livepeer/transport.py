@@ -1,4 +1,4 @@
-"""The HTTP client, its TLS context, and the errors of a connection."""
+"""The HTTP client and its TLS context, and the mapping of their exceptions to poll errors."""
 
 import os
 import socket
@@ -53,15 +53,17 @@ def connection_error(error: Exception) -> PollError:
     when no file descriptors are left to import a part of httpx.
     """
     if isinstance(error, httpx.InvalidURL | UnicodeError):
-        return DNSError("the API's host is no name that can be looked up")
+        return DNSError("the API's host name is invalid")
     if isinstance(error, httpx.TimeoutException):
         return PollTimeoutError("the connection timed out")
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            return TLSError(f"TLS failed: {getattr(cause, 'verify_message', '') or cause.reason or 'handshake'}")
+            return TLSError(
+                f"the TLS handshake failed: {getattr(cause, 'verify_message', '') or cause.reason or 'unknown cause'}"
+            )
         if isinstance(cause, socket.gaierror):
-            return DNSError("the API's host has no address")
+            return DNSError("the API's host name cannot be resolved")
         if isinstance(cause, OSError) and cause.errno is not None:
             return ConnectError(f"the connection failed: {os.strerror(cause.errno)}")
         cause = cause.__cause__ or cause.__context__

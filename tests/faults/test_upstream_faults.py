@@ -131,7 +131,7 @@ async def test_U01_the_body_that_echoes_the_key_is_neither_logged_nor_shown() ->
             server.script = always(UNKNOWN)
             await program.poll()
             shown = program.shown.text + await program.people()
-    assert "the API does not know the key" in log.getvalue()
+    assert "the API rejected the key" in log.getvalue()
     assert MARK not in log.getvalue() + shown
     assert "no token" not in log.getvalue() + shown
 
@@ -557,7 +557,7 @@ async def test_U16_slowness_ends_at_the_deadline_of_the_request(answer: Script) 
         server.script = answer
         assert await program.poll() == 2  # the next poll is on time
         program.keeps("timeout", ident(1))
-        assert program.poller.status.failure == ("timeout", "no complete answer within 1 s")
+        assert program.poller.status.failure == ("timeout", "no complete response within 1 s")
         server.script = GOOD
         await program.poll()
         assert program.shown.value("up") == 1

@@ -68,7 +68,7 @@ def test_a_file_that_is_gone_leaves_the_last_good_key_in_use(file: Path) -> None
     [
         (None, "the API key file cannot be read: No such file or directory"),
         (b"\n", "the API key file is empty"),
-        (b"secret word", "what the API key file holds is not an API key"),
+        (b"secret word", "the content of the API key file is not an API key"),
     ],
 )
 def test_without_any_good_key_the_reason_is_told_but_not_what_the_file_holds(

@@ -172,7 +172,7 @@ def test_a_failing_account_shows_why_how_often_and_when_it_is_tried_again() -> N
     office.time.advance(60)
     text = page(office, poller)
     assert "failing, shows its last data" in text
-    assert "rate_limited: the API asks us to slow down (HTTP 429)<br>" in text
+    assert "rate_limited: the rate limit of the API is exceeded (HTTP 429)<br>" in text
     assert "1 failed poll, last good poll 1m ago, 2025-10-09 08:53:20 UTC; next poll in 9m" in text
     assert "still shown" in text
 
