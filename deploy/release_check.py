@@ -46,7 +46,7 @@ class Section:
 
     Attributes:
         date: as ``YYYY-MM-DD``, or None as long as the version is unreleased.
-        text: what the section says, without its heading.
+        text: the text of the section, without its heading.
     """
 
     date: str | None
@@ -76,7 +76,7 @@ def check_tag(tag: str, version: str, section: Section) -> None:
         ReleaseError: the tag is of another version, or the version is still marked as unreleased.
     """
     if tag != f"v{version}":
-        raise ReleaseError(f"the tag is {tag}, but exporter/version.py says {version}; expected v{version}")
+        raise ReleaseError(f"the tag is {tag}, but exporter/version.py has {version}; expected v{version}")
     if section.date is None:
         raise ReleaseError(f"CHANGELOG.md: {version} is still unreleased; give it a date before tagging")
 

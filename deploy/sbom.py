@@ -1,8 +1,8 @@
-"""The software bill of materials (CycloneDX) of what the program runs with, without the address of any registry.
+"""The software bill of materials (CycloneDX) of the runtime dependencies, without registry addresses.
 
-``python -m cyclonedx_py requirements ... | python -m deploy.sbom requirements/run.txt``: takes what the generator
-wrote, and gives each library its package URL as its only address. The hashes stay, and who needs whom is added from the
-comments of the pinned requirements. The same pins give the same bytes.
+``python -m cyclonedx_py requirements ... | python -m deploy.sbom requirements/run.txt`` reads the generator's output
+and replaces the addresses of each library by its package URL. It keeps the hashes and adds the dependency graph from
+the comments of the pinned requirements. The output is reproducible.
 """
 
 import json
@@ -18,7 +18,7 @@ ROOT = "livepeer-session-exporter"
 
 
 def needed_by(pins: str) -> dict[str, list[str]]:
-    """For each name of a requirements file the names that it needs, from pip-compile's ``# via`` comments."""
+    """Map each name of a requirements file to the names it depends on, from pip-compile's ``# via`` comments."""
     needs: defaultdict[str, list[str]] = defaultdict(list)
     name = ""
     for line in pins.splitlines():
@@ -30,7 +30,7 @@ def needed_by(pins: str) -> dict[str, list[str]]:
 
 
 def publishable(bom: dict[str, Any], pins: str) -> dict[str, Any]:
-    """The same bill without addresses of registries, and with the graph of who needs whom."""
+    """Return the bill without registry addresses, and with the dependency graph."""
     references = {component["name"].lower(): component["purl"] for component in bom["components"]}
     root = bom["metadata"]["component"] | {"bom-ref": ROOT, "version": VERSION}
     references[ROOT] = ROOT
@@ -48,7 +48,7 @@ def publishable(bom: dict[str, Any], pins: str) -> dict[str, Any]:
 def _publishable(component: dict[str, Any]) -> dict[str, Any]:
     hashes = [each for reference in component.get("externalReferences", []) for each in reference.get("hashes", [])]
     known = {name: component[name] for name in ("name", "purl", "type", "version")}
-    # A release is several files, so its hashes belong to what can be fetched, and not to the component.
+    # A release is several files, so the hashes belong to the distribution, not to the component.
     fetched = {"type": "distribution", "url": component["purl"], "hashes": hashes}
     return known | {"bom-ref": component["purl"], "externalReferences": [fetched]}
 

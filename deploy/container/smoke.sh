@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds the image on a base made from Debian packages, runs it as hardened as it gets, and says what it saw.
-# Needs root, mmdebstrap, buildah, podman, runc, curl, and Debian's mirrors and a package index within reach; asks no
-# image registry. Takes minutes. Arguments: none. Exit code: 0 if all holds.
+# Build the image on a base of Debian packages, run it with all restrictions, and print measurements.
+# Requires root, mmdebstrap, buildah, podman, runc, curl, Debian's mirrors and a package index; uses no image registry.
+# Takes minutes. No arguments. Exit code 0 if every check passes.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -11,7 +11,7 @@ done
 
 scratch=$(mktemp -d)
 name=exporter-smoke-$$
-# vfs needs nothing of the kernel; runc works where crun was seen failing.
+# vfs needs no kernel support; runc works where crun failed.
 store="--root $scratch/storage --runroot $scratch/run --storage-driver vfs"
 pod="podman $store --runtime runc --cgroup-manager cgroupfs"
 
@@ -28,7 +28,7 @@ now() { date +%s%3N; }
 
 echo "== bases"
 mmdebstrap --quiet --variant=minbase --include=python3,python3-venv bookworm "$scratch/build.tar" >/dev/null
-# Python and what it links to: no shell, no package manager's data. Extracted only, so that nothing has to run in it.
+# Python and its libraries, without a shell or package manager data. Extracted only, so nothing has to run in it.
 mmdebstrap --quiet --variant=extract --include=python3.11,base-files,netbase \
     --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
     --extract-hook='ln -s python3.11 "$1/usr/bin/python3"' \
@@ -39,7 +39,7 @@ $pod import --quiet "$scratch/runtime.tar" localhost/runtime-base >/dev/null
 rm "$scratch"/*.tar
 
 echo "== build"
-# Packages are fetched out here, where pip knows its index; inside it finds them in a directory.
+# Download the packages outside, where pip has an index; the build reads them from a directory.
 python=${PYTHON:-.venv/bin/python}
 mkdir "$scratch/wheels"
 for lock in requirements/run.txt deploy/container/build.txt; do
@@ -61,7 +61,7 @@ $pod run --detach --name "$name" --network none --read-only --cap-drop ALL --sec
 pid=$($pod inspect --format '{{.State.Pid}}' "$name")
 inside() { nsenter --target "$pid" --net curl --silent --show-error --fail --max-time 10 "$@"; }
 until inside http://127.0.0.1:9877/readyz >/dev/null 2>&1; do
-    kill -0 "$pid" 2>/dev/null || fail "it ended while starting"
+    kill -0 "$pid" 2>/dev/null || fail "it exited during the start"
     [ $(($(now) - begin)) -lt 60000 ] || fail "it was not ready within a minute"
     sleep 0.05
 done
@@ -69,9 +69,9 @@ started=$(($(now) - begin))
 
 field() { awk -v name="$1:" '$1 == name { $1 = ""; print substr($0, 2) }' "/proc/$pid/status"; }
 [ "$(field Uid)" = "65532 65532 65532 65532" ] || fail "user is $(field Uid)"
-[ "$(field NSpid | awk '{ print $NF }')" = 1 ] || fail "it is not PID 1 but $(field NSpid)"
+[ "$(field NSpid | awk '{ print $NF }')" = 1 ] || fail "its PID is $(field NSpid), not 1"
 [ "$(field CapEff)" = 0000000000000000 ] || fail "it has capabilities: $(field CapEff)"
-[ "$(field NoNewPrivs)" = 1 ] || fail "it could get privileges"
+[ "$(field NoNewPrivs)" = 1 ] || fail "it can gain privileges"
 for shell in sh bash dash; do
     [ ! -e "/proc/$pid/root/bin/$shell" ] || fail "there is a shell: $shell"
 done
@@ -81,8 +81,8 @@ try:
 except OSError as error:
     print("root file system:", error.strerror)
 else:
-    raise SystemExit(1)' || fail "its root can be written to"
-$pod exec "$name" livepeer-session-exporter healthcheck || fail "healthcheck says no"
+    raise SystemExit(1)' || fail "its root file system is writable"
+$pod exec "$name" livepeer-session-exporter healthcheck || fail "the healthcheck failed"
 
 until inside http://127.0.0.1:9877/metrics 2>/dev/null | grep -q '^livepeer_studio_up.* 1'; do
     [ $(($(now) - begin)) -lt 60000 ] || fail "the simulated account was not polled within a minute"
@@ -98,10 +98,10 @@ begin=$(now)
 $pod kill --signal TERM "$name" >/dev/null
 code=$($pod wait "$name")
 stopped=$(($(now) - begin))
-[ "$code" = 0 ] || fail "it ended with $code"
-[ "$stopped" -lt 2000 ] || fail "it took $stopped ms to end"
+[ "$code" = 0 ] || fail "the exit code is $code"
+[ "$stopped" -lt 2000 ] || fail "it took $stopped ms to exit"
 
-echo "image:          $((size / 1000000)) MB, of which the base $((base_size / 1000000)) MB"
-echo "start to ready: $started ms, with the start of the container"
-echo "idle memory:    $memory resident, demo mode with $sessions sessions"
+echo "image size:     $((size / 1000000)) MB, of which the base is $((base_size / 1000000)) MB"
+echo "start to ready: $started ms, including the start of the container"
+echo "resident:       $memory, demo mode with $sessions sessions"
 echo "stop:           $stopped ms after SIGTERM, exit code $code"

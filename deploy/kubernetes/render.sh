@@ -1,6 +1,6 @@
 #!/bin/sh
-# Renders base and examples for those who have no kustomize: install.yaml and rendered/*.yaml.
-# Needs kubectl 1.27 or later, or kustomize 5. Argument: where to write, by default beside this script.
+# Render the base to install.yaml and the examples to rendered/*.yaml, for use without kustomize.
+# Requires kubectl 1.27 or later, or kustomize 5. Argument: the output directory, by default that of this script.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 there=${1:-$here}
@@ -15,6 +15,6 @@ mkdir -p "$there/rendered"
 render "$here/base" >"$there/install.yaml"
 for example in "$here"/examples/*/; do
     name=$(basename "$example")
-    # What it adds to `standalone` stands in grafana/ already, word for word and at length.
+    # `monitored` only adds files that grafana/ already contains in full.
     [ "$name" = monitored ] || render "$example" >"$there/rendered/$name.yaml"
 done
