@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import described
+from exporter.config import describe_settings
 from exporter.metrics.catalogue import EVERY_OPTION, everything
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +91,7 @@ def test_a_page_names_only_metrics_that_exist(page: Path) -> None:
 @every_page
 def test_a_page_names_only_flags_that_exist(page: Path) -> None:
     """A flag of the exporter is inline code of its own; flags of other programs appear within a command."""
-    flags = {setting.flag for setting in described() if setting.flag}
+    flags = {setting.flag for setting in describe_settings() if setting.flag}
     switches = {flag.replace("--", "--no-", 1) for flag in flags}
     named = re.findall(r"(?<!`)`(--[a-z][a-z.-]*)(?:[ =][^`]*)?`", page.read_text(encoding="utf-8"))
     assert set(named) <= flags | switches | OTHER_FLAGS
