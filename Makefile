@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz docs grafana render test-container manifests requirements sbom release-check clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz generated grafana render test-container manifests requirements sbom release-check clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -53,8 +53,10 @@ bench-quick: $(VENV)/dev.done  ## the same at 1,000 sessions, under a minute
 bench-fleet: $(VENV)/dev.done  ## a million sessions in 500 accounts, and one account in 4 shards; ten minutes, 2 GB
 	$(BIN)/python -m tests.bench.fleet $(ARGS)
 
-docs: $(VENV)/dev.done  ## write the generated table of docs/metrics.md
-	$(BIN)/python -m tests.support.metrics_page
+generated: $(VENV)/dev.done  ## write the golden page, the tables of the docs, the dashboards and the rules
+	$(BIN)/python -m tests.golden
+	$(BIN)/python -m tests.support.generated_docs
+	$(BIN)/python -m grafana.builder
 
 grafana: $(VENV)/dev.done  ## write dashboards and rules anew from their source
 	$(BIN)/python -m grafana.builder

@@ -21,9 +21,9 @@ from exporter.livepeer.page_reader import OnPage
 from exporter.logs import Redactor, configure
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import EVERY_OPTION
-from exporter.metrics.exposition import Format
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.process import Process
+from exporter.metrics.text_format import Format
 from exporter.runtime.app import Environment, create_board, create_poller, create_trust, open_studio
 from exporter.runtime.daemon import Daemon
 from exporter.server.web_config import WebConfigError
@@ -184,7 +184,7 @@ async def once(loaded: LoadedSettings, environment: Environment, terminal: Termi
                 return FAILED
             with _progress(account.name, terminal.err) as on_page:
                 poller = create_poller(account, settings, environment, studio, telemetry, board, on_page)
-                poller.begin()
+                poller.publish_initial()
                 await poller.poll()
         failed |= poller.status.failure is not None
     page = board.page(form)
@@ -263,20 +263,20 @@ def metrics(terminal: Terminal, *, as_json: bool) -> int:
         rows = [
             {
                 "name": family.name,
-                "type": family.kind,
+                "type": family.type,
                 "labels": [*labels, *family.labels],
                 "help": family.help,
-                "no_sample_when": family.absent,
+                "no_sample_when": family.absent_when,
             }
             for family, labels in families
         ]
         print(json.dumps(rows, indent=2), file=terminal.out)
         return FINE
     for family, labels in families:
-        print(f"{family.name}{{{','.join((*labels, *family.labels))}}}  {family.kind}", file=terminal.out)
+        print(f"{family.name}{{{','.join((*labels, *family.labels))}}}  {family.type}", file=terminal.out)
         print(f"    {family.help}", file=terminal.out)
-        if family.absent != "never":
-            print(f"    No sample when {family.absent}.", file=terminal.out)
+        if family.absent_when != "never":
+            print(f"    No sample when {family.absent_when}.", file=terminal.out)
     print(f"Beside them: {', '.join(catalogue.EXPOSED_BY_LIBRARY)}.", file=terminal.out)
     return FINE
 

@@ -1,4 +1,4 @@
-"""What one account's polling did so far: the numbers behind its counters and the ``exporter_*`` families."""
+"""The instruments of one account: its counters, and the state of its polling."""
 
 from collections.abc import Iterable, Mapping
 from itertools import product
@@ -16,10 +16,10 @@ _CREATED: Final = "_created"
 
 
 class Telemetry:
-    """The instruments of one account, in a registry of their own.
+    """The instruments of one account, in their own registry.
 
     Args:
-        account: the label's value.
+        account: the value of the label.
     """
 
     def __init__(self, account: str) -> None:
@@ -34,20 +34,20 @@ class Telemetry:
 
     def _declare(self, family: Family) -> None:
         labels = ("account", *family.labels)
-        if family.kind == "histogram":
+        if family.type == "histogram":
             histogram = Histogram(family.name, family.help, labels, registry=self._registry, buckets=family.buckets)
             self._histograms[family.name] = histogram
             histogram.labels(self._account)
             return
         instrument: Counter | Gauge
-        if family.kind == "counter":
+        if family.type == "counter":
             instrument = self._counters[family.name] = Counter(
                 family.name, family.help, labels, registry=self._registry
             )
         else:
             instrument = self._gauges[family.name] = Gauge(family.name, family.help, labels, registry=self._registry)
-        if family.absent == "never":
-            for values in product(*family.closed):
+        if family.absent_when == "never":
+            for values in product(*family.label_values):
                 instrument.labels(self._account, *values)
 
     def count(self, family: Family, amount: float = 1, *labels: str) -> None:
@@ -58,42 +58,48 @@ class Telemetry:
         """Set a gauge."""
         self._gauges[family.name].labels(self._account, *labels).set(value)
 
-    def remove_gauge(self, family: Family) -> None:
-        """Take a gauge's sample away: there is nothing to say."""
+    def remove(self, family: Family) -> None:
+        """Remove the samples of a gauge."""
         self._gauges[family.name].clear()
 
     def observe(self, family: Family, value: float) -> None:
-        """Take a value into a histogram."""
+        """Observe a value in a histogram."""
         self._histograms[family.name].labels(self._account).observe(value)
 
     def request(self, code: str, seconds: float, size: int) -> None:
-        """A request to the API ended."""
+        """Count a finished API request.
+
+        Args:
+            code: the status code, or ``none`` without a response.
+            seconds: its duration.
+            size: bytes of the response body.
+        """
         self.count(catalogue.API_REQUESTS, 1, code if code in CODES else "other")
         self.count(catalogue.API_BYTES, size)
         self.observe(catalogue.API_DURATION, seconds)
 
     def retry(self) -> None:
-        """A request to the API is repeated."""
+        """Count an API request that is retried."""
         self.count(catalogue.API_RETRIES)
 
     def throttled(self) -> None:
-        """The API answered 429."""
+        """Count an API response with status 429."""
         self.count(catalogue.API_THROTTLED)
 
-    def read(self, *, pages: int, duplicates: int) -> None:
-        """A poll has read all its pages."""
+    def count_pages(self, *, pages: int, duplicates: int) -> None:
+        """Record how many API pages a poll has read, and how many sessions more than once."""
         self.set(catalogue.WALK_PAGES, pages)
         self.count(catalogue.WALK_DUPLICATES, duplicates)
 
-    def dropped(self, values: Mapping[tuple[str, str], int], sessions: Mapping[str, int]) -> None:
-        """Values, by (field, fault), and sessions, by fault, of a poll were dropped."""
+    def count_invalid(self, values: Mapping[tuple[str, str], int], sessions: Mapping[str, int]) -> None:
+        """Count invalid values, by (field, reason), and invalid sessions, by reason."""
         for (field, reason), count in values.items():
             self.count(catalogue.INVALID_VALUES, count, field, reason)
         for reason, count in sessions.items():
             self.count(catalogue.INVALID_SESSIONS, count, reason)
 
-    def grew(self, increments: Increments) -> None:
-        """Two polls were compared."""
+    def count_increments(self, increments: Increments) -> None:
+        """Add what has happened between two polls to the counters."""
         for field, amount in increments.amounts.items():
             self.count(catalogue.AMOUNTS[field], amount)
         for field, count in increments.regressions.items():
@@ -103,7 +109,7 @@ class Telemetry:
         self.count(catalogue.STARTED, increments.started)
 
     def collect(self) -> Iterable[Metric]:
-        """The families as prometheus-client has them, without ``_created`` series, in the catalogue's order."""
+        """Return the families in the order of the catalogue, without ``_created`` series."""
         for metric in self._registry.collect():
             metric.samples = [sample for sample in metric.samples if not sample.name.endswith(_CREATED)]
             yield metric

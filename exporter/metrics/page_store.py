@@ -1,9 +1,8 @@
-"""What every account shows at the moment, and the two pages that are made of it, one to a format.
+"""What every account shows, and the page of each format that is made of it.
 
-Publishing puts the pages together, so that a scrape takes a reference to bytes that are already there. With many
-accounts much is published between two scrapes, and what nobody asks for is not put together: then a scrape joins what
-the polls have rendered and compressed. A page belongs to one generation: whoever holds it sees all of it, whatever is
-published meanwhile.
+Publishing puts the pages together, so a scrape takes a reference to bytes that exist. If nothing was scraped since the
+last publication, which is common with many accounts, the next scrape puts them together instead. A page is immutable:
+a client that is still receiving one gets all of it, whatever is published meanwhile.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,237 +19,209 @@ from exporter.metrics.catalogue import (
     session_families,
     stream_families,
 )
-from exporter.metrics.exposition import (
-    GZIP_HEADER,
-    NOTHING,
-    Chunk,
-    Format,
-    deflate,
-    gzip_trailer,
-    header,
-    inflate,
-    joined,
-    render_metrics,
-)
-from exporter.metrics.series_limit import Budget, Selection
+from exporter.metrics.chunks import EMPTY, GZIP_HEADER, Chunk, deflate, gzip_trailer, inflate, join, slices_of
+from exporter.metrics.series_limit import SeriesBudget
+from exporter.metrics.text_format import Format, header, render_metrics
 from exporter.sessions.attention import Problems
-from exporter.sessions.session import Session
-from exporter.sessions.snapshot import Snapshot
-from exporter.sessions.streams import Stream
-
-Shown = Selection[Session] | Selection[Stream]
-"""The sessions, or the streams, that have series of their own."""
+from exporter.sessions.snapshot import Totals
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
-    """What an account shows of its sessions.
+class AccountData:
+    """What an account shows of its last good poll.
 
     Attributes:
-        snapshot: the last good answer.
-        shown: what has series of its own.
-        chunks: these series and the totals, one chunk to each of the board's data families.
-        series: samples about single sessions in there.
-        troubles: the sessions that need attention.
-        expires: monotonic seconds after which it is too old to be shown.
+        began: Unix seconds of our clock when the poll began.
+        expires: monotonic seconds after which the data is stale.
+        totals: over all sessions.
+        problems: the sessions that the status page lists.
+        chunks: the rendered series and totals, by the name of the family.
+        series: number of samples of sessions or streams.
+        exported: number of sessions or streams with series of their own.
+        dropped: number of those that the series limit keeps off the page.
     """
 
-    snapshot: Snapshot
-    shown: Shown
-    chunks: tuple[Chunk, ...]
-    series: int
-    problems: Problems
+    began: float
     expires: float
+    totals: Totals
+    problems: Problems
+    chunks: Mapping[str, Chunk]
+    series: int
+    exported: int
+    dropped: int
 
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
-    """All that is known of one account.
+    """The part of the page that belongs to one account.
 
     Attributes:
-        data: of its sessions; None before the first good poll.
-        metrics: its counters and how its polling goes, as prometheus-client has them.
-        texts: the same rendered, one text to each of ``ACCOUNT_FAMILIES``.
+        texts: the samples of its own instruments, one text for each of ``ACCOUNT_FAMILIES``.
+        data: None before the first good poll, and when it is stale.
     """
 
-    metrics: Sequence[Metric]
-    texts: tuple[bytes, ...]
-    data: Data | None = None
+    texts: Sequence[bytes]
+    data: AccountData | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One generation of one format, without the process's own metrics, which a scrape puts behind it.
+    """One generation of one format, without the metrics of the process, which a scrape appends.
 
     Attributes:
-        start: a gzip member's header, and the sessions and totals as raw deflate; the same bytes for both formats.
-        rest: the accounts' own families, raw deflate to go behind.
-        size: bytes of the text in both.
-        crc: CRC-32 of that text.
-        pieces: the same text in smaller pieces, to inflate one at a time.
+        start: the header of a gzip member, and the series and totals as raw deflate; the same bytes for both formats.
+        rest: the accounts' instruments, as raw deflate.
+        size: bytes of the whole text.
+        crc: CRC-32 of the whole text.
+        pieces: the same text in chunks that can be inflated one at a time.
     """
 
     start: bytes | memoryview
     rest: bytes
     size: int
     crc: int
-    pieces: tuple[Chunk, ...]
+    pieces: Sequence[Chunk]
 
     def packed(self, tail: bytes) -> tuple[bytes | memoryview, bytes]:
-        """The page and a tail behind it as one gzip member, in two parts; the first is never copied."""
+        """Return the page with a tail as one gzip member, in two parts. The first part is not copied."""
         end = deflate(tail, last=True)
-        whole = joined([Chunk(b"", self.size, self.crc), end])
+        whole = join([Chunk(b"", self.size, self.crc), end])
         return self.start, b"".join((self.rest, whole.data, gzip_trailer(whole)))
 
     def plain(self) -> Iterator[bytes]:
-        """The page's text, inflated piece by piece."""
+        """Return the text of the page, piece by piece."""
         return map(inflate, self.pieces)
 
 
 class PageStore:
-    """Keeps a panel for each account, and the pages of the current generation.
+    """Keeps the part of each account, and the pages of the current generation.
 
     Args:
-        options: which of the optional series are wanted.
-        budget: how many series there may be.
-        monotonic: seconds; by it, data grows too old.
+        options: the optional series.
+        budget: the series limit, shared between the accounts.
+        monotonic: seconds; decides when data is stale.
     """
 
-    def __init__(self, options: Options, budget: Budget, monotonic: Callable[[], float]) -> None:
+    def __init__(self, options: Options, budget: SeriesBudget, monotonic: Callable[[], float]) -> None:
         self.budget: Final = budget
         self.session_families: Final = session_families(options)
         self.stream_families: Final = stream_families(options)
-        self._data_families: Final[tuple[Family, ...]] = (
-            *self.session_families,
-            *self.stream_families,
-            *TOTAL_FAMILIES,
-        )
         self._monotonic = monotonic
-        self._account_pages: dict[str, AccountPage] = {}
+        self._accounts: dict[str, AccountPage] = {}
         self._expires = float("inf")
-        self._data_headers = [deflate(header(family, Format.TEXT).encode()) for family in self._data_families]
+        families: tuple[Family, ...] = (*self.session_families, *self.stream_families, *TOTAL_FAMILIES)
+        self._data_headers = {each.name: deflate(header(each, Format.TEXT).encode()) for each in families}
         self._account_headers = {
             form: [deflate(header(family, form).encode()) for family in ACCOUNT_FAMILIES] for form in Format
         }
-        self._sessions = Chunk(GZIP_HEADER, 0, 0)
-        self._session_pieces: Sequence[Chunk] = ()
-        self._sessions_changed = False
+        self._data = Chunk(GZIP_HEADER, 0, 0)
+        self._data_pieces: Sequence[Chunk] = ()
+        self._data_changed = False
         self._pages = self._composed()
         self._outdated = False
-        self._asked_for = False
+        self._scraped = False
 
     def account_pages(self) -> dict[str, AccountPage]:
-        """Every account's panel as it is shown now; data that is too old is gone from it."""
+        """Return the part of each account, without stale data."""
         self._expire()
-        return dict(self._account_pages)
+        return dict(self._accounts)
 
     def page(self, form: Format) -> Page:
-        """The page of the current generation."""
+        """Return the page of the current generation."""
         self._expire()
         if self._outdated:
             self._compose()
-        self._asked_for = True
+        self._scraped = True
         return self._pages[form]
 
     def series(self) -> int:
-        """Samples about single sessions that are shown now."""
-        return sum(account_page.data.series for account_page in self.account_pages().values() if account_page.data)
+        """Return the number of samples of sessions and streams on the page."""
+        return sum(data.series for _, data in self._shown())
 
-    def show(self, account: str, metrics: Sequence[Metric], data: Data | None) -> None:
-        """Publish what a poll brought; without new data the last good one stays until it is too old.
+    def publish(self, account: str, metrics: Sequence[Metric], data: AccountData | None) -> None:
+        """Publish the outcome of a poll. Without new data the last is kept until it is stale.
 
-        Should that fail, everybody's panels are what they were.
+        If this raises, all parts are as they were before.
         """
-        before = dict(self._account_pages)
+        before = dict(self._accounts)
         known = before.get(account)
-        kept = data or (known.data if known else None)
         try:
-            self._account_pages[account] = AccountPage(metrics, render_metrics(metrics), kept)
-            self._changed(sessions=data is not None)
+            self._accounts[account] = AccountPage(render_metrics(metrics), data or (known.data if known else None))
+            self._changed(data=data is not None)
         except Exception:
-            self._account_pages = before
-            self._sessions_changed = True  # what was put together in part is put together anew
+            self._accounts = before
+            self._data_changed = True  # what was composed in part is composed anew
             raise
 
     def remove(self, account: str) -> None:
-        """Take an account off the pages."""
-        self._account_pages.pop(account, None)
+        """Remove an account from the pages."""
+        self._accounts.pop(account, None)
         self.budget.leave(account)
-        self._changed(sessions=True)
+        self._changed(data=True)
 
     def _expire(self) -> None:
         now = self._monotonic()
         if now < self._expires:
             return
-        for account, account_page in self._account_pages.items():
-            if account_page.data and account_page.data.expires <= now:
-                self._account_pages[account] = replace(account_page, data=None)
+        for account, part in self._accounts.items():
+            if part.data and part.data.expires <= now:
+                self._accounts[account] = replace(part, data=None)
                 self.budget.withdraw(account)
-        self._changed(sessions=True)
+        self._changed(data=True)
 
-    def _changed(self, *, sessions: bool) -> None:
-        self._expires = min((data.expires for _, data in self._shown()), default=float("inf"))
+    def _changed(self, *, data: bool) -> None:
+        self._expires = min((each.expires for _, each in self._with_data()), default=float("inf"))
         self._outdated = True
-        self._sessions_changed |= sessions
-        if self._asked_for:
+        self._data_changed |= data
+        if self._scraped:
             self._compose()
 
-    def _shown(self) -> list[tuple[str, Data]]:
-        return [
-            (account, account_page.data) for account, account_page in self._account_pages.items() if account_page.data
-        ]
+    def _shown(self) -> list[tuple[str, AccountData]]:
+        self._expire()
+        return self._with_data()
+
+    def _with_data(self) -> list[tuple[str, AccountData]]:
+        return [(account, part.data) for account, part in self._accounts.items() if part.data]
 
     def _compose(self) -> None:
-        if self._sessions_changed:
-            self._compose_sessions()
+        if self._data_changed:
+            self._compose_data()
         self._pages = self._composed()
-        self._sessions_changed = self._outdated = self._asked_for = False
+        self._data_changed = self._outdated = self._scraped = False
 
-    def _compose_sessions(self) -> None:
-        shown = self._shown()
-        rows = [[data.chunks[place] for _, data in shown] for place in range(len(self._data_families))]
-        pieces = [
-            chunk
-            for head, row in zip(self._data_headers, rows, strict=True)
-            if any(chunk.size for chunk in row)
-            for chunk in (head, *row)
-            if chunk.size
-        ]
-        self._sessions = joined([Chunk(GZIP_HEADER, 0, 0), *pieces])
-        self._session_pieces = _slices(self._sessions.data, pieces, len(GZIP_HEADER))
-        # The chunks now are views of the page, so that its bytes are kept once.
-        views = iter(self._session_pieces)
-        for row in rows:
-            if any(chunk.size for chunk in row):
-                next(views)  # the header
-            row[:] = [next(views) if chunk.size else NOTHING for chunk in row]
-        for (account, data), chunks in zip(shown, zip(*rows, strict=True), strict=True):
-            self._account_pages[account] = replace(self._account_pages[account], data=replace(data, chunks=chunks))
+    def _compose_data(self) -> None:
+        """Concatenate the series and totals of all accounts, family by family; their chunks become views of it."""
+        shown = self._with_data()
+        keys: list[tuple[str | None, str]] = []
+        pieces: list[Chunk] = []
+        for name, head in self._data_headers.items():
+            found = [(account, data.chunks[name]) for account, data in shown if name in data.chunks]
+            if found:
+                keys += [(None, name), *((account, name) for account, _ in found)]
+                pieces += [head, *(chunk for _, chunk in found)]
+        self._data = join([Chunk(GZIP_HEADER, 0, 0), *pieces])
+        self._data_pieces = slices_of(self._data, pieces, len(GZIP_HEADER))
+        views: dict[str, dict[str, Chunk]] = {account: {} for account, _ in shown}
+        for (account, name), view in zip(keys, self._data_pieces, strict=True):
+            if account is not None:
+                views[account][name] = view
+        for account, data in shown:
+            self._accounts[account] = replace(self._accounts[account], data=replace(data, chunks=views[account]))
 
     def _composed(self) -> Mapping[Format, Page]:
-        columns = [account_page.texts for account_page in self._account_pages.values()]
-        families = [deflate(b"".join(texts[place] for texts in columns)) for place in range(len(ACCOUNT_FAMILIES))]
+        columns = zip(*(part.texts for part in self._accounts.values()), strict=True)
+        families = [deflate(b"".join(texts)) for texts in columns] or [EMPTY] * len(ACCOUNT_FAMILIES)
         pages = {}
         for form in Format:
             headers = self._account_headers[form]
             pieces = [piece for pair in zip(headers, families, strict=True) for piece in pair if piece.size]
-            rest = joined(pieces)
-            both = joined([Chunk(b"", self._sessions.size, self._sessions.crc), replace(rest, data=b"")])
+            rest = join(pieces)
+            both = join([replace(self._data, data=b""), replace(rest, data=b"")])
             pages[form] = Page(
-                start=self._sessions.data,
+                start=self._data.data,
                 rest=bytes(rest.data),
                 size=both.size,
                 crc=both.crc,
-                pieces=(*self._session_pieces, *pieces),
+                pieces=(*self._data_pieces, *pieces),
             )
         return pages
-
-
-def _slices(whole: bytes | memoryview, pieces: Sequence[Chunk], start: int) -> list[Chunk]:
-    view = memoryview(whole)
-    found = []
-    for piece in pieces:
-        end = start + len(piece.data)
-        found.append(Chunk(view[start:end], piece.size, piece.crc))
-        start = end
-    return found

@@ -1,4 +1,4 @@
-"""What the process says of itself: the tail of every scrape, rendered by prometheus-client from our own registry."""
+"""The metrics of the process: the tail of every scrape, rendered by prometheus-client."""
 
 import platform
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from prometheus_client.openmetrics.exposition import generate_latest as as_openm
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Family
-from exporter.metrics.exposition import Format
+from exporter.metrics.text_format import Format
 from exporter.sessions.session import MAX_ID
 from exporter.text import clean
 from exporter.version import VERSION
 
 
 class Process:
-    """The process's own metrics.
+    """The instruments of the process.
 
     Args:
-        revision: what the program was built from; empty where nobody said.
-        series: tells how many series about sessions are on the page.
-        series_limit: how many there may be.
+        revision: the source revision of the build; may be empty.
+        series: returns the number of session and stream series on the page.
+        series_limit: the maximum of them.
         shard: index and count.
-        now: Unix seconds; the settings count as read at this moment.
+        now: Unix seconds; also the load time of the configuration.
     """
 
     def __init__(
@@ -47,23 +47,23 @@ class Process:
         self._reload_time = self._gauge(catalogue.RELOAD_TIME)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        self.settings_read(ok=True)
+        self.config_loaded(ok=True)
 
     def _gauge(self, family: Family) -> Gauge:
         return Gauge(family.name, family.help, family.labels, registry=self.registry)
 
     def set_series_limit(self, limit: int) -> None:
-        """How many series about sessions there may be from now on."""
+        """Set the series limit."""
         self._limit.set(limit)
 
-    def settings_read(self, *, ok: bool) -> None:
-        """The settings were read, at the start or on SIGHUP; a failure leaves the time of the last success."""
+    def config_loaded(self, *, ok: bool) -> None:
+        """Record an attempt to load the configuration; a failure keeps the time of the last success."""
         self._reload_ok.set(float(ok))
         if ok:
             self._reload_time.set(self._now())
 
     def tail(self, form: Format) -> bytes:
-        """The families as text, with the end mark where the format has one."""
+        """Return the text of all families; in OpenMetrics it ends with the end marker."""
         render = as_openmetrics if form is Format.OPENMETRICS else as_text
         text: bytes = render(self.registry)
         return text

@@ -1,4 +1,4 @@
-"""Which sessions, or streams, get series of their own: all, unless there would be more than the page may carry."""
+"""Which sessions or streams get series of their own when there are more than the series limit allows."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,26 +7,25 @@ from typing import Generic
 from exporter.cooperative import Cooperative, batches
 from exporter.metrics.catalogue import SubjectFamily
 from exporter.metrics.catalogue.family import Subject
+from exporter.sessions.snapshot import ACTIVE, State
 
 
 @dataclass(frozen=True, slots=True)
 class Selection(Generic[Subject]):
-    """What is shown one by one, in the order it came, whether each is active, and how many had to be left out."""
+    """The subjects that get series, each with its state and in its original order, and the number of the others."""
 
-    subjects: Sequence[Subject]
-    active: Sequence[bool]
+    subjects: Sequence[tuple[Subject, State]]
     dropped: int = 0
 
 
-class Budget:
-    """Shares the series that a page may carry between its accounts.
+class SeriesBudget:
+    """Shares the series limit between the accounts.
 
-    No account gets more than it asks for; what is left over goes to those that ask for more, in equal parts. What an
-    account shows, or was allowed to show and is still rendering, is its own until its next poll, so that the limit
-    always holds.
+    No account gets more than it wants. What it leaves is shared equally by those that want more. What an account shows,
+    or was granted and is still rendering, stays reserved until its next poll, so the limit holds at every moment.
 
     Args:
-        limit: series that there may be.
+        limit: maximum series of sessions and streams, all accounts.
     """
 
     def __init__(self, limit: int) -> None:
@@ -36,37 +35,37 @@ class Budget:
         self._shown: dict[str, int] = {}
 
     def claim(self, account: str, series: int) -> int:
-        """Say how many series an account would like to show, and learn how many it may."""
+        """Reserve series for an account that wants so many; return the number granted."""
         self._wanted[account] = series
-        others = sum(self._held(name) for name in self._granted | self._shown if name != account)
+        others = sum(self._reserved(name) for name in self._granted | self._shown if name != account)
         self._granted[account] = max(0, min(self._share(account), self.limit - others))
         return self._granted[account]
 
     def use(self, account: str, series: int) -> None:
-        """Say how many series an account shows from now on."""
+        """Record how many series an account shows from now on."""
         granted = self._granted.pop(account, 0)
         if self._wanted.get(account, 0) <= granted:
-            self._wanted[account] = series  # it had all it asked for, which was a guess from above
+            self._wanted[account] = series  # the claim was an upper bound
         self._shown[account] = series
 
     def withdraw(self, account: str) -> None:
-        """What an account shows is off the page; it may be about to show something new."""
+        """Release what an account shows; a claim that it is rendering stays reserved."""
         self._wanted.pop(account, None)
         self._shown.pop(account, None)
 
     def leave(self, account: str) -> None:
-        """The account is gone."""
+        """Release everything of an account that is removed."""
         self.withdraw(account)
         self._granted.pop(account, None)
 
-    def _held(self, account: str) -> int:
+    def _reserved(self, account: str) -> int:
         return max(self._granted.get(account, 0), self._shown.get(account, 0))
 
     def _share(self, account: str) -> int:
         left = self.limit
-        asking = sorted(self._wanted, key=lambda name: (self._wanted[name], name))
-        for place, name in enumerate(asking):
-            share = min(self._wanted[name], left // (len(asking) - place))
+        wanting = sorted(self._wanted, key=lambda name: (self._wanted[name], name))
+        for place, name in enumerate(wanting):
+            share = min(self._wanted[name], left // (len(wanting) - place))
             if name == account:
                 return share
             left -= share
@@ -74,45 +73,45 @@ class Budget:
 
 
 def select(
-    subjects: Sequence[Subject],
-    active: Sequence[bool],
+    subjects: Sequence[tuple[Subject, State]],
     families: Sequence[SubjectFamily[Subject]],
-    seen: Callable[[Subject], float],
+    last_seen: Callable[[Subject], float],
     claim: Callable[[int], int],
 ) -> Cooperative[Selection[Subject]]:
-    """Choose subjects until their series fill what may be shown: active ones first, then the most recently seen.
+    """Select subjects until their series reach the limit: active ones first, then the most recently seen.
 
     Args:
-        subjects: what there is.
-        active: whether each of them is.
-        families: what is shown of each.
-        seen: when a subject was last seen.
-        claim: from the series that are wanted to those that there may be.
+        subjects: each with its state.
+        families: the series of each.
+        last_seen: from a subject to a time, for the order.
+        claim: from the number of series wanted to the number granted, see `SeriesBudget.claim`.
     """
-    everything = Selection(subjects, active)
-    if all(family.most for family in families):
-        at_most = len(subjects) * sum(family.most for family in families)
+    everything = Selection(subjects)
+    bounds = [family.max_series for family in families]
+    if None not in bounds:
+        at_most = len(subjects) * sum(filter(None, bounds))
         if claim(at_most) >= at_most:
             return everything
     sizes: list[int] = []
-    for part in batches(tuple(zip(subjects, active, strict=True))):
+    for part in batches(subjects):
         sizes += [sum(len(tuple(family.samples(*each))) for family in families) for each in part]
         yield
     wanted = sum(sizes)
     limit = claim(wanted)
     if wanted <= limit:
         return everything
-    order = sorted(range(len(sizes)), key=lambda place: (active[place], seen(subjects[place])), reverse=True)
+
+    def importance(place: int) -> tuple[bool, float]:
+        subject, state = subjects[place]
+        return state == ACTIVE, last_seen(subject)
+
+    order = sorted(range(len(sizes)), key=importance, reverse=True)
     yield
-    chosen: list[int] = []
+    selected: list[int] = []
     for place in order:
         limit -= sizes[place]
         if limit < 0:
             break
-        chosen.append(place)
-    chosen.sort()
-    return Selection(
-        [subjects[place] for place in chosen],
-        [active[place] for place in chosen],
-        dropped=len(sizes) - len(chosen),
-    )
+        selected.append(place)
+    selected.sort()
+    return Selection([subjects[place] for place in selected], dropped=len(sizes) - len(selected))

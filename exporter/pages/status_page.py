@@ -12,10 +12,10 @@ from typing import Final
 
 from exporter.config.durations import format_duration
 from exporter.metrics.catalogue import MAX_ISSUE, MAX_ISSUES, MAX_NAME
-from exporter.metrics.page_store import AccountPage, Data
+from exporter.metrics.page_store import AccountData, AccountPage
 from exporter.pages.status_template import PAGE
-from exporter.polling.poller import Plan, Status
-from exporter.sessions.attention import LATELY, PATIENCE, PROBLEM_KINDS, Kind, Problem, Problems
+from exporter.polling.plan import Plan, Status
+from exporter.sessions.attention import PROBLEM_KINDS, RECENT_END, SLOW_START, Kind, Problem, Problems
 from exporter.sessions.session import MAX_ID
 from exporter.sessions.snapshot import HEALTH, STATES
 from exporter.text import clean
@@ -44,7 +44,7 @@ def render(
     """
     refresh = max(5, round(min((plan.interval for plan, _ in accounts), default=30)))
     views = [_View(plan, status, account_pages.get(plan.account), now) for plan, status in accounts]
-    problems = reduce(Problems.with_, (view.problems() for view in views), Problems())
+    problems = reduce(Problems.merged, (view.problems() for view in views), Problems())
     summary = ", ".join(_summary(problems, views))
     return PAGE.format(
         refresh=refresh,
@@ -56,8 +56,8 @@ def render(
         accounts=_table(_ACCOUNT, (view.cells() for view in views)),
         unknown=_unknown(views),
         problems=_attention(problems, views, issue_texts=issue_texts),
-        ended=_news(problems, Kind.ENDED, f"Ended in the last {_span(LATELY)}"),
-        waiting=_news(problems, Kind.WAITING, f"Created over {_span(PATIENCE)} ago, no media yet"),
+        ended=_news(problems, Kind.ENDED, f"Ended in the last {_span(RECENT_END)}"),
+        waiting=_news(problems, Kind.WAITING, f"Created over {_span(SLOW_START)} ago, no media yet"),
     )
 
 
@@ -71,7 +71,7 @@ class _View:
     now: float
 
     @property
-    def data(self) -> Data | None:
+    def data(self) -> AccountData | None:
         return self.account_page.data if self.account_page else None
 
     @property
@@ -81,14 +81,14 @@ class _View:
     @property
     def age(self) -> float:
         """Seconds since the walk began that the data is from."""
-        return max(0.0, self.now - self.data.snapshot.began) if self.data else 0.0
+        return max(0.0, self.now - self.data.began) if self.data else 0.0
 
     def problems(self) -> Problems:
         """As old as they are by now, and not as they were at the last good poll."""
-        return self.data.problems.later(self.age) if self.data else Problems()
+        return self.data.problems.aged(self.age) if self.data else Problems()
 
     def cells(self) -> list[str]:
-        totals = self.data.snapshot.totals if self.data else None
+        totals = self.data.totals if self.data else None
         verdict, shade = self._verdict()
         return [
             escape(self.plan.account),
@@ -206,12 +206,12 @@ def _news(problems: Problems, kind: Kind, title: str) -> str:
 
 def _stream(problem: Problem) -> str:
     name = escape(clean(problem.session.name or "", MAX_NAME)) or "<i>no name</i>"
-    return f"{name}<br><small>live again in another session</small>" if problem.back else name
+    return f"{name}<br><small>live again in another session</small>" if problem.resumed else name
 
 
 def _times(problem: Problem) -> tuple[str, str]:
-    started = "" if problem.started is None else f"{_span(problem.started)} ago"
-    return started, "never" if problem.age is None else f"{_span(problem.age)} ago"
+    started = "" if problem.created_ago is None else f"{_span(problem.created_ago)} ago"
+    return started, "never" if problem.seen_ago is None else f"{_span(problem.seen_ago)} ago"
 
 
 def _ids(problem: Problem) -> str:
@@ -269,14 +269,14 @@ _ACCOUNT: Final = (
 _REASONS: Final[Mapping[Kind, str]] = {
     Kind.UNHEALTHY: "unhealthy",
     Kind.ISSUES: "has issues",
-    Kind.SILENT: "active, but nothing arrives",
-    Kind.RECORDING: "recording failed",
+    Kind.NO_INGEST: "active, but nothing arrives",
+    Kind.RECORDING_FAILED: "recording failed",
 }
 _TOTALS: Final[Mapping[Kind, str]] = {
     Kind.UNHEALTHY: "unhealthy",
     Kind.ISSUES: "with issues",
-    Kind.SILENT: "active without ingest",
-    Kind.RECORDING: "with a failed recording",
+    Kind.NO_INGEST: "active without ingest",
+    Kind.RECORDING_FAILED: "with a failed recording",
 }
 _CALM: Final = '<span class="good">nothing needs attention</span>'
 _KEY_ADVICE: Final = (

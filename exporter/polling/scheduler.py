@@ -34,7 +34,7 @@ class Job(Protocol):
     async def poll(self) -> float:
         """Do it once, and answer after how many seconds it is due again. Must not raise."""
 
-    def skipped(self) -> None:
+    def on_skipped(self) -> None:
         """It was due while it was still being done."""
 
 
@@ -154,7 +154,7 @@ class Clock:
             return
         turn.due = self._monotonic() + turn.interval
         if turn.task is not None and not turn.task.done():
-            turn.job.skipped()
+            turn.job.on_skipped()
             return
         turn.task = asyncio.create_task(self._run(name, turn), name=f"poll {name}")
 

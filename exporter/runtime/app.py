@@ -23,10 +23,11 @@ from exporter.metrics.catalogue import Options
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.process import Process
-from exporter.metrics.series_limit import Budget
+from exporter.metrics.series_limit import SeriesBudget
 from exporter.pages import routes as web
 from exporter.pages import status_page as landing
-from exporter.polling.poller import Plan, Poller
+from exporter.polling.plan import Plan
+from exporter.polling.poller import Poller
 from exporter.polling.scheduler import Clock, Schedule
 from exporter.runtime.account import AccountRuntime, identity_of, key_of
 from exporter.sessions.snapshot import Windows
@@ -163,13 +164,13 @@ class App:
 
     def _admit(self, member: AccountRuntime, delay: float) -> None:
         self._members[member.account.name] = member
-        member.poller.begin()
+        member.poller.publish_initial()
         self.clock.add(member.account.name, member.poller, member.account.poll_interval, delay=delay)
 
     async def _replace(self, member: AccountRuntime) -> None:
         known = self._members[member.account.name]
         due_in = await self._dismiss(member.account.name)
-        member.poller.carry_on(known.poller)
+        member.poller.inherit(known.poller)
         self._admit(member, delay=member.due_after(known, due_in))
 
     async def _dismiss(self, name: str) -> float:
@@ -244,7 +245,7 @@ def options(settings: Settings) -> Options:
 
 def create_board(settings: Settings, environment: Environment) -> PageStore:
     """The board, with nothing on it."""
-    return PageStore(options(settings), Budget(settings.max_series), environment.monotonic)
+    return PageStore(options(settings), SeriesBudget(settings.max_series), environment.monotonic)
 
 
 def create_poller(

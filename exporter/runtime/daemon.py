@@ -115,14 +115,14 @@ class Daemon:
             self._web.apply(web)
             self._settings = loaded.settings
             logging.getLogger().setLevel(loaded.settings.log_level.upper())
-            self._app.process.settings_read(ok=True)
+            self._app.process.config_loaded(ok=True)
             event(logger, logging.INFO, "settings read again", accounts=len(loaded.settings.accounts))
             for name in waiting:
                 event(logger, logging.WARNING, "a setting has changed that needs a restart", setting=name)
         self._notifier.ready()
 
     def _refuse_reload(self, *reasons: str, error: Exception | None = None) -> None:
-        self._app.process.settings_read(ok=False)
+        self._app.process.config_loaded(ok=False)
         for reason in reasons:
             message = "the settings could not be read again, nothing has changed"
             event(logger, logging.ERROR, message, error=error, reason=reason)

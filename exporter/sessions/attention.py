@@ -1,4 +1,4 @@
-"""Which sessions people should look at first, for the page that they read."""
+"""Which sessions need attention, the worst first, and which have changed recently; for the status page."""
 
 import math
 from collections import Counter, defaultdict
@@ -11,36 +11,36 @@ from typing import Final
 
 from exporter.cooperative import Cooperative, batches
 from exporter.sessions.session import Session
-from exporter.sessions.snapshot import ACTIVE, ENDED, PENDING, Snapshot, recording_status
+from exporter.sessions.snapshot import ACTIVE, ENDED, PENDING, Snapshot, State, recording_status
 
-MOST: Final = 50
-"""Sessions in trouble that are listed; more of them nobody reads."""
+MAX_LISTED: Final = 50
+"""Sessions with problems that are listed; nobody reads more."""
 
-LATELY: Final = 900.0
-"""Seconds after the last media for which the end of a session is news."""
+RECENT_END: Final = 900.0
+"""Seconds after the last media within which the end of a session is listed."""
 
-PATIENCE: Final = 180.0
-"""Seconds after which it is news that a session was created and has no media yet."""
+SLOW_START: Final = 180.0
+"""Seconds after its creation from which a session without any media is listed."""
 
 
 class Kind(IntEnum):
-    """Why a session is listed: the smaller, the worse. The last two are no trouble, only news."""
+    """Why a session is listed, the worst first. `ENDED` and `WAITING` are events rather than problems."""
 
     UNHEALTHY = 0
     ISSUES = 1
-    SILENT = 2
-    RECORDING = 3
+    NO_INGEST = 2
+    RECORDING_FAILED = 3
     ENDED = 4
     WAITING = 5
 
 
-PROBLEM_KINDS: Final = (Kind.UNHEALTHY, Kind.ISSUES, Kind.SILENT, Kind.RECORDING)
+PROBLEM_KINDS: Final = (Kind.UNHEALTHY, Kind.ISSUES, Kind.NO_INGEST, Kind.RECORDING_FAILED)
 
-LISTED: Final[Mapping[Kind, int]] = {
-    Kind.UNHEALTHY: MOST,
-    Kind.ISSUES: MOST,
-    Kind.SILENT: MOST,
-    Kind.RECORDING: 5,  # one broken storage fails the recordings of hours, which must not hide everything else
+LIST_LIMITS: Final[Mapping[Kind, int]] = {
+    Kind.UNHEALTHY: MAX_LISTED,
+    Kind.ISSUES: MAX_LISTED,
+    Kind.NO_INGEST: MAX_LISTED,
+    Kind.RECORDING_FAILED: 5,  # one broken storage fails the recordings of hours, which must not hide everything else
     Kind.ENDED: 20,
     Kind.WAITING: 20,
 }
@@ -51,31 +51,37 @@ LISTED: Final[Mapping[Kind, int]] = {
 class Problem:
     """A session that is listed.
 
-    ``started`` and ``age`` are seconds since it was created, and since its last media. ``back`` tells of a session
-    that ended whether its stream is live in another one.
+    Attributes:
+        kind: why.
+        account: the account's name.
+        session: the session.
+        active: whether it is active.
+        created_ago: seconds since it was created, None if unknown.
+        seen_ago: seconds since its last media, None if it was never seen.
+        resumed: for an ended session, whether its stream is live in another one.
     """
 
     kind: Kind
     account: str
     session: Session
     active: bool
-    started: float | None
-    age: float | None
-    back: bool = False
+    created_ago: float | None
+    seen_ago: float | None
+    resumed: bool = False
 
-    def later(self, seconds: float) -> "Problem":
-        """The same when nothing more was heard of it for so many seconds."""
-        started, age = (None if each is None else each + seconds for each in (self.started, self.age))
-        return replace(self, started=started, age=age)
+    def aged(self, seconds: float) -> "Problem":
+        """Return the same problem, some seconds later."""
+        created, seen = (None if each is None else each + seconds for each in (self.created_ago, self.seen_ago))
+        return replace(self, created_ago=created, seen_ago=seen)
 
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """The sessions that are listed.
+    """The listed sessions of one or several accounts.
 
     Attributes:
-        listed: the first few of each kind.
-        counts: how many there are of each kind in all.
+        listed: per kind the first few, see `LIST_LIMITS`.
+        counts: per kind the number of all.
     """
 
     listed: Mapping[Kind, tuple[Problem, ...]] = field(default_factory=dict)
@@ -83,100 +89,96 @@ class Problems:
 
     @property
     def worst(self) -> tuple[Problem, ...]:
-        """The sessions in trouble, the worst first."""
-        return tuple(chain.from_iterable(self.listed.get(kind, ()) for kind in PROBLEM_KINDS))[:MOST]
+        """Return the sessions with problems, the worst first, at most ``MAX_LISTED``."""
+        return tuple(chain.from_iterable(self.listed.get(kind, ()) for kind in PROBLEM_KINDS))[:MAX_LISTED]
 
     @property
     def count(self) -> int:
-        """How many sessions are in trouble."""
+        """Return the number of sessions with problems."""
         return sum(self.counts.get(kind, 0) for kind in PROBLEM_KINDS)
 
-    def with_(self, others: "Problems") -> "Problems":
-        """Those of two accounts together."""
-        return self.and_(others.listed, others.counts)
+    def merged(self, other: "Problems") -> "Problems":
+        """Return the problems of two accounts."""
+        return self.extended(other.listed, other.counts)
 
-    def and_(self, found: Mapping[Kind, Sequence[Problem]], counts: Mapping[Kind, int]) -> "Problems":
-        """These and others, which are so many in all."""
+    def extended(self, found: Mapping[Kind, Sequence[Problem]], counts: Mapping[Kind, int]) -> "Problems":
+        """Return these problems and others; ``counts`` are the numbers of all others, listed or not."""
         first = {
-            kind: tuple(nsmallest(LISTED[kind], (*self.listed.get(kind, ()), *many), key=_order))
+            kind: tuple(nsmallest(LIST_LIMITS[kind], (*self.listed.get(kind, ()), *many), key=_rank))
             for kind, many in found.items()
         }
         return Problems({**self.listed, **first}, Counter(self.counts) + Counter(counts))
 
-    def later(self, seconds: float) -> "Problems":
-        """The same when nothing more was heard for so many seconds."""
-        return replace(
-            self, listed={kind: tuple(each.later(seconds) for each in many) for kind, many in self.listed.items()}
-        )
+    def aged(self, seconds: float) -> "Problems":
+        """Return the same problems, some seconds later."""
+        listed = {kind: tuple(each.aged(seconds) for each in many) for kind, many in self.listed.items()}
+        return replace(self, listed=listed)
 
 
-def _order(problem: Problem) -> float:
-    """Among sessions of a kind the smaller comes first.
+def _rank(problem: Problem) -> float:
+    """Order the sessions of a kind, the smaller first.
 
-    Of those that are live the longest silent: upstream writes every 50 to 52 s, so who is silent for longer than that
-    goes dark next. Of all others the latest, which is the one that can still be news. Who has no age comes last.
+    Active sessions with the oldest media come first: the API updates a live session every 50 to 52 s, so one that is
+    older than that is likely to have stopped. All others are listed with the most recent first. Sessions without a
+    known age come last.
     """
-    age = problem.started if problem.kind == Kind.WAITING else problem.age
+    age = problem.created_ago if problem.kind == Kind.WAITING else problem.seen_ago
     if age is None:
         return math.inf
-    return -age if problem.kind < Kind.RECORDING else age
+    return -age if problem.kind < Kind.RECORDING_FAILED else age
 
 
-def find(snapshot: Snapshot) -> Cooperative[Problems]:
-    """The sessions of a snapshot that are listed; of the others none is kept beyond a step."""
+def find_problems(account: str, snapshot: Snapshot) -> Cooperative[Problems]:
+    """Find the sessions of a snapshot to list; no reference to any other is kept."""
     now = snapshot.server_time
     problems = Problems()
-    for part, states in zip(batches(snapshot.sessions), batches(snapshot.states), strict=True):
+    for part in batches(snapshot.sessions):
         found: defaultdict[Kind, list[Problem]] = defaultdict(list)
-        for session, state in zip(part, states, strict=True):
-            active = state == ACTIVE
-            if (kind := _problem(session, active=active)) is not None:
-                found[kind].append(_listed(kind, snapshot, session, active=active))
-            if not active and (kind := _news(session, state, now)) is not None:
-                found[kind].append(_listed(kind, snapshot, session, active=False))
+        for session, state in part:
+            for kind in (_problem(session, state), _event(session, state, now)):
+                if kind is not None:
+                    found[kind].append(_listed(kind, account, session, state, now))
         if found:
-            problems = problems.and_(found, {kind: len(many) for kind, many in found.items()})
+            problems = problems.extended(found, {kind: len(many) for kind, many in found.items()})
         yield
-    return (yield from _back(problems, snapshot))
+    return (yield from _mark_resumed(problems, snapshot))
 
 
-def _back(problems: Problems, snapshot: Snapshot) -> Cooperative[Problems]:
-    """Mark the ends of streams that are live again."""
+def _mark_resumed(problems: Problems, snapshot: Snapshot) -> Cooperative[Problems]:
+    """Mark the ended sessions whose stream is live in another session."""
     ended = problems.listed.get(Kind.ENDED, ())
-    streams = {each.session.parent_id for each in ended if each.session.parent_id}
+    parents = {each.session.parent_id for each in ended if each.session.parent_id}
     live: set[str | None] = set()
-    for part, states in zip(batches(snapshot.sessions), batches(snapshot.states), strict=True) if streams else ():
-        pairs = zip(part, states, strict=True)
-        live |= {each.parent_id for each, state in pairs if each.parent_id in streams and state == ACTIVE}
+    for part in batches(snapshot.sessions) if parents else ():
+        live |= {session.parent_id for session, state in part if state == ACTIVE and session.parent_id in parents}
         yield
-    marked = tuple(replace(each, back=each.session.parent_id in live) for each in ended)
+    marked = tuple(replace(each, resumed=each.session.parent_id in live) for each in ended)
     return replace(problems, listed={**problems.listed, Kind.ENDED: marked}) if live else problems
 
 
-def _listed(kind: Kind, snapshot: Snapshot, session: Session, *, active: bool) -> Problem:
-    started, age = (_age(snapshot.server_time, when) for when in (session.created_at, session.last_seen))
-    return Problem(kind, snapshot.account, session, active, started, age)
+def _listed(kind: Kind, account: str, session: Session, state: State, now: float) -> Problem:
+    created, seen = _age(session.created_at, now), _age(session.last_seen, now)
+    return Problem(kind, account, session, state == ACTIVE, created, seen)
 
 
-def _age(now: float, milliseconds: float | None) -> float | None:
+def _age(milliseconds: float | None, now: float) -> float | None:
     return max(0.0, now - milliseconds / 1000) if milliseconds else None
 
 
-def _problem(session: Session, *, active: bool) -> Kind | None:
-    if active and session.is_healthy is False:
-        return Kind.UNHEALTHY
-    if active and session.issues:
-        return Kind.ISSUES
-    if active and session.ingest_rate == 0:
-        return Kind.SILENT
-    if recording_status(session) == "failed":
-        return Kind.RECORDING
-    return None
+def _problem(session: Session, state: State) -> Kind | None:
+    if state == ACTIVE:
+        if session.is_healthy is False:
+            return Kind.UNHEALTHY
+        if session.issues:
+            return Kind.ISSUES
+        if session.ingest_rate == 0:
+            return Kind.NO_INGEST
+    return Kind.RECORDING_FAILED if recording_status(session) == "failed" else None
 
 
-def _news(session: Session, state: str, now: float) -> Kind | None:
-    if state == ENDED and session.last_seen and now - session.last_seen / 1000 <= LATELY:
+def _event(session: Session, state: State, now: float) -> Kind | None:
+    if state == ENDED and session.last_seen and now - session.last_seen / 1000 <= RECENT_END:
         return Kind.ENDED
-    if state == PENDING and session.created_at and now - session.created_at / 1000 >= PATIENCE:
+    if state == PENDING and session.created_at and now - session.created_at / 1000 >= SLOW_START:
         return Kind.WAITING
     return None

@@ -1,4 +1,4 @@
-"""What an account's counters grew by between two polls, and what has to be remembered for that."""
+"""What the counters of an account grow by from one poll to the next, and the state that this needs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +10,26 @@ import msgspec
 
 from exporter.cooperative import Cooperative, batches
 from exporter.sessions.session import Session
-from exporter.sessions.snapshot import COUNTED, FINISHED, Windows, recording_status
+from exporter.sessions.snapshot import FINISHED, Windows, recording_status
 
-MISSING: Final = 10_000
-"""Missing sessions that are remembered in any case; without any end, a crowd that comes and goes fills the memory."""
+COUNTED: Final = (
+    "source_segments",
+    "transcoded_segments",
+    "source_segments_duration",
+    "transcoded_segments_duration",
+    "source_bytes",
+    "transcoded_bytes",
+)
+"""The cumulative fields of a session whose increases are counted."""
+
+MIN_REMEMBERED: Final = 10_000
+"""Absent sessions that are remembered in any case; a bound, so that turnover does not fill the memory."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """What is remembered of a session: the status of its recording, ``createdAt``, and its cumulative values.
+    """What is remembered of a session: its recording status, its creation time and its cumulative values.
 
-    The garbage collector does not look at it: there is one to a session, and going through them stops the loop.
+    The garbage collector does not track entries: there is one per session, and traversing them blocks the event loop.
     """
 
     recording: str | None = None
@@ -34,16 +44,17 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class CounterState:
-    """What an account's counters need to know of the poll before: per session its cumulative values and its recording.
+    """What the counters need to know of earlier polls.
 
     Attributes:
-        entries: None before the first poll, which is the baseline: what it holds was there before us. Sessions that
-            are missing stand behind those that are there, the longest missing last.
-        most: sessions that a poll had at most; so many missing ones are remembered, or ``MISSING`` if that is more.
+        entries: by session id. None before the first poll, which is the baseline: it counts nothing. Absent sessions
+            follow the present ones, the longest absent last.
+        max_sessions: the most sessions that any poll has read. As many absent sessions are remembered, or
+            ``MIN_REMEMBERED`` if that is more.
     """
 
     entries: Mapping[str, Entry] | None = None
-    most: int = 0
+    max_sessions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +62,10 @@ class Increments:
     """What happened between two polls.
 
     Attributes:
-        amounts: per field of ``COUNTED`` the sum of the positive changes.
-        regressions: per field how many values fell; a fall counts nothing.
+        amounts: per field of ``COUNTED`` the sum of its increases.
+        regressions: per field the number of values that fell. A fall counts nothing.
         started: sessions that were created since.
-        recordings: per result of ``FINISHED`` how many recordings got there.
+        recordings: per result of ``FINISHED`` the number of recordings that reached it.
     """
 
     amounts: Mapping[str, float] = field(default_factory=dict)
@@ -63,94 +74,113 @@ class Increments:
     recordings: Mapping[str, int] = field(default_factory=dict)
 
 
-def compare(
-    counter_state: CounterState, sessions: Sequence[Session], *, windows: Windows, now: float
+def diff(
+    state: CounterState, sessions: Sequence[Session], *, windows: Windows, now: float
 ) -> Cooperative[tuple[CounterState, Increments]]:
-    """Compare a poll with the one before.
+    """Compare the sessions of a poll with those of the polls before.
 
-    A session that is new counts in full if it was created within the window; else it left the window and came back,
-    and its values are its baseline. A value that is missing for once keeps its last one, and a session that is missing
-    for once is remembered for as long as it would count as new when it comes back.
+    A session that is not remembered counts in full if it was created within the window; otherwise its values are a
+    baseline. A value that is missing in one poll keeps its last known one. An absent session is remembered for as long
+    as it would count in full on its return.
 
     Args:
-        counter_state: the poll before.
-        sessions: everything that this poll read, also what is not shown: recordings finish after the window, too.
-        windows: for what counts as new.
-        now: the server's Unix seconds.
+        state: after the poll before.
+        sessions: all that this poll has read, also those that are not exported: recordings finish after the window.
+        windows: for what counts in full.
+        now: the API's Unix seconds.
     """
-    before = counter_state.entries
+    before = state.entries
+    tally = _Tally()
     entries: dict[str, Entry] = {}
-    amounts: dict[str, float] = dict.fromkeys(COUNTED, 0.0)
-    regressions: dict[str, int] = dict.fromkeys(COUNTED, 0)
-    finished: dict[str, int] = dict.fromkeys(FINISHED, 0)
-    started = unknown = 0
+    unknown = 0
     for part in batches(sessions):
-        olds: list[Entry] = []
-        news: list[Entry] = []
+        pairs: list[tuple[Entry, Entry]] = []
         for session in part:
             entry = Entry(recording_status(session), session.created_at, *_values(session))
             known = before.get(session.id) if before is not None else entry
             if known is None:
                 unknown += 1
                 known = entry
-                if session.created_at is not None and windows.holds(session.created_at, now):
-                    started += 1
-                    known = _NOTHING
+                if session.created_at is not None and windows.contains(session.created_at, now):
+                    tally.started += 1
+                    known = _ZERO
             if entry != known:
-                olds.append(known)
-                news.append(entry)
-                entry = _kept(known, entry)
-                if entry.recording != known.recording and entry.recording in finished:
-                    finished[entry.recording] += 1
+                pairs.append((known, entry))
+                entry = _merged(known, entry)
+                tally.add_recording(known, entry)
             entries[session.id] = entry
-        _add_up(olds, news, amounts, regressions)
+        tally.add_changes(pairs)
         yield
-    most = max(counter_state.most, len(sessions))
-    missing: dict[str, Entry] = {}
+    max_sessions = max(state.max_sessions, len(sessions))
     earlier = before or {}
-    all_there = len(entries) - unknown == len(earlier)
-    for names in batches(() if all_there else tuple(earlier)):
-        gone = [name for name in names if name not in entries]
-        missing |= {name: earlier[name] for name in gone if _would_be_new(earlier[name], windows, now)}
-        yield
-    entries |= islice(missing.items(), max(most, MISSING))
-    return CounterState(entries, most), Increments(amounts, regressions, started, finished)
+    if len(entries) - unknown != len(earlier):
+        absent = yield from _absent(earlier, entries, windows, now)
+        entries |= islice(absent.items(), max(max_sessions, MIN_REMEMBERED))
+    return CounterState(entries, max_sessions), tally.increments()
 
 
-_NOTHING: Final = Entry()
-_UNTOLD: Final = (None, "unknown")
+_ZERO: Final = Entry()
+_UNKNOWN_RECORDING: Final = (None, "unknown")
 _values = attrgetter(*COUNTED)
 
 
-def _would_be_new(entry: Entry, windows: Windows, now: float) -> bool:
-    return entry.created_at is not None and windows.holds(entry.created_at, now)
+class _Tally:
+    """Adds up what has changed, some sessions at a time."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self._amounts: dict[str, float] = dict.fromkeys(COUNTED, 0.0)
+        self._regressions: dict[str, int] = dict.fromkeys(COUNTED, 0)
+        self._recordings: dict[str, int] = dict.fromkeys(FINISHED, 0)
+
+    def add_recording(self, before: Entry, after: Entry) -> None:
+        if after.recording != before.recording and after.recording in self._recordings:
+            self._recordings[after.recording] += 1
+
+    def add_changes(self, pairs: Sequence[tuple[Entry, Entry]]) -> None:
+        """Add the changes of the cumulative values, one field after the other."""
+        before, after = [old for old, _ in pairs], [new for _, new in pairs]
+        for name in COUNTED:
+            value = attrgetter(name)
+            changes = _changes(map(value, before), map(value, after))
+            if not changes:
+                continue
+            if min(changes) < 0:
+                self._regressions[name] += sum(each < 0 for each in changes)
+                changes = [each for each in changes if each > 0]
+            self._amounts[name] += sum(changes)
+
+    def increments(self) -> Increments:
+        return Increments(self._amounts, self._regressions, self.started, self._recordings)
 
 
-def _kept(before: Entry, after: Entry) -> Entry:
-    """What to compare with next time: what is not told any more stays as it was."""
+def _changes(before: Iterable[float | None], after: Iterable[float | None]) -> list[float]:
+    return [new - old for old, new in zip(before, after, strict=True) if old is not None and new is not None]
+
+
+def _absent(
+    before: Mapping[str, Entry], present: Mapping[str, Entry], windows: Windows, now: float
+) -> Cooperative[dict[str, Entry]]:
+    """Return the entries of absent sessions that would count in full on their return."""
+    absent: dict[str, Entry] = {}
+    for names in batches(tuple(before)):
+        gone = [name for name in names if name not in present]
+        absent |= {name: before[name] for name in gone if _counts_in_full(before[name], windows, now)}
+        yield
+    return absent
+
+
+def _counts_in_full(entry: Entry, windows: Windows, now: float) -> bool:
+    return entry.created_at is not None and windows.contains(entry.created_at, now)
+
+
+def _merged(before: Entry, after: Entry) -> Entry:
+    """Return the entry to compare the next poll with: what is unknown now keeps its last known value."""
     values = _values(after)
     if None not in values and after.created_at is not None and after.recording == before.recording:
         return after
     return Entry(
-        before.recording if after.recording in _UNTOLD else after.recording,
+        before.recording if after.recording in _UNKNOWN_RECORDING else after.recording,
         before.created_at if after.created_at is None else after.created_at,
         *(old if new is None else new for old, new in zip(_values(before), values, strict=True)),
     )
-
-
-def _add_up(
-    olds: Sequence[Entry], news: Sequence[Entry], amounts: dict[str, float], regressions: dict[str, int]
-) -> None:
-    """Add up what has changed in some sessions, one field after the other."""
-    for name in COUNTED:
-        grown = _grown(map(attrgetter(name), olds), map(attrgetter(name), news))
-        if not grown:
-            continue
-        if min(grown) < 0:
-            regressions[name] += sum(each < 0 for each in grown)
-            grown = [each for each in grown if each > 0]
-        amounts[name] += sum(grown)
-
-
-def _grown(olds: Iterable[float | None], news: Iterable[float | None]) -> list[float]:
-    return [new - old for old, new in zip(olds, news, strict=True) if old is not None and new is not None]

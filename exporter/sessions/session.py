@@ -1,27 +1,23 @@
-"""What a session is: the fields of the API's Session object that the exporter reads.
-
-Decoding them is the business of `exporter.livepeer.decoding`.
-"""
+"""A session: the fields of the API's Session object that the exporter reads."""
 
 from typing import Annotated, Final
 
 import msgspec
 
 MAX_ID: Final = 128
-"""Characters that an id may have; upstream ids are UUIDs with 36."""
+"""Maximum characters of an id. The API's ids are UUIDs of 36 characters, but nothing validates them."""
 
 MAX_PROFILES: Final = 64
-"""Transcoding profiles that a session may have; the API's have a handful, and a profile takes far more memory than the
-two bytes that it can be written in."""
+"""Maximum transcoding profiles of a session. A decoded profile takes far more memory than its two bytes of JSON."""
 
 Amount = Annotated[float, msgspec.Meta(ge=0, le=2.0**63)]
-"""A count, size, duration or rate: never negative, never more than the upstream's integers can hold."""
+"""A count, size, duration or rate: not negative, and within the API's 64-bit integers."""
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
 
 
 class Profile(msgspec.Struct, frozen=True, gc=False):
-    """One transcoding profile, that is one rendition; ``bitrate`` is in bits per second, ``gop`` as upstream has it."""
+    """A transcoding profile, which produces one rendition. ``bitrate`` is in bits per second."""
 
     name: str | None = None
     width: Amount | None = None
@@ -36,10 +32,12 @@ Profiles = Annotated[tuple[Profile, ...], msgspec.Meta(max_length=MAX_PROFILES)]
 
 
 class Session(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """One session as the API shows it; None is whatever was missing, null or unreadable.
+    """A session as the API returns it. A field that is missing, null or invalid is None.
 
-    Times are milliseconds since 1970, durations seconds, rates bytes per second. ``parentStream`` is not here: it holds
-    a stream key, and is skipped unread. The URLs and the playback id let anyone watch, so ``repr`` shows the id alone.
+    Times are milliseconds since the Unix epoch, durations are seconds, rates are bytes per second.
+
+    The API's ``parentStream`` is not read: it holds a stream key. ``repr`` shows the id alone, because the URLs and
+    the playback id give access to the video.
     """
 
     id: Id
@@ -70,4 +68,4 @@ class Session(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 FIELDS: Final = tuple(each.encode_name for each in msgspec.structs.fields(Session))
-"""The API's names of the fields that are read: the values of the label ``field`` of ``invalid_values_total``."""
+"""The API's names of the fields, which are the values of the label ``field`` of ``exporter_invalid_values_total``."""

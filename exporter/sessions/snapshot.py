@@ -1,14 +1,11 @@
-"""The last good answer of an account: its sessions, their state, and their totals.
-
-Everything here is a value, or a function from values to values; nothing knows HTTP, the clock or the exposition.
-"""
+"""One complete poll of an account: its sessions, each with its state, and their totals."""
 
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final
+from typing import Final, Literal
 
 from exporter.cooperative import Cooperative, batches
 from exporter.sessions.session import Session
@@ -20,67 +17,71 @@ STATES: Final = (PENDING, ACTIVE, ENDED)
 HEALTH: Final = ("healthy", "unhealthy", "unknown")
 RECORDING_STATUSES: Final = ("waiting", "ready", "failed", "deleted", "none", "unknown")
 UNFINISHED_RECORDINGS: Final = frozenset({"waiting", "failed", "none"})
-"""A recorded session further back than the window stays while its recording is one of these."""
+"""A recorded session older than the session window is kept while its recording has one of these statuses."""
 
 FINISHED: Final = ("ready", "failed")
-COUNTED: Final = (
-    "source_segments",
-    "transcoded_segments",
-    "source_segments_duration",
-    "transcoded_segments_duration",
-    "source_bytes",
-    "transcoded_bytes",
-)
-"""The cumulative fields whose positive changes an account counts."""
+"""The statuses that count as the result of a recording."""
+
+State = Literal["pending", "active", "ended"]
+SessionState = tuple[Session, State]
+"""A session with the state that was decided for it, once per poll."""
 
 
 def recording_status(session: Session) -> str | None:
-    """One of ``RECORDING_STATUSES``; None for a session that is not recorded."""
+    """Return one of ``RECORDING_STATUSES``, or None if the session is not recorded."""
     if not session.record:
         return None
     return session.recording_status if session.recording_status in RECORDING_STATUSES else "unknown"
 
 
 def health(session: Session) -> str:
-    """One of ``HEALTH``; only to be believed while the session is active."""
+    """Return one of ``HEALTH``. It is valid for active sessions only: the API may keep the last value for ever."""
     return "unknown" if session.is_healthy is None else "healthy" if session.is_healthy else "unhealthy"
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """How old a session may be; seconds.
+    """The ages, in seconds, by which sessions are selected and classified.
 
     Attributes:
-        session: seen, or created and not seen yet, within it: it is shown.
-        active: seen within it: it is active. Upstream writes ``lastSeen`` every 50 to 52 s; its own constant is 90 s.
+        session: sessions seen within it, or created within it and never seen, are exported.
+        active: sessions seen within it are active. The API updates ``lastSeen`` every 50 to 52 s, and its own
+            constant for active streams is 90 s.
     """
 
     session: float
     active: float
 
-    def state(self, session: Session, now: float) -> str:
-        """One of ``STATES`` at the server's time ``now``, Unix seconds. A time slightly in the future is now."""
+    def state(self, session: Session, now: float) -> State:
+        """Return the state of a session at server time ``now`` (Unix seconds). A ``lastSeen`` in the future is now."""
         if session.last_seen:
             return ACTIVE if now - session.last_seen / 1000 <= self.active else ENDED
-        return PENDING if session.created_at is not None and self.holds(session.created_at, now) else ENDED
+        return PENDING if session.created_at is not None and self.contains(session.created_at, now) else ENDED
 
-    def shows(self, session: Session, now: float) -> bool:
-        """Whether a session belongs on the page: within the window, or with a recording that is not finished.
+    def exports(self, session: Session, now: float) -> bool:
+        """Return whether a session is exported: it is within the window, or its recording is unfinished.
 
-        Where ``lastSeen`` is 0 or unreadable the server's own filter is believed.
+        Sessions whose ``lastSeen`` is 0 or invalid were selected by the API's own filter.
         """
-        if not session.last_seen or self.holds(session.last_seen, now):
+        if not session.last_seen or self.contains(session.last_seen, now):
             return True
         return recording_status(session) in UNFINISHED_RECORDINGS
 
-    def holds(self, milliseconds: float, now: float) -> bool:
-        """Whether a moment lies within the window."""
+    def contains(self, milliseconds: float, now: float) -> bool:
+        """Return whether a time is within the session window."""
         return now - milliseconds / 1000 <= self.session
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over all sessions of a snapshot, whatever the budget keeps off the page; rates over active ones, bytes/s."""
+    """Sums over all sessions of a snapshot, including those without series of their own.
+
+    Attributes:
+        sessions: sessions by state.
+        health: active sessions by health.
+        recordings: recorded sessions by recording status.
+        ingest_rate, outgoing_rate: bytes per second, over active sessions.
+    """
 
     sessions: Mapping[str, int]
     health: Mapping[str, int]
@@ -91,47 +92,45 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One complete answer.
+    """The exported sessions of one poll.
 
     Attributes:
-        account: the label's value.
-        began: our Unix seconds when the walk began.
-        server_time: the server's Unix seconds at the same moment.
-        sessions: all that are shown, ordered by id; on the board no longer, since they are most of the memory.
-        states: the state of each, in the same order.
+        server_time: the API's Unix seconds when the poll began.
+        sessions: each with its state, ordered by id.
         totals: the sums over them.
     """
 
-    account: str
-    began: float
     server_time: float
-    sessions: Sequence[Session]
-    states: Sequence[str]
+    sessions: Sequence[SessionState]
     totals: Totals
 
 
-def take(
-    account: str, sessions: Sequence[Session], *, windows: Windows, began: float, server_time: float
-) -> Cooperative[Snapshot]:
-    """Make a snapshot of what a walk has read; sessions that the windows do not show are left out."""
-    shown: list[Session] = []
+def take_snapshot(sessions: Sequence[Session], windows: Windows, server_time: float) -> Cooperative[Snapshot]:
+    """Select and classify the sessions that a poll has read.
+
+    Args:
+        sessions: in any order.
+        windows: the sessions outside of them are dropped.
+        server_time: the API's Unix seconds when the poll began.
+    """
+    exported: list[Session] = []
     for part in batches(sessions):
-        shown += [each for each in part if windows.shows(each, server_time)]
+        exported += [each for each in part if windows.exports(each, server_time)]
         yield
-    shown.sort(key=attrgetter("id"))
+    exported.sort(key=attrgetter("id"))
     yield
-    states: list[str] = []
+    classified: list[SessionState] = []
     sums = _Sums()
-    for part in batches(shown):
-        found = [windows.state(each, server_time) for each in part]
-        sums.add(part, found)
-        states += found
+    for part in batches(exported):
+        pairs: list[SessionState] = [(each, windows.state(each, server_time)) for each in part]
+        sums.add(pairs)
+        classified += pairs
         yield
-    return Snapshot(account, began, server_time, shown, states, sums.totals())
+    return Snapshot(server_time, classified, sums.totals())
 
 
 class _Sums:
-    """Adds up totals part by part."""
+    """Adds up totals, some sessions at a time."""
 
     def __init__(self) -> None:
         self._states: Counter[str] = Counter()
@@ -140,16 +139,16 @@ class _Sums:
         self._ingest: list[float] = []
         self._outgoing: list[float] = []
 
-    def add(self, sessions: Sequence[Session], states: Sequence[str]) -> None:
-        active = [session for session, state in zip(sessions, states, strict=True) if state == ACTIVE]
-        self._states.update(states)
+    def add(self, sessions: Sequence[SessionState]) -> None:
+        active = [session for session, state in sessions if state == ACTIVE]
+        self._states.update(state for _, state in sessions)
         self._health.update(map(health, active))
-        self._recordings.update(status for status in map(recording_status, sessions) if status)
+        self._recordings.update(status for session, _ in sessions if (status := recording_status(session)))
         self._ingest += [session.ingest_rate for session in active if session.ingest_rate]
         self._outgoing += [session.outgoing_rate for session in active if session.outgoing_rate]
 
     def totals(self) -> Totals:
-        """Every state, health and status is there, with zero where nothing is."""
+        """Return the totals with every label value, 0 where there is no session."""
         return Totals(
             sessions={name: self._states[name] for name in STATES},
             health={name: self._health[name] for name in HEALTH},

@@ -1,21 +1,13 @@
-"""Metrics that stand on no panel, each with its reason; a test holds this list against the catalogue."""
+"""The metrics that no panel shows, each with its reason, from their declarations; a test compares the dashboards."""
 
 from collections.abc import Mapping
 from typing import Final
 
-_SUMMED: Final = "summed over sessions that come and go, so it says nothing about a stream's speed or lag"
-_DETAIL: Final = "a detail of sessions; the dashboard Session shows it where the exporter tells of sessions"
+from exporter.metrics.catalogue import EVERY_OPTION, everything
 
 LEFT_OUT: Final[Mapping[str, str]] = {
-    "python_info": "the version of Python is a label of exporter_build_info",
-    "process_virtual_memory_bytes": "what is reserved says nothing about what is used; resident memory is shown",
-    "livepeer_studio_stream_source_segments": _SUMMED,
-    "livepeer_studio_stream_transcoded_segments": _SUMMED,
-    "livepeer_studio_stream_source_segments_duration_seconds": _SUMMED,
-    "livepeer_studio_stream_transcoded_segments_duration_seconds": _SUMMED,
-    "livepeer_studio_stream_transcoded_bytes": _SUMMED,
-    "livepeer_studio_stream_profiles": _DETAIL,
-    "livepeer_studio_stream_recording_available": _DETAIL,
-    "livepeer_studio_stream_profile_info": _DETAIL,
-    "livepeer_studio_stream_profile_bitrate_bytes_per_second": _DETAIL,
+    "python_info": "the Python version is a label of exporter_build_info",
+    "process_virtual_memory_bytes": "reserved memory is not used memory; resident memory is shown",
+    **{family.name: family.off_dashboards for family, _ in everything(EVERY_OPTION) if family.off_dashboards},
 }
+"""Reasons by metric. Metrics of streams may be on a panel all the same: their reason is that sessions are shown."""

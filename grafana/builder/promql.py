@@ -21,7 +21,7 @@ PART: Final = ("job", "account", "index")
 def _known() -> Mapping[str, tuple[str, ...]]:
     names: dict[str, tuple[str, ...]] = {}
     for family, about in catalogue.everything(catalogue.EVERY_OPTION):
-        suffixes = ("_bucket", "_sum", "_count") if family.kind == "histogram" else ("",)
+        suffixes = ("_bucket", "_sum", "_count") if family.type == "histogram" else ("",)
         names |= {family.name + suffix: (*about, *family.labels) for suffix in suffixes}
     return names
 

@@ -119,7 +119,7 @@ class Ours:
         )
         self._livepeer = LivepeerClient(endpoint)
         self._poller = create_poller(account, settings, environment, self._livepeer, telemetry, board)
-        self._poller.begin()
+        self._poller.publish_initial()
         process = Process(revision="bench", series=board.series, series_limit=0, shard=(0, 1), now=time.time)
         health = web.Health(alive=lambda: True, ready=lambda: True)
         self.app: ASGIApp = web.create_app(board, process, health, lambda: "", metrics_path=self.path)

@@ -19,7 +19,7 @@ from exporter.cli.commands import DEMO_SETTINGS, FAILED, FINE, WRONG_SETTINGS, T
 from exporter.config import LoadedSettings, load
 from exporter.logs import Redactor
 from exporter.metrics import catalogue
-from exporter.metrics.exposition import Format
+from exporter.metrics.text_format import Format
 from exporter.runtime.app import Environment
 from exporter.simulator.serve import serving
 from tests.support.canary import KEY, heard
@@ -162,7 +162,7 @@ def test_metrics_names_every_metric_with_type_labels_and_meaning() -> None:
     assert commands.metrics(terminal, as_json=False) == FINE
     (text,) = said(out)
     for family, labels in catalogue.everything(catalogue.EVERY_OPTION):
-        assert f"{family.name}{{{','.join((*labels, *family.labels))}}}  {family.kind}\n    {family.help}\n" in text
+        assert f"{family.name}{{{','.join((*labels, *family.labels))}}}  {family.type}\n    {family.help}\n" in text
 
 
 def test_metrics_for_programs_is_json_of_the_same() -> None:

@@ -83,7 +83,7 @@ def test_links_to_headings_lead_to_existing_headings(page: Path) -> None:
 @every_page
 def test_a_page_names_only_metrics_that_exist(page: Path) -> None:
     known = {family.name for family, _ in everything(EVERY_OPTION)}
-    parts = {f"{family.name}_bucket" for family, _ in everything(EVERY_OPTION) if family.kind == "histogram"}
+    parts = {f"{family.name}_bucket" for family, _ in everything(EVERY_OPTION) if family.type == "histogram"}
     named = set(re.findall(r"(?<![:\w])livepeer_studio_\w*[a-z]\b(?!_?\*)", page.read_text(encoding="utf-8")))
     assert named <= known | parts
 

@@ -20,7 +20,7 @@ QUERIES = [
 LABELS = {
     family.name + suffix: (*subject, *family.labels)
     for family, subject in everything(EVERY_OPTION)
-    for suffix in (("_bucket", "_sum", "_count") if family.kind == "histogram" else ("",))
+    for suffix in (("_bucket", "_sum", "_count") if family.type == "histogram" else ("",))
 }
 """The labels of every series of the exporter."""
 

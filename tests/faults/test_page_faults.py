@@ -383,7 +383,7 @@ async def test_P21_a_last_seen_slightly_in_the_future_is_now() -> None:
     assert not program.shown.invalid()
     data = program.board.account_pages()["default"].data
     assert data is not None
-    assert [(each.session.id, each.age) for each in data.problems.worst] == [(ident(1), 0)]
+    assert [(each.session.id, each.seen_ago) for each in data.problems.worst] == [(ident(1), 0)]
 
 
 @pytest.mark.parametrize("count", [True, False])

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.config import Settings
-from exporter.metrics.exposition import Format
+from exporter.metrics.text_format import Format
 from exporter.polling.scheduler import Job
 from exporter.runtime.app import App, Environment
 from exporter.simulator.api import Rows, create_app

@@ -15,9 +15,9 @@ from exporter.config import Settings
 from exporter.livepeer.client import LivepeerClient
 from exporter.livepeer.endpoint import SessionsEndpoint
 from exporter.livepeer.server_clock import ServerClock
-from exporter.metrics.exposition import Format
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
+from exporter.metrics.text_format import Format
 from exporter.polling.poller import Poller
 from exporter.runtime.app import Environment, create_board, create_poller
 from exporter.simulator.api import create_app
@@ -114,5 +114,5 @@ def _shard(settings: Settings, environment: Environment, meter: Meter) -> Shard:
     parts = max(1, account.walk_concurrency // settings.shard_count)
     client = LivepeerClient(endpoint, page_limit=account.page_limit, parts=parts)
     poller = create_poller(account, settings, environment, client, telemetry, board)
-    poller.begin()
+    poller.publish_initial()
     return Shard(poller, board, meter)

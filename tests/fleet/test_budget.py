@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exporter.metrics.series_limit import Budget
+from exporter.metrics.series_limit import SeriesBudget
 
 LIMIT = 100
 ACCOUNTS = st.sampled_from("abcd")
@@ -16,7 +16,7 @@ class Sharing(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.budget = Budget(LIMIT)
+        self.budget = SeriesBudget(LIMIT)
         self.granted: dict[str, int] = {}
         self.shown: dict[str, int] = {}
 
@@ -56,7 +56,7 @@ TestSharing = Sharing.TestCase
 
 def settled(limit: int, wants: dict[str, int]) -> dict[str, int]:
     """What each account shows once all have polled often enough."""
-    budget = Budget(limit)
+    budget = SeriesBudget(limit)
     for _ in range(len(wants) + 1):
         shown = {account: budget.claim(account, wanted) for account, wanted in wants.items()}
         for account, series in shown.items():
@@ -80,21 +80,21 @@ def test_nobody_who_wants_more_gets_less_than_an_equal_part(wants: dict[str, int
 
 
 def test_a_guess_from_above_takes_nothing_from_the_others() -> None:
-    budget = Budget(LIMIT)
+    budget = SeriesBudget(LIMIT)
     assert budget.claim("a", 60) == 60
     budget.use("a", 30)
     assert budget.claim("b", 90) == 70
 
 
 def test_an_account_whose_data_is_too_old_gives_its_series_back() -> None:
-    budget = Budget(LIMIT)
+    budget = SeriesBudget(LIMIT)
     budget.use("a", budget.claim("a", 80))
     budget.withdraw("a")
     assert budget.claim("b", LIMIT) == LIMIT
 
 
 def test_an_account_that_came_first_gives_way_at_its_next_poll() -> None:
-    budget = Budget(LIMIT)
+    budget = SeriesBudget(LIMIT)
     budget.use("a", budget.claim("a", LIMIT))
     assert budget.claim("b", LIMIT) == 0
     budget.use("a", budget.claim("a", LIMIT))

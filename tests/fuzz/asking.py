@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from exporter.metrics.exposition import Format
+from exporter.metrics.text_format import Format
 from tests.fuzz.requests import MAKERS, Maker
 from tests.support.canary import heard
 from tests.support.harness import parse_all

@@ -9,7 +9,7 @@ import httpx
 
 from exporter.config import Address
 from exporter.metrics.catalogue import PREFIX
-from exporter.metrics.exposition import Format
+from exporter.metrics.text_format import Format
 from exporter.server.listener import Listener
 from tests.support.harness import harness
 from tests.support.upstream import Request, reply, upstream

@@ -1,4 +1,4 @@
-"""The metrics keep the rules of the Prometheus guide and of the design, and the page of metrics says the same."""
+"""The declared metrics follow the rules of the Prometheus guide, and docs/metrics.md follows from them."""
 
 import re
 
@@ -10,29 +10,23 @@ from exporter.metrics.catalogue import (
     AMOUNTS,
     EVERY_OPTION,
     PREFIX,
-    RECORDINGS,
-    STARTED,
     TOTAL_FAMILIES,
     Family,
     Options,
-    SubjectFamily,
     everything,
     session_families,
     stream_families,
 )
+from exporter.sessions.counters import COUNTED
 from exporter.sessions.session import FIELDS, Profile
-from exporter.sessions.snapshot import COUNTED, Windows, take
-from exporter.sessions.streams import group
-from tests.support.cooperative import run_to_end
-from tests.support.metrics_page import PAGE, parts, table
+from exporter.sessions.snapshot import ACTIVE
+from exporter.sessions.streams import Stream
+from tests.support.generated_docs import DOCS, generated
 from tests.support.polled import session
-from tests.support.rows import START
 
 FAMILIES = [family for family, _ in everything(EVERY_OPTION)]
 LABELS = {family.name: (*subject, *family.labels) for family, subject in everything(EVERY_OPTION)}
-POLLED = [*session_families(EVERY_OPTION), *stream_families(EVERY_OPTION), *TOTAL_FAMILIES, *AMOUNTS.values(), STARTED]
-LEFT_OUT = ("kind", "userId", "recordingSpec", "parentStream")
-"""Fields of a session that are not read."""
+PAGE = (DOCS / "metrics.md").read_text(encoding="utf-8")
 
 by_name = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
@@ -43,22 +37,22 @@ def test_no_two_metrics_have_the_same_name() -> None:
 
 
 @by_name
-def test_a_name_is_in_small_letters_with_our_prefix(family: Family) -> None:
+def test_a_name_is_lower_case_with_the_prefix(family: Family) -> None:
     assert re.fullmatch(f"{PREFIX}[a-z][a-z0-9]*(_[a-z0-9]+)*", family.name)
 
 
 @by_name
-def test_total_ends_counters_and_nothing_else(family: Family) -> None:
-    assert family.name.endswith("_total") is (family.kind == "counter")
+def test_counters_alone_end_in_total(family: Family) -> None:
+    assert family.name.endswith("_total") is (family.type == "counter")
 
 
 @by_name
-def test_no_name_ends_as_parts_of_histograms_do(family: Family) -> None:
+def test_no_name_ends_like_the_series_of_a_histogram(family: Family) -> None:
     assert not family.name.endswith(("_bucket", "_count", "_sum", "_created"))
 
 
 @by_name
-def test_units_are_base_units_at_the_end_of_the_name(family: Family) -> None:
+def test_names_end_in_base_units(family: Family) -> None:
     other = ("milliseconds", "minutes", "hours", "kilobytes", "megabytes", "bits", "percent", "ms", "kbps", "bps")
     words = family.name.split("_")
     assert not set(words) & set(other)
@@ -72,22 +66,17 @@ def test_units_are_base_units_at_the_end_of_the_name(family: Family) -> None:
 @by_name
 def test_info_metrics_are_gauges_of_one_and_have_labels(family: Family) -> None:
     if family.name.endswith("_info"):
-        assert family.kind == "gauge"
+        assert family.type == "gauge"
         assert family.labels
         assert family.help.startswith("1")
 
 
 @by_name
-def test_help_is_a_plain_sentence(family: Family) -> None:
+def test_help_is_one_line_of_ascii_ending_in_a_full_stop(family: Family) -> None:
     assert family.help == family.help.strip()
     assert family.help.endswith(".")
     assert not set(family.help) & set('"\\\n|`')
     assert family.help.isascii()
-
-
-@pytest.mark.parametrize("family", [*POLLED, RECORDINGS], ids=lambda family: family.name)
-def test_help_of_what_a_poll_brings_says_that_it_is_polled_and_cached(family: Family) -> None:
-    assert family.help.endswith(" Polled and cached.")
 
 
 @by_name
@@ -98,7 +87,7 @@ def test_help_names_fields_that_the_api_has(family: Family) -> None:
 
 
 @by_name
-def test_label_names_are_plain_and_each_is_there_once(family: Family) -> None:
+def test_label_names_are_valid_and_unique(family: Family) -> None:
     labels = LABELS[family.name]
     assert len(labels) == len(set(labels))
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", label) for label in labels)
@@ -106,24 +95,24 @@ def test_label_names_are_plain_and_each_is_there_once(family: Family) -> None:
 
 
 @by_name
-def test_the_values_of_closed_labels_are_words(family: Family) -> None:
-    if family.closed:
-        assert len(family.closed) == len(family.labels)
-    for values in family.closed:
+def test_label_values_are_words(family: Family) -> None:
+    if family.label_values:
+        assert len(family.label_values) == len(family.labels)
+    for values in family.label_values:
         assert len(values) == len(set(values)) > 0
         assert all(re.fullmatch(r"[A-Za-z0-9_]+", value) for value in values)
 
 
-def test_labels_of_accounts_and_counters_are_all_closed() -> None:
+def test_labels_of_accounts_have_declared_values() -> None:
     for family in (*TOTAL_FAMILIES, *ACCOUNT_FAMILIES):
-        assert len(family.closed) == len(family.labels), family.name
+        assert len(family.label_values) == len(family.labels), family.name
 
 
-def test_every_counted_field_has_its_counter() -> None:
+def test_every_counted_field_has_a_counter() -> None:
     assert tuple(AMOUNTS) == COUNTED
 
 
-def test_every_metric_on_sessions_has_its_like_on_streams() -> None:
+def test_every_session_metric_exists_for_streams() -> None:
     sessions = {each.name.removeprefix(f"{PREFIX}session_") for each in session_families(EVERY_OPTION)}
     streams = {each.name.removeprefix(f"{PREFIX}stream_") for each in stream_families(EVERY_OPTION)}
     assert streams == sessions | {"sessions"}
@@ -138,7 +127,7 @@ def test_every_metric_on_sessions_has_its_like_on_streams() -> None:
         ("project_ids", set(), {"project_id"}),
     ],
 )
-def test_an_option_brings_its_metrics_or_labels_and_nothing_else(
+def test_an_option_adds_its_metrics_or_labels_and_nothing_else(
     option: str, families: set[str], labels: set[str]
 ) -> None:
     nothing = dict.fromkeys(("issue_texts", "profile_series", "playback_ids", "project_ids"), False)
@@ -150,55 +139,35 @@ def test_an_option_brings_its_metrics_or_labels_and_nothing_else(
     } >= labels
 
 
-def test_no_subject_has_more_samples_than_its_family_says() -> None:
-    profiles = tuple(Profile(name=f"p{number}", bitrate=1.0) for number in range(3))
+def test_no_subject_has_more_samples_than_its_family_declares() -> None:
     full = session(
         1,
         issues=tuple(f"issue {number}" for number in range(9)),
         record=True,
         recording_status="ready",
-        profiles=profiles,
+        profiles=tuple(Profile(name=f"p{number}", bitrate=1.0) for number in range(3)),
     )
-    windows = Windows(session=3600, active=90)
-    snapshot = run_to_end(take("default", [full], windows=windows, began=START, server_time=START))
-    (stream,) = run_to_end(group(snapshot))
-
-    def most(family: SubjectFamily[object], subject: object) -> None:
-        count = len(tuple(family.samples(subject, True)))
-        assert count <= family.most or family.most == 0, family.name
-
-    for of_session in session_families(EVERY_OPTION):
-        most(of_session, full)  # type: ignore[arg-type]
+    stream = Stream("1", [(full, ACTIVE), (session(2, issues=("another",)), ACTIVE)])
+    for family in session_families(EVERY_OPTION):
+        samples = tuple(family.samples(full, ACTIVE))
+        assert family.max_series is None or len(samples) <= family.max_series, family.name
     for of_stream in stream_families(EVERY_OPTION):
-        most(of_stream, stream)  # type: ignore[arg-type]
+        samples = tuple(of_stream.samples(stream, ACTIVE))
+        assert of_stream.max_series is None or len(samples) <= of_stream.max_series, of_stream.name
 
 
-def test_the_page_of_metrics_has_the_table_of_the_catalogue() -> None:
-    _, generated, _ = parts(PAGE.read_text(encoding="utf-8"))
-    assert generated == table(), "run: python -m tests.support.metrics_page"
+def test_the_tables_of_the_page_follow_from_the_catalogue() -> None:
+    assert generated(PAGE, "metrics.md") == PAGE, "run: make generated"
 
 
-def rows_on_fields() -> dict[str, str]:
-    """What the page says of each field of a session."""
-    _, _, behind = parts(PAGE.read_text(encoding="utf-8"))
-    return dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", behind, re.MULTILINE))
+def test_every_field_that_is_read_is_exported() -> None:
+    assert [field for field in FIELDS if not re.search(rf"^\| `{field}` \| \S+", PAGE, re.MULTILINE)] == []
 
 
-def test_the_page_of_metrics_says_of_every_field_where_it_went() -> None:
-    assert set(rows_on_fields()) == {*FIELDS, *LEFT_OUT}
+def test_the_page_names_only_metrics_that_exist() -> None:
+    assert set(re.findall(rf"`({PREFIX}[a-z0-9_]+)`", PAGE)) <= {family.name for family in FAMILIES}
 
 
-def test_the_page_of_metrics_names_only_metrics_that_there_are() -> None:
-    names = {family.name.removeprefix(PREFIX) for family in FAMILIES}
-    for field, text in rows_on_fields().items():
-        exported = re.findall(r"`([a-z0-9_]+)`", text.partition(" | ")[0])
-        labels = {label for labels in LABELS.values() for label in labels}
-        assert set(exported) <= names | labels, field
-        assert bool(exported) is (field not in LEFT_OUT), field
-    named = set(re.findall(rf"`({PREFIX}[a-z0-9_]+)`", PAGE.read_text(encoding="utf-8")))
-    assert named <= {family.name for family in FAMILIES}
-
-
-def test_everything_that_the_modules_name_is_in_the_catalogue() -> None:
+def test_every_family_that_the_package_exports_is_in_the_catalogue() -> None:
     declared = {value.name for value in vars(catalogue).values() if isinstance(value, Family)}
     assert declared <= {family.name for family in FAMILIES}

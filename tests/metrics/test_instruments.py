@@ -12,7 +12,7 @@ from exporter.sessions.counters import Increments
 
 
 def samples(telemetry: Telemetry) -> dict[tuple[str, ...], float]:
-    """By name without the prefix, and the labels' values but the account's."""
+    """Return the samples by name without the prefix and by the label values after the account."""
     found = (sample for metric in telemetry.collect() for sample in metric.samples)
     return {(each.name.removeprefix(PREFIX), *list(each.labels.values())[1:]): each.value for each in found}
 
@@ -21,19 +21,19 @@ def test_the_families_are_those_of_the_catalogue_in_its_order() -> None:
     found = list(Telemetry("a").collect())
     names = [each.name.removesuffix("_total") for each in ACCOUNT_FAMILIES]
     assert [each.name for each in found] == names
-    assert [each.type for each in found] == [each.kind for each in ACCOUNT_FAMILIES]
+    assert [each.type for each in found] == [each.type for each in ACCOUNT_FAMILIES]
 
 
-@pytest.mark.parametrize("family", [each for each in ACCOUNT_FAMILIES if each.closed], ids=lambda each: each.name)
+@pytest.mark.parametrize("family", [each for each in ACCOUNT_FAMILIES if each.label_values], ids=lambda each: each.name)
 def test_every_series_of_a_closed_set_starts_at_zero(family: Family) -> None:
     found = samples(Telemetry("a"))
-    for values in product(*family.closed):
+    for values in product(*family.label_values):
         assert found[family.name.removeprefix(PREFIX), *values] == 0
 
 
-def test_what_is_not_known_at_the_start_has_no_sample() -> None:
+def test_a_value_unknown_at_the_start_has_no_sample() -> None:
     names = {name for name, *_ in samples(Telemetry("a"))}
-    unknown = {each.name.removeprefix(PREFIX) for each in ACCOUNT_FAMILIES if each.absent != "never"}
+    unknown = {each.name.removeprefix(PREFIX) for each in ACCOUNT_FAMILIES if each.absent_when != "never"}
     assert unknown
     assert not unknown & names
 
@@ -79,8 +79,8 @@ def test_retries_and_throttling_are_counted() -> None:
 def test_pages_are_set_and_dropped_values_are_added_up() -> None:
     telemetry = Telemetry("a")
     for pages in (7, 3):
-        telemetry.read(pages=pages, duplicates=2)
-        telemetry.dropped({("lastSeen", "range"): 4}, {"no_id": 1})
+        telemetry.count_pages(pages=pages, duplicates=2)
+        telemetry.count_invalid({("lastSeen", "range"): 4}, {"no_id": 1})
     found = samples(telemetry)
     assert found["exporter_walk_pages",] == 3
     assert found["exporter_walk_duplicates_total",] == 4
@@ -88,11 +88,11 @@ def test_pages_are_set_and_dropped_values_are_added_up() -> None:
     assert found["exporter_invalid_sessions_total", "no_id"] == 2
 
 
-def test_growth_is_added_up() -> None:
+def test_increments_are_added_up() -> None:
     telemetry = Telemetry("a")
     increments = Increments({"source_bytes": 10.5}, {"source_bytes": 1}, 2, {"failed": 3})
-    telemetry.grew(increments)
-    telemetry.grew(increments)
+    telemetry.count_increments(increments)
+    telemetry.count_increments(increments)
     found = samples(telemetry)
     assert found["source_bytes_total",] == 21
     assert found["exporter_regressions_total", "source_bytes"] == 2
@@ -105,7 +105,7 @@ def test_a_gauge_that_is_unset_has_no_sample_until_it_is_set_again() -> None:
     name = catalogue.BACKOFF_UNTIL.name.removeprefix(PREFIX)
     telemetry.set(catalogue.BACKOFF_UNTIL, 5)
     assert samples(telemetry)[name,] == 5
-    telemetry.remove_gauge(catalogue.BACKOFF_UNTIL)
+    telemetry.remove(catalogue.BACKOFF_UNTIL)
     assert (name,) not in samples(telemetry)
     telemetry.set(catalogue.BACKOFF_UNTIL, 6)
     assert samples(telemetry)[name,] == 6

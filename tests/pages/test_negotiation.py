@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.metrics.exposition import Format
+from exporter.metrics.text_format import Format
 from exporter.pages.negotiation import choose_format, wants_gzip
 
 PROMETHEUS_2_42 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"  # fmt: skip  # noqa: E501

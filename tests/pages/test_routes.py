@@ -7,10 +7,10 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from exporter.metrics.exposition import Format
 from exporter.metrics.process import Process
+from exporter.metrics.text_format import Format
 from exporter.pages.routes import PLAIN_PIECE, Health, create_app, create_probe_app
-from tests.support.polled import Office, session
+from tests.support.polled import Accounts, session
 
 
 def ask(app: ASGIApp, path: str = "/metrics", method: str = "GET", **headers: str) -> httpx.Response:
@@ -23,43 +23,43 @@ def ask(app: ASGIApp, path: str = "/metrics", method: str = "GET", **headers: st
     return asyncio.run(once())
 
 
-def site(office: Office, *, alive: bool = True, ready: bool = True, metrics_path: str = "/metrics") -> ASGIApp:
-    process = Process(revision="r", series=office.board.series, series_limit=1, shard=(0, 1), now=office.time.now)
+def site(accounts: Accounts, *, alive: bool = True, ready: bool = True, metrics_path: str = "/metrics") -> ASGIApp:
+    process = Process(revision="r", series=accounts.pages.series, series_limit=1, shard=(0, 1), now=accounts.time.now)
     health = Health(alive=lambda: alive, ready=lambda: ready)
-    return create_app(office.board, process, health, lambda: "<p>people</p>", metrics_path=metrics_path)
+    return create_app(accounts.pages, process, health, lambda: "<p>people</p>", metrics_path=metrics_path)
 
 
 @pytest.mark.parametrize("form", Format)
 def test_the_page_is_the_boards_with_the_processs_metrics_at_its_end(form: Format) -> None:
-    office = Office()
-    office.show([session(1)])
-    answer = ask(site(office), Accept=form.value)
+    accounts = Accounts()
+    accounts.show([session(1)])
+    answer = ask(site(accounts), Accept=form.value)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, form.value)
-    assert answer.text.startswith(b"".join(office.board.page(form).plain()).decode())
+    assert answer.text.startswith(b"".join(accounts.pages.page(form).plain()).decode())
     assert "livepeer_studio_exporter_build_info{" in answer.text
     assert "process_cpu_seconds_total " in answer.text
     assert answer.text.endswith("# EOF\n") is (form is Format.OPENMETRICS)
 
 
 def test_a_compressed_answer_says_the_same_as_a_plain_one() -> None:
-    office = Office()
-    office.show([session(number) for number in range(3)])
-    plain, packed = (ask(site(office), **more) for more in ({}, {"Accept-Encoding": "gzip"}))
+    accounts = Accounts()
+    accounts.show([session(number) for number in range(3)])
+    plain, packed = (ask(site(accounts), **more) for more in ({}, {"Accept-Encoding": "gzip"}))
     assert packed.headers["Content-Encoding"] == "gzip"
     assert "Content-Encoding" not in plain.headers
-    page = b"".join(office.board.page(Format.TEXT).plain()).decode()
+    page = b"".join(accounts.pages.page(Format.TEXT).plain()).decode()
     assert plain.text.startswith(page)
     assert packed.text.startswith(page)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 def test_the_length_is_told_and_right(encoding: str) -> None:
-    office = Office()
-    office.show([session(number) for number in range(2 * PLAIN_PIECE // 500)])
+    accounts = Accounts()
+    accounts.show([session(number) for number in range(2 * PLAIN_PIECE // 500)])
 
     async def raw() -> tuple[int, int]:
         async with (
-            httpx.AsyncClient(transport=httpx.ASGITransport(site(office)), base_url="http://exporter") as client,
+            httpx.AsyncClient(transport=httpx.ASGITransport(site(accounts)), base_url="http://exporter") as client,
             client.stream("GET", "/metrics", headers={"Accept-Encoding": encoding}) as response,
         ):
             body = b"".join([part async for part in response.aiter_raw()])
@@ -73,13 +73,13 @@ def test_the_length_is_told_and_right(encoding: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/livez", "/readyz"])
 def test_answers_are_not_stored_and_not_guessed_at(path: str) -> None:
-    answer = ask(site(Office()), path)
+    answer = ask(site(Accounts()), path)
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_the_page_for_people_runs_no_scripts_and_is_framed_by_nobody() -> None:
-    policy = ask(site(Office()), "/").headers["Content-Security-Policy"]
+    policy = ask(site(Accounts()), "/").headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "script" not in policy
@@ -87,7 +87,7 @@ def test_the_page_for_people_runs_no_scripts_and_is_framed_by_nobody() -> None:
 
 def test_S07_several_lines_of_a_header_count_as_one_list() -> None:
     async def twice() -> httpx.Response:
-        transport = httpx.ASGITransport(site(Office()))
+        transport = httpx.ASGITransport(site(Accounts()))
         async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
             client.headers.clear()
             lines = [
@@ -103,29 +103,29 @@ def test_S07_several_lines_of_a_header_count_as_one_list() -> None:
 
 
 def test_what_the_answer_depends_on_is_told_to_caches() -> None:
-    assert ask(site(Office())).headers["Vary"] == "Accept, Accept-Encoding"
+    assert ask(site(Accounts())).headers["Vary"] == "Accept, Accept-Encoding"
 
 
 def test_the_metrics_can_have_another_path() -> None:
-    app = site(Office(), metrics_path="/probe/metrics")
+    app = site(Accounts(), metrics_path="/probe/metrics")
     assert (ask(app, "/probe/metrics").status_code, ask(app).status_code) == (200, 404)
 
 
 @pytest.mark.parametrize(("path", "word"), [("/livez", "alive"), ("/readyz", "ready")])
 def test_R13_a_probe_answers_200_while_all_is_well_and_503_otherwise(path: str, word: str) -> None:
-    good = ask(site(Office()), path)
+    good = ask(site(Accounts()), path)
     assert (good.status_code, good.text) == (200, "ok\n")
-    bad = site(Office(), alive=word != "alive", ready=word != "ready")
+    bad = site(Accounts(), alive=word != "alive", ready=word != "ready")
     assert ask(bad, path).status_code == 503
 
 
 def test_one_probe_does_not_depend_on_the_other() -> None:
-    assert ask(site(Office(), alive=False), "/readyz").status_code == 200
-    assert ask(site(Office(), ready=False), "/livez").status_code == 200
+    assert ask(site(Accounts(), alive=False), "/readyz").status_code == 200
+    assert ask(site(Accounts(), ready=False), "/livez").status_code == 200
 
 
 def test_scrapes_are_answered_while_stopping_and_while_the_clock_stands() -> None:
-    assert ask(site(Office(), alive=False, ready=False)).status_code == 200
+    assert ask(site(Accounts(), alive=False, ready=False)).status_code == 200
 
 
 def test_the_probes_alone_have_no_other_page() -> None:
@@ -136,12 +136,12 @@ def test_the_probes_alone_have_no_other_page() -> None:
 
 def test_S01_head_of_every_page_has_the_same_headers() -> None:
     for path in ("/", "/metrics", "/livez", "/readyz"):
-        get, head = (ask(site(Office()), path, method) for method in ("GET", "HEAD"))
+        get, head = (ask(site(Accounts()), path, method) for method in ("GET", "HEAD"))
         assert head.status_code == 200
         assert head.headers["Content-Type"] == get.headers["Content-Type"]
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/livez", "/readyz"])
 def test_S02_every_page_refuses_other_methods_with_allow(path: str) -> None:
-    answer = ask(site(Office()), path, "DELETE")
+    answer = ask(site(Accounts()), path, "DELETE")
     assert (answer.status_code, set(answer.headers["Allow"].split(", "))) == (405, {"GET", "HEAD"})

@@ -14,24 +14,24 @@ from exporter.livepeer.errors import MissingKeyError, RateLimitError, ServerErro
 from exporter.pages.status_page import render
 from exporter.polling.poller import Poller
 from exporter.runtime.app import App, Environment
-from exporter.sessions.attention import MOST
+from exporter.sessions.attention import MAX_LISTED
 from exporter.sessions.session import Session
 from exporter.simulator.serve import serving
 from tests.support.canary import KEY
 from tests.support.loop import in_loop
-from tests.support.polled import Office, Shelf, session, some_sessions
+from tests.support.polled import Accounts, FakeClient, session, some_sessions
 from tests.support.rows import START
 from tests.support.simulated import Upstream, live
 
 
-def page(office: Office, *pollers: Poller, issue_texts: bool = True) -> str:
-    accounts = [(poller.plan, poller.status) for poller in pollers]
-    account_pages, now = office.board.account_pages(), office.time.now()
-    return render(accounts, account_pages, now=now, metrics_path="/metrics", issue_texts=issue_texts)
+def page(accounts: Accounts, *pollers: Poller, issue_texts: bool = True) -> str:
+    polled_accounts = [(poller.plan, poller.status) for poller in pollers]
+    account_pages, now = accounts.pages.account_pages(), accounts.time.now()
+    return render(polled_accounts, account_pages, now=now, metrics_path="/metrics", issue_texts=issue_texts)
 
 
-def polled(office: Office, shelf: Shelf, account: str = "default") -> Poller:
-    poller = office.poller(shelf, account)
+def polled(accounts: Accounts, client: FakeClient, account: str = "default") -> Poller:
+    poller = accounts.poller(client, account)
     asyncio.run(poller.poll())
     return poller
 
@@ -73,8 +73,8 @@ def troubled(number: int, **changes: object) -> Session:
 
 
 def test_before_the_first_poll_it_says_that_there_is_no_data() -> None:
-    office = Office()
-    text = page(office, office.poller(Shelf()))
+    accounts = Accounts()
+    text = page(accounts, accounts.poller(FakeClient()))
     assert "starting" in text
     assert "Nothing can be said about the sessions of default" in text
     assert "None" not in text
@@ -82,8 +82,8 @@ def test_before_the_first_poll_it_says_that_there_is_no_data() -> None:
 
 
 def test_when_all_is_well_nothing_needs_attention() -> None:
-    office = Office()
-    text = page(office, polled(office, Shelf([session(1), session(2)])))
+    accounts = Accounts()
+    text = page(accounts, polled(accounts, FakeClient([session(1), session(2)])))
     assert ">up<" in text
     assert "2 active" in text
     assert '<span class="good">None.</span>' in text
@@ -94,83 +94,83 @@ def test_when_all_is_well_nothing_needs_attention() -> None:
 
 @pytest.mark.parametrize("sessions", [[], [session(1, name="sick", is_healthy=False)]], ids=["calm", "troubled"])
 def test_it_names_the_accounts_of_which_nothing_is_known(sessions: list[Session]) -> None:
-    office = Office()
-    failing = polled(office, Shelf(error=ServerError(500)), "bad")
-    starting = office.poller(Shelf(), "new")
-    text = page(office, failing, polled(office, Shelf(sessions), "good"), starting)
+    accounts = Accounts()
+    failing = polled(accounts, FakeClient(error=ServerError(500)), "bad")
+    starting = accounts.poller(FakeClient(), "new")
+    text = page(accounts, failing, polled(accounts, FakeClient(sessions), "good"), starting)
     assert "Nothing can be said about the sessions of bad, new" in text
     assert '<span class="good">None.' not in text
     assert ("None in the data that is there." in text) == (not sessions)
 
 
 def test_a_calm_that_is_only_remembered_is_not_green() -> None:
-    office, shelf = Office(), Shelf([session(1)])
-    poller = polled(office, shelf)
-    shelf.error = ServerError(500)
+    accounts, client = Accounts(), FakeClient([session(1)])
+    poller = polled(accounts, client)
+    client.error = ServerError(500)
     asyncio.run(poller.poll())
-    text = page(office, poller)
+    text = page(accounts, poller)
     assert '<span class="good">None.' not in text
     assert "None in the data that is there." in text
     assert "The sessions of default are shown as they were at the last good poll." in text
 
 
 def test_of_very_many_accounts_without_data_some_are_named() -> None:
-    office = Office()
-    text = page(office, *[office.poller(Shelf(), f"a{number}") for number in range(50)])
+    accounts = Accounts()
+    text = page(accounts, *[accounts.poller(FakeClient(), f"a{number}") for number in range(50)])
     assert "a18, a19 and 30 more</span>" in text
 
 
 def test_its_head_counts_what_is_wrong() -> None:
-    office = Office()
+    accounts = Accounts()
     sessions = [troubled(1), troubled(2), session(3, issues=("x",)), session(4, ingest_rate=0.0)]
-    failing = polled(office, Shelf(error=ServerError(500)), "bad")
-    text = page(office, polled(office, Shelf(sessions)), failing)
+    failing = polled(accounts, FakeClient(error=ServerError(500)), "bad")
+    text = page(accounts, polled(accounts, FakeClient(sessions)), failing)
     said = "2 unhealthy, 1 account failing, 1 with issues, 1 active without ingest"
     assert f"<title>{said} – Livepeer sessions</title>" in text
     assert f'<span class="bad">{said}</span>' in text
 
 
 def test_it_says_when_it_was_made_so_that_a_frozen_one_can_be_told() -> None:
-    office = Office()
-    office.time.advance(61)
-    assert "As of 2025-10-09 08:54:21 UTC: " in page(office, office.poller(Shelf()))
+    accounts = Accounts()
+    accounts.time.advance(61)
+    assert "As of 2025-10-09 08:54:21 UTC: " in page(accounts, accounts.poller(FakeClient()))
 
 
 def test_the_worst_come_first() -> None:
-    office = Office()
+    accounts = Accounts()
     sessions = [
         session(1, name="silent", ingest_rate=0.0),
         session(2, name="failed", record=True, recording_status="failed"),
         session(3, name="issues", issues=("something",)),
         session(4, name="sick", is_healthy=False),
     ]
-    text = page(office, polled(office, Shelf(sessions)))
+    text = page(accounts, polled(accounts, FakeClient(sessions)))
     places = [text.index(f">{name}<") for name in ("sick", "issues", "silent", "failed")]
     assert places == sorted(places)
 
 
 def test_at_most_50_are_listed_and_the_rest_is_told() -> None:
-    office = Office()
-    text = page(office, polled(office, Shelf([troubled(number) for number in range(MOST + 7)])))
-    assert text.count(">unhealthy<") == MOST == 50
-    assert f"In all {MOST + 7} unhealthy; 7 more are not listed here." in text
+    accounts = Accounts()
+    text = page(accounts, polled(accounts, FakeClient([troubled(number) for number in range(MAX_LISTED + 7)])))
+    assert text.count(">unhealthy<") == MAX_LISTED == 50
+    assert f"In all {MAX_LISTED + 7} unhealthy; 7 more are not listed here." in text
 
 
 def test_the_troubles_of_all_accounts_are_in_one_list() -> None:
-    office = Office()
-    pollers = [polled(office, Shelf([troubled(number) for number in range(40)]), name) for name in ("a", "b")]
-    text = page(office, *pollers)
+    accounts = Accounts()
+    pollers = [polled(accounts, FakeClient([troubled(number) for number in range(40)]), name) for name in ("a", "b")]
+    text = page(accounts, *pollers)
     assert text.count(">unhealthy<") == 50
     assert "30 more are not listed here." in text
 
 
 def test_a_failing_account_shows_why_how_often_and_when_it_is_tried_again() -> None:
-    office, shelf = Office(), Shelf([troubled(1, name="still shown")])
-    poller = polled(office, shelf)
-    shelf.error = RateLimitError(429, retry_after=600.0)
+    accounts, client = Accounts(), FakeClient([troubled(1, name="still shown")])
+    poller = polled(accounts, client)
+    client.error = RateLimitError(429, retry_after=600.0)
     asyncio.run(poller.poll())
-    office.time.advance(60)
-    text = page(office, poller)
+    accounts.time.advance(60)
+    text = page(accounts, poller)
     assert "failing, shows its last data" in text
     assert "rate_limited: the rate limit of the API is exceeded (HTTP 429)<br>" in text
     assert "1 failed poll, last good poll 1m ago, 2025-10-09 08:53:20 UTC; next poll in 9m" in text
@@ -178,52 +178,52 @@ def test_a_failing_account_shows_why_how_often_and_when_it_is_tried_again() -> N
 
 
 def test_failed_polls_are_counted() -> None:
-    office = Office()
-    poller = polled(office, Shelf(error=ServerError(500)))
+    accounts = Accounts()
+    poller = polled(accounts, FakeClient(error=ServerError(500)))
     asyncio.run(poller.poll())
-    text = page(office, poller)
+    text = page(accounts, poller)
     assert "2 failed polls in a row, no good poll yet; next poll in " in text
     assert "no data yet" in text
 
 
 def test_ages_of_sessions_grow_while_polls_fail() -> None:
-    office, shelf = Office(), Shelf([troubled(1)])
-    poller = polled(office, shelf)
-    shelf.error = ServerError(500)
-    office.time.advance(60)
+    accounts, client = Accounts(), FakeClient([troubled(1)])
+    poller = polled(accounts, client)
+    client.error = ServerError(500)
+    accounts.time.advance(60)
     asyncio.run(poller.poll())
-    assert cells(page(office, poller), "Last media") == ["1m10s ago"]
-    assert cells(page(office, poller), "Started") == ["11m ago"]
-    assert cells(page(office, poller), "Data from") == ["1m ago"]
+    assert cells(page(accounts, poller), "Last media") == ["1m10s ago"]
+    assert cells(page(accounts, poller), "Started") == ["11m ago"]
+    assert cells(page(accounts, poller), "Data from") == ["1m ago"]
 
 
 def test_ages_do_not_shrink_when_our_clock_goes_back() -> None:
-    office = Office()
-    poller = polled(office, Shelf([troubled(1)]))
-    office.time.advance(-60)
-    assert cells(page(office, poller), "Last media") == ["10s ago"]
+    accounts = Accounts()
+    poller = polled(accounts, FakeClient([troubled(1)]))
+    accounts.time.advance(-60)
+    assert cells(page(accounts, poller), "Last media") == ["10s ago"]
 
 
 @pytest.mark.parametrize("error", [MissingKeyError("no API key is set"), UnauthorizedError(401)])
 def test_without_a_good_key_it_says_what_to_do(error: Exception) -> None:
-    office = Office()
-    text = page(office, polled(office, Shelf(error=error)))
+    accounts = Accounts()
+    text = page(accounts, polled(accounts, FakeClient(error=error)))
     assert "Set <code>LIVEPEER_API_KEY</code> or <code>--api-key-file</code>" in text
     assert "<code>livepeer-session-exporter check</code>" in text
 
 
 def test_other_failures_have_nothing_to_do_with_the_key() -> None:
-    office = Office()
-    assert "LIVEPEER_API_KEY" not in page(office, polled(office, Shelf(error=ServerError(500))))
+    accounts = Accounts()
+    assert "LIVEPEER_API_KEY" not in page(accounts, polled(accounts, FakeClient(error=ServerError(500))))
 
 
 def test_an_account_whose_data_is_too_old_shows_none() -> None:
-    office, shelf = Office(), Shelf([troubled(1, name="too old")])
-    poller = polled(office, shelf)
-    shelf.error = ServerError(500)
-    office.time.advance(301)
+    accounts, client = Accounts(), FakeClient([troubled(1, name="too old")])
+    poller = polled(accounts, client)
+    client.error = ServerError(500)
+    accounts.time.advance(301)
     asyncio.run(poller.poll())
-    text = page(office, poller)
+    text = page(accounts, poller)
     assert "failing<" in text
     assert cells(text, "Data from") == ["gone: older than 5m"]
     assert "too old" not in text
@@ -231,19 +231,19 @@ def test_an_account_whose_data_is_too_old_shows_none() -> None:
 
 
 def test_an_account_whose_polls_never_end_is_not_called_up() -> None:
-    office = Office()
-    poller = polled(office, Shelf([session(1)]))
-    office.time.advance(301)
-    text = page(office, poller)
+    accounts = Accounts()
+    poller = polled(accounts, FakeClient([session(1)]))
+    accounts.time.advance(301)
+    text = page(accounts, poller)
     assert ">up<" not in text
     assert "no poll has ended for long" in text
     assert "1 account without data" in text
 
 
 def test_a_session_that_has_just_gone_dark_is_listed_apart() -> None:
-    office = Office()
+    accounts = Accounts()
     dark = session(1, name="dark", last_seen=(START - 180) * 1000, is_healthy=False, issues=("stale words",))
-    text = page(office, polled(office, Shelf([dark, session(2)])))
+    text = page(accounts, polled(accounts, FakeClient([dark, session(2)])))
     _, ended = text.split("<h2>Ended in the last 15m</h2>")
     assert cells(ended, "Stream") == ["dark"]
     assert cells(ended, "Last media") == ["3m ago"]
@@ -252,18 +252,18 @@ def test_a_session_that_has_just_gone_dark_is_listed_apart() -> None:
 
 
 def test_of_a_stream_that_is_live_again_the_end_says_so() -> None:
-    office = Office()
+    accounts = Accounts()
     before = session(1, name="main", parent_id="p", last_seen=(START - 180) * 1000)
-    alone = page(office, polled(office, Shelf([before])))
+    alone = page(accounts, polled(accounts, FakeClient([before])))
     assert cells(alone, "Stream") == ["main"]
-    again = page(office, polled(office, Shelf([before, session(2, name="main", parent_id="p")])))
+    again = page(accounts, polled(accounts, FakeClient([before, session(2, name="main", parent_id="p")])))
     assert cells(again, "Stream") == ["mainlive again in another session"]
 
 
 def test_a_session_that_waits_for_its_first_media_is_listed_apart() -> None:
-    office = Office()
+    accounts = Accounts()
     waiting = session(1, name="waiting", last_seen=0.0, created_at=(START - 1200) * 1000)
-    text = page(office, polled(office, Shelf([waiting])))
+    text = page(accounts, polled(accounts, FakeClient([waiting])))
     _, pending = text.split("<h2>Created over 3m ago, no media yet</h2>")
     assert cells(pending, "Stream") == ["waiting"]
     assert cells(pending, "Started") == ["20m ago"]
@@ -271,25 +271,25 @@ def test_a_session_that_waits_for_its_first_media_is_listed_apart() -> None:
 
 
 def test_lists_without_sessions_are_left_out() -> None:
-    office = Office()
-    text = page(office, polled(office, Shelf([session(1)])))
+    accounts = Accounts()
+    text = page(accounts, polled(accounts, FakeClient([session(1)])))
     assert "Ended in" not in text
     assert "no media yet" not in text
 
 
 def test_of_many_that_ended_some_are_listed_and_the_rest_is_told() -> None:
-    office = Office()
-    text = page(office, polled(office, Shelf([session(n, last_seen=(START - 100) * 1000) for n in range(25)])))
+    accounts = Accounts()
+    text = page(accounts, polled(accounts, FakeClient([session(n, last_seen=(START - 100) * 1000) for n in range(25)])))
     assert len(cells(text, "Stream")) == 20
     assert "<p>5 more are not listed here.</p>" in text
 
 
 def test_what_livepeer_says_is_left_out_where_texts_are_not_wanted() -> None:
-    office = Office()
+    accounts = Accounts()
     sick = [troubled(1, issues=("secret words", "more")), troubled(2, issues=("secret words",)), troubled(3)]
-    poller = polled(office, Shelf(sick))
-    assert cells(page(office, poller), "Livepeer says") == ["secret words; more", "secret words", "nothing"]
-    hidden = page(office, poller, issue_texts=False)
+    poller = polled(accounts, FakeClient(sick))
+    assert cells(page(accounts, poller), "Livepeer says") == ["secret words; more", "secret words", "nothing"]
+    hidden = page(accounts, poller, issue_texts=False)
     assert cells(hidden, "Livepeer says") == ["2 issues", "1 issue", "nothing"]
     assert "secret words" not in hidden
 
@@ -313,18 +313,18 @@ async def test_the_program_shows_what_livepeer_says_as_it_is_set(tmp_path: Path,
 
 
 def test_issues_are_believed_only_while_a_session_is_active() -> None:
-    office = Office()
+    accounts = Accounts()
     failed = session(1, last_seen=0.0, issues=("stale words",), record=True, recording_status="failed")
     ended = session(2, last_seen=(START - 3000) * 1000, issues=("stale words",), record=True, recording_status="failed")
-    text = page(office, polled(office, Shelf([failed, ended])))
+    text = page(accounts, polled(accounts, FakeClient([failed, ended])))
     assert text.count(">recording failed<") == 2
     assert "stale words" not in text
 
 
 def test_every_cell_has_the_name_of_its_column_for_narrow_screens() -> None:
-    office = Office()
-    shelf = Shelf([troubled(1, issues=("x",)), session(2, last_seen=(START - 180) * 1000)])
-    text = page(office, polled(office, shelf))
+    accounts = Accounts()
+    client = FakeClient([troubled(1, issues=("x",)), session(2, last_seen=(START - 180) * 1000)])
+    text = page(accounts, polled(accounts, client))
     found = Reader(text)
     labels = [value for name, value in found.attributes if name == "data-label"]
     assert labels == found.heads
@@ -332,43 +332,47 @@ def test_every_cell_has_the_name_of_its_column_for_narrow_screens() -> None:
 
 
 def test_it_has_no_scripts() -> None:
-    office = Office()
-    assert "script" not in Reader(page(office, polled(office, Shelf([troubled(1)])))).tags
+    accounts = Accounts()
+    assert "script" not in Reader(page(accounts, polled(accounts, FakeClient([troubled(1)])))).tags
 
 
 def test_one_failing_account_does_not_hide_another() -> None:
-    office = Office()
-    failing = polled(office, Shelf(error=ServerError(500)), "bad")
-    text = page(office, failing, polled(office, Shelf([troubled(1, name="visible")]), "good"))
+    accounts = Accounts()
+    failing = polled(accounts, FakeClient(error=ServerError(500)), "bad")
+    text = page(accounts, failing, polled(accounts, FakeClient([troubled(1, name="visible")]), "good"))
     assert "visible" in text
     assert "failing<" in text
 
 
 def test_rates_are_in_bits_as_operators_think() -> None:
-    office = Office()
-    text = page(office, polled(office, Shelf([session(1, ingest_rate=500_000.0, outgoing_rate=1.5e9)])))
+    accounts = Accounts()
+    text = page(accounts, polled(accounts, FakeClient([session(1, ingest_rate=500_000.0, outgoing_rate=1.5e9)])))
     assert "4 Mbit/s in" in text
     assert "12 Gbit/s out" in text
 
 
 def test_ages_are_in_words_and_never_negative() -> None:
-    office = Office()
+    accounts = Accounts()
     ahead = troubled(1, last_seen=(START + 30) * 1000, created_at=(START - 7200) * 1000)
-    text = page(office, polled(office, Shelf([ahead])))
+    text = page(accounts, polled(accounts, FakeClient([ahead])))
     assert cells(text, "Started") == ["2h ago"]
     assert cells(text, "Last media") == ["0s ago"]
 
 
 def test_it_renews_itself_no_faster_than_the_polls() -> None:
-    office = Office()
-    text = page(office, office.poller(Shelf(), "slow", interval=60.0), office.poller(Shelf(), "slower", interval=90.0))
+    accounts = Accounts()
+    text = page(
+        accounts,
+        accounts.poller(FakeClient(), "slow", interval=60.0),
+        accounts.poller(FakeClient(), "slower", interval=90.0),
+    )
     assert '<meta http-equiv="refresh" content="60">' in text
 
 
 def test_it_holds_nothing_that_lets_anyone_watch() -> None:
-    office = Office()
+    accounts = Accounts()
     secret = troubled(1, playback_id="watch-me", recording_url="https://x.invalid/r", mp4_url="https://x.invalid/m")
-    text = page(office, polled(office, Shelf([secret])))
+    text = page(accounts, polled(accounts, FakeClient([secret])))
     assert "watch-me" not in text
     assert "x.invalid" not in text
 
@@ -377,15 +381,15 @@ def test_it_holds_nothing_that_lets_anyone_watch() -> None:
 @settings(max_examples=60)
 @given(sessions=some_sessions, account=st.sampled_from(["default", "<b>bold</b>", '"&amp;"', "{now}"]))
 def test_no_text_from_outside_becomes_markup(sessions: list[Session], account: str) -> None:
-    office = Office()
-    calm = Office()
+    accounts = Accounts()
+    calm = Accounts()
     markup = '<script>alert("x")</script>'
     nasty = [
         troubled(number, name=markup, issues=(markup, *(each.issues or ()))) for number, each in enumerate(sessions)
     ]
     plain = [troubled(number, name="n", issues=("i",)) for number, _ in enumerate(sessions)]
-    found = Reader(page(office, polled(office, Shelf(nasty), account)))
-    expected = Reader(page(calm, polled(calm, Shelf(plain), "default")))
+    found = Reader(page(accounts, polled(accounts, FakeClient(nasty), account)))
+    expected = Reader(page(calm, polled(calm, FakeClient(plain), "default")))
     assert found.tags == expected.tags
     assert found.attributes == expected.attributes
     assert account in found.text

@@ -34,7 +34,7 @@ class Work:
         self.ended += 1
         return self.wait
 
-    def skipped(self) -> None:
+    def on_skipped(self) -> None:
         self.skips += 1
 
 

@@ -72,7 +72,7 @@ def site(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -> It
 
 def names(family: Family) -> str:
     """A name that Prometheus knows a family by."""
-    return f"{family.name}_bucket" if family.kind == "histogram" else family.name
+    return f"{family.name}_bucket" if family.type == "histogram" else family.name
 
 
 def test_promtool_finds_nothing_to_criticise(site: Site, promtool: str) -> None:

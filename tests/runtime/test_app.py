@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from exporter.config import LoadedSettings, Settings, SettingsError, load
-from exporter.metrics.exposition import Format
+from exporter.metrics.text_format import Format
 from exporter.runtime.app import App, Environment
 from exporter.runtime.daemon import Daemon
 from exporter.simulator.serve import serving

@@ -12,7 +12,7 @@ from multiprocessing import parent_process
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 
-from exporter.metrics.exposition import Format
+from exporter.metrics.text_format import Format
 from tests.soak.turnover import STREAM_KEY
 from tests.support.harness import parse_all
 

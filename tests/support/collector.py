@@ -1,54 +1,84 @@
-"""The same data as a prometheus-client collector, for those who embed it in a registry of their own.
+"""The same page by prometheus-client: the reference that the rendered bytes are compared with.
 
-It makes an object for every sample at every scrape, which the exposition avoids; a test holds the two together.
+It computes every sample from the sessions and the declared families, with the library's own objects and text.
 """
 
-from collections.abc import Callable, Iterable
-from copy import copy
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from exporter.metrics.catalogue import ACCOUNT_FAMILIES, TOTAL_FAMILIES, Family, SubjectFamily, TotalFamily
+from exporter.metrics.catalogue import (
+    ACCOUNT_FAMILIES,
+    TOTAL_FAMILIES,
+    Family,
+    Options,
+    SubjectFamily,
+    session_families,
+    stream_families,
+)
 from exporter.metrics.catalogue.family import Subject
-from exporter.metrics.page_store import AccountPage, PageStore
-from exporter.metrics.series_limit import Selection
+from exporter.metrics.instruments import Telemetry
 from exporter.sessions.session import MAX_ID, Session
-from exporter.sessions.streams import Stream
+from exporter.sessions.snapshot import Snapshot, State
+from exporter.sessions.streams import Stream, group_by_stream
 from exporter.text import clean
+from tests.support.cooperative import run_to_end
 
-NOBODY: Final[Selection[Session]] = Selection((), ())
+
+@dataclass(frozen=True)
+class Shown:
+    """What an account shows: the snapshot of its last poll, at a level of detail, and its instruments."""
+
+    snapshot: Snapshot
+    detail: str
+    telemetry: Telemetry
 
 
-class SessionCollector(Collector):
-    """All families of a board: on sessions, on accounts, and on their polling.
+class ReferenceCollector(Collector):
+    """All families of some accounts."""
 
-    Args:
-        board: where the pollers publish.
-    """
-
-    def __init__(self, board: PageStore) -> None:
-        self._board = board
+    def __init__(self, accounts: Mapping[str, Shown], options: Options) -> None:
+        self._accounts = accounts
+        self._options = options
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: what a poll brings is not known before."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Every family with the samples of all accounts."""
-        account_pages = self._board.account_pages()
+        sessions = {
+            account: shown.snapshot.sessions if shown.detail == "session" else ()
+            for account, shown in self._accounts.items()
+        }
+        streams = {
+            account: run_to_end(group_by_stream(shown.snapshot.sessions)) if shown.detail == "stream" else ()
+            for account, shown in self._accounts.items()
+        }
         found = [
-            *(_about(family, account_pages, Session, _session_labels) for family in self._board.session_families),
-            *(_about(family, account_pages, Stream, _stream_labels) for family in self._board.stream_families),
-            *(_totals(total, account_pages) for total in TOTAL_FAMILIES),
+            *(_subjects(family, sessions, _session_labels) for family in session_families(self._options)),
+            *(_subjects(family, streams, _stream_labels) for family in stream_families(self._options)),
+            *(self._totals(place) for place in range(len(TOTAL_FAMILIES))),
         ]
         yield from (metric for metric in found if metric.samples)
-        yield from _polling(account_pages.values())
+        columns = [list(shown.telemetry.collect()) for shown in self._accounts.values()]
+        for place in range(len(ACCOUNT_FAMILIES)):
+            metric = columns[0][place]
+            metric.samples = [sample for column in columns for sample in column[place].samples]
+            yield metric
+
+    def _totals(self, place: int) -> Metric:
+        family = TOTAL_FAMILIES[place]
+        metric = _metric(family)
+        for account, shown in self._accounts.items():
+            for values, number in family.values(shown.snapshot.totals):
+                labels = {"account": account, **dict(zip(family.labels, values, strict=True))}
+                metric.add_sample(family.name, labels, number)
+        return metric
 
 
 def _metric(family: Family) -> Metric:
-    return Metric(family.name, family.help, family.kind)
+    return Metric(family.name, family.help, family.type)
 
 
 def _session_labels(session: Session) -> dict[str, str]:
@@ -60,36 +90,15 @@ def _stream_labels(stream: Stream) -> dict[str, str]:
     return {"stream_id": stream.id} if stream.id else {}
 
 
-def _about(
+def _subjects(
     family: SubjectFamily[Subject],
-    account_pages: dict[str, AccountPage],
-    kind: type[Subject],
+    subjects: Mapping[str, Sequence[tuple[Subject, State]]],
     labels_of: Callable[[Subject], dict[str, str]],
 ) -> Metric:
     metric = _metric(family)
-    for account, account_page in account_pages.items():
-        shown = account_page.data.shown if account_page.data else NOBODY
-        for subject, active in zip(shown.subjects, shown.active, strict=True):
-            if isinstance(subject, kind):
-                labels = {"account": account, **labels_of(subject)}
-                for values, number in family.samples(subject, active):
-                    metric.add_sample(family.name, labels | dict(zip(family.labels, values, strict=True)), number)
+    for account, pairs in subjects.items():
+        for subject, state in pairs:
+            labels = {"account": account, **labels_of(subject)}
+            for values, number in family.samples(subject, state):
+                metric.add_sample(family.name, labels | dict(zip(family.labels, values, strict=True)), number)
     return metric
-
-
-def _totals(family: TotalFamily, account_pages: dict[str, AccountPage]) -> Metric:
-    metric = _metric(family)
-    for account, account_page in account_pages.items():
-        if account_page.data is not None:
-            for values, number in family.values(account_page.data.snapshot.totals):
-                labels = {"account": account, **dict(zip(family.labels, values, strict=True))}
-                metric.add_sample(family.name, labels, number)
-    return metric
-
-
-def _polling(account_pages: Iterable[AccountPage]) -> Iterable[Metric]:
-    columns = [account_page.metrics for account_page in account_pages]
-    for place in range(len(ACCOUNT_FAMILIES) if columns else 0):
-        metric = copy(columns[0][place])
-        metric.samples = [sample for column in columns for sample in column[place].samples]
-        yield metric

@@ -27,10 +27,10 @@ from exporter.config import Settings
 from exporter.livepeer.transport import create_ssl_context
 from exporter.logs import OWN, configure
 from exporter.metrics.catalogue import PREFIX
-from exporter.metrics.exposition import Format
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.process import Process
+from exporter.metrics.text_format import Format
 from exporter.pages import routes as web
 from exporter.pages import status_page as landing
 from exporter.polling.poller import Poller
@@ -215,7 +215,7 @@ async def harness(url: str, *, jitter: float = 0.5, **settings: Any) -> AsyncIte
         trust = create_trust(chosen) if chosen.ca_file else _usual_trust()
         studio = await open_studio(account, chosen, environment, telemetry, resources, trust)
         poller = create_poller(account, chosen, environment, studio, telemetry, board)
-        poller.begin()
+        poller.publish_initial()
 
         def people() -> str:
             return landing.render(

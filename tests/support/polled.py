@@ -1,4 +1,4 @@
-"""A poller whose upstream is a list of sessions, and arbitrary sessions for it."""
+"""A poller whose API is a list of sessions, and arbitrary sessions for it."""
 
 import asyncio
 import math
@@ -14,26 +14,29 @@ from exporter.livepeer.query import Scope
 from exporter.metrics.catalogue import Options
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
-from exporter.metrics.series_limit import Budget
-from exporter.polling.poller import Plan, Poller
+from exporter.metrics.series_limit import SeriesBudget
+from exporter.polling.plan import Plan
+from exporter.polling.poller import Poller
 from exporter.sessions.session import MAX_ID, Profile, Session
-from exporter.sessions.snapshot import Windows
+from exporter.sessions.snapshot import Windows, take_snapshot
 from exporter.text import clean
+from tests.support.collector import Shown
+from tests.support.cooperative import run_to_end
 from tests.support.harness import Time
 from tests.support.rows import START, ident
 
-PLENTY = 1_000_000
+UNLIMITED = 1_000_000
 
 
 @dataclass
-class Shelf:
-    """Stands for a LivepeerClient: answers with the sessions that lie on it, or raises what lies on it instead.
+class FakeClient:
+    """Stands for the client of the API: returns its sessions, or raises its error.
 
     Attributes:
         sessions_: what the next poll reads.
         error: what the next polls raise instead.
         during: called in the middle of a poll.
-        skew: seconds that the server's clock is ahead.
+        skew: seconds that the API's clock is ahead.
     """
 
     sessions_: Sequence[Session] = ()
@@ -42,7 +45,7 @@ class Shelf:
     skew: float | None = None
 
     @property
-    def clock(self) -> "Shelf":
+    def clock(self) -> "FakeClient":
         return self
 
     async def sessions(
@@ -56,7 +59,7 @@ class Shelf:
 
 
 def plan(account: str = "default", **changes: Any) -> Plan:
-    """How tests poll, unless they say otherwise."""
+    """Return the plan of the tests, with some changes."""
     usual: dict[str, Any] = {
         "account": account,
         "interval": 30.0,
@@ -70,41 +73,46 @@ def plan(account: str = "default", **changes: Any) -> Plan:
 
 
 @dataclass
-class Office:
-    """A board, and pollers that publish on it; time stands still until it is moved."""
+class Accounts:
+    """A page store, and pollers that publish in it; time stands still until it is advanced."""
 
     options: Options = field(default_factory=Options)
-    limit: int = PLENTY
+    limit: int = UNLIMITED
     time: Time = field(default_factory=Time)
 
     def __post_init__(self) -> None:
-        self.board = PageStore(self.options, Budget(self.limit), self.time.monotonic)
+        self.pages = PageStore(self.options, SeriesBudget(self.limit), self.time.monotonic)
+        self.shown: dict[str, Shown] = {}
 
     def poller(
         self,
-        shelf: Shelf,
+        client: FakeClient,
         account: str = "default",
         *,
         jitter: float = 0.5,
         telemetry: Telemetry | None = None,
         **changes: Any,
     ) -> Poller:
-        """A poller for what is on a shelf; it has begun."""
+        """Return a poller of a client, with its account on the page."""
         poller = Poller(
             plan(account, **changes),
-            cast("LivepeerClient", shelf),
+            cast("LivepeerClient", client),
             telemetry or Telemetry(account),
-            self.board,
+            self.pages,
             now=self.time.now,
             monotonic=self.time.monotonic,
             jitter=lambda: jitter,
         )
-        poller.begin()
+        poller.publish_initial()
         return poller
 
     def show(self, sessions: Sequence[Session], account: str = "default", **changes: Any) -> None:
         """Poll these sessions once."""
-        asyncio.run(self.poller(Shelf(sessions), account, **changes).poll())
+        telemetry = Telemetry(account)
+        poller = self.poller(FakeClient(sessions), account, telemetry=telemetry, **changes)
+        asyncio.run(poller.poll())
+        snapshot = run_to_end(take_snapshot(sessions, poller.plan.windows, START))
+        self.shown[account] = Shown(snapshot, poller.plan.detail, telemetry)
 
 
 def session(number: int = 1, /, **changes: Any) -> Session:
@@ -183,4 +191,4 @@ some_sessions = st.lists(
     max_size=6,
     unique_by=lambda each: each.id,
 )
-"""Any sessions that a walk can bring: ids are readable and unique, everything else is as it came."""
+"""Any sessions that the client can return: ids are clean and unique, everything else is arbitrary."""

@@ -53,7 +53,7 @@ class Upstream:
         return self.rows_
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """SessionsResult one request."""
         self.keys.append(dict(scope["headers"]).get(b"authorization", b"").decode())
         app = self.instead or create_app(self, key=self.key, now=self._now)
         await app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Every metric that the program exposes; the only place that names a metric."""
+"""The declaration of every metric."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -63,7 +63,7 @@ EVERY_OPTION: Final = Options(issue_texts=True, profile_series=True, playback_id
 
 
 def everything(options: Options) -> Sequence[tuple[Family, tuple[str, ...]]]:
-    """Every family of our own with the labels of what it is about, in the order of the page."""
+    """Return every family of the exporter with the labels of its subject, in the order of the page."""
     return (
         *((family, SESSION_LABELS) for family in session_families(options)),
         *((family, STREAM_LABELS) for family in stream_families(options)),

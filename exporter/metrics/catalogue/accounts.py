@@ -1,12 +1,15 @@
-"""The families on every account: totals of its snapshot, counters, and how its polling goes."""
+"""The families of each account: totals of its snapshot, counters, and the state of its polling."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from exporter.metrics.catalogue.family import PREFIX, Family, Sample, TotalFamily, cached, counter, gauge
+from exporter.metrics.catalogue.family import PREFIX, Family, Sample, TotalFamily, counter, gauge
 from exporter.metrics.catalogue.label_values import CODES, FAILURES, SESSION_FAULTS, VALUE_FAULTS
+from exporter.sessions.counters import COUNTED
 from exporter.sessions.session import FIELDS
-from exporter.sessions.snapshot import COUNTED, FINISHED, HEALTH, RECORDING_STATUSES, STATES
+from exporter.sessions.snapshot import FINISHED, HEALTH, RECORDING_STATUSES, STATES
+
+_STALE: Final = "there is no data, or it is stale"
 
 
 def _each(counts: Mapping[str, float]) -> Iterable[Sample]:
@@ -16,137 +19,134 @@ def _each(counts: Mapping[str, float]) -> Iterable[Sample]:
 TOTAL_FAMILIES: Final = (
     TotalFamily(
         name=f"{PREFIX}sessions",
-        help=cached("Sessions by state, all of the window, also those that the series budget keeps off the page."),
+        help="Number of sessions in the window by state, including those beyond the series limit.",
         labels=("state",),
-        closed=(STATES,),
+        label_values=(STATES,),
         values=lambda totals: _each(totals.sessions),
-        absent="the data is stale",
+        absent_when=_STALE,
     ),
     TotalFamily(
         name=f"{PREFIX}sessions_by_health",
-        help=cached("Active sessions by health (API field isHealthy)."),
+        help="Number of active sessions by health (API field isHealthy).",
         labels=("health",),
-        closed=(HEALTH,),
+        label_values=(HEALTH,),
         values=lambda totals: _each(totals.health),
-        absent="the data is stale",
+        absent_when=_STALE,
     ),
     TotalFamily(
         name=f"{PREFIX}sessions_by_recording_status",
-        help=cached("Recorded sessions by the state of the recording (API field recordingStatus)."),
+        help="Number of recorded sessions by recording status (API field recordingStatus).",
         labels=("status",),
-        closed=(RECORDING_STATUSES,),
+        label_values=(RECORDING_STATUSES,),
         values=lambda totals: _each(totals.recordings),
-        absent="the data is stale",
+        absent_when=_STALE,
     ),
     TotalFamily(
         name=f"{PREFIX}ingest_rate_bytes_per_second",
-        help=cached("Bytes per second that arrive, summed over active sessions (API field ingestRate)."),
+        help="Ingest rate of all active sessions in bytes per second (API field ingestRate).",
         values=lambda totals: (((), totals.ingest_rate),),
-        absent="the data is stale",
+        absent_when=_STALE,
     ),
     TotalFamily(
         name=f"{PREFIX}outgoing_rate_bytes_per_second",
-        help=cached("Bytes per second that are sent, summed over active sessions (API field outgoingRate)."),
+        help="Outgoing rate of all active sessions in bytes per second (API field outgoingRate).",
         values=lambda totals: (((), totals.outgoing_rate),),
-        absent="the data is stale",
+        absent_when=_STALE,
     ),
 )
 
-
-_GREW: Final = "Sum of what {} grew by between polls, over all sessions (API field {}). Polled and cached."
+_SINCE: Final = "across all sessions since the exporter started"
 
 AMOUNTS: Final[Mapping[str, Family]] = {
-    "source_segments": counter("source_segments", _GREW.format("the segments that arrived", "sourceSegments")),
+    "source_segments": counter("source_segments", f"Source segments received {_SINCE} (API field sourceSegments)."),
     "transcoded_segments": counter(
-        "transcoded_segments", _GREW.format("the segments that were transcoded", "transcodedSegments")
+        "transcoded_segments", f"Segments transcoded {_SINCE} (API field transcodedSegments)."
     ),
     "source_segments_duration": counter(
-        "source_segments_duration_seconds", _GREW.format("the media that arrived", "sourceSegmentsDuration")
+        "source_segments_duration_seconds",
+        f"Source media received in seconds {_SINCE} (API field sourceSegmentsDuration).",
     ),
     "transcoded_segments_duration": counter(
         "transcoded_segments_duration_seconds",
-        _GREW.format("the media that was transcoded", "transcodedSegmentsDuration"),
+        f"Media transcoded in seconds {_SINCE} (API field transcodedSegmentsDuration).",
     ),
-    "source_bytes": counter("source_bytes", _GREW.format("the bytes that arrived", "sourceBytes")),
-    "transcoded_bytes": counter("transcoded_bytes", _GREW.format("the bytes that were transcoded", "transcodedBytes")),
+    "source_bytes": counter("source_bytes", f"Source bytes received {_SINCE} (API field sourceBytes)."),
+    "transcoded_bytes": counter("transcoded_bytes", f"Bytes transcoded {_SINCE} (API field transcodedBytes)."),
 }
-"""Per field of ``COUNTED`` its counter."""
+"""The counter of each field of ``COUNTED``."""
 
-STARTED: Final = counter("sessions_started", cached("Sessions that were created since the first poll."))
+STARTED: Final = counter("sessions_started", "Sessions created since the exporter started.")
 RECORDINGS: Final = counter(
     "recordings_finished",
-    cached("Recordings that became ready, or failed, since the first poll (API field recordingStatus)."),
+    "Recordings that became ready or failed since the exporter started (API field recordingStatus).",
     ("result", FINISHED),
 )
-UP: Final = gauge("up", "1 if the last poll of the account succeeded, else 0; 0 before the first.")
+UP: Final = gauge("up", "1 if the last poll succeeded, else 0.")
 SNAPSHOT: Final = gauge(
     "snapshot_timestamp_seconds",
-    "When the poll began whose sessions are shown, Unix seconds of the exporter's clock: the age of the data.",
-    absent="no poll has succeeded yet",
+    "Start time of the poll whose data is shown, in Unix seconds of the exporter's clock."
+    " All session, stream and account values are polled and cached.",
+    absent_when="no poll has succeeded yet",
 )
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
 
 
 def _histogram(name: str, text: str) -> Family:
-    return Family(name=f"{PREFIX}{name}", kind="histogram", help=text, buckets=_SECONDS)
+    return Family(name=f"{PREFIX}{name}", type="histogram", help=text, buckets=_SECONDS)
 
 
-POLLS: Final = counter("exporter_polls", "Polls that were begun.")
-POLL_FAILURES: Final = counter("exporter_poll_failures", "Polls that failed, by class.", ("class", FAILURES))
-POLL_DURATION: Final = _histogram("exporter_poll_duration_seconds", "How long polls took, failed ones included.")
-POLL_INTERVAL: Final = gauge("exporter_poll_interval_seconds", "Seconds between polls, as configured.")
-CONSECUTIVE_FAILURES: Final = gauge(
-    "exporter_poll_consecutive_failures", "Polls that failed since the last one that succeeded."
-)
+POLLS: Final = counter("exporter_polls", "Polls started.")
+POLL_FAILURES: Final = counter("exporter_poll_failures", "Failed polls by class of failure.", ("class", FAILURES))
+POLL_DURATION: Final = _histogram("exporter_poll_duration_seconds", "Duration of polls in seconds, failed ones too.")
+POLL_INTERVAL: Final = gauge("exporter_poll_interval_seconds", "Poll interval in seconds, as configured.")
+CONSECUTIVE_FAILURES: Final = gauge("exporter_poll_consecutive_failures", "Failed polls since the last successful one.")
 LAST_SUCCESS: Final = gauge(
     "exporter_poll_last_success_timestamp_seconds",
-    "When the last successful poll ended, Unix seconds of the exporter's clock.",
-    absent="no poll has succeeded yet",
+    "End time of the last successful poll in Unix seconds of the exporter's clock.",
+    absent_when="no poll has succeeded yet",
 )
 BACKOFF_UNTIL: Final = gauge(
     "exporter_poll_backoff_until_timestamp_seconds",
-    "When the next poll is due after a failure, Unix seconds of the exporter's clock.",
-    absent="the last poll succeeded",
+    "Time of the next poll after a failure, in Unix seconds of the exporter's clock.",
+    absent_when="the last poll succeeded",
 )
-POLLS_SKIPPED: Final = counter(
-    "exporter_polls_skipped", "Polls that were due while the one before was still under way."
-)
+POLLS_SKIPPED: Final = counter("exporter_polls_skipped", "Polls skipped because the previous one was still running.")
 API_REQUESTS: Final = counter(
-    "exporter_api_requests", "Requests to the API by status code; none is one without an answer.", ("code", CODES)
+    "exporter_api_requests", "API requests by status code; none for a request without a response.", ("code", CODES)
 )
-API_DURATION: Final = _histogram("exporter_api_request_duration_seconds", "How long requests to the API took.")
-API_RETRIES: Final = counter("exporter_api_retries", "Requests to the API that were repeated within a poll.")
-API_THROTTLED: Final = counter("exporter_api_throttled", "Answers of the API with status 429.")
-API_BYTES: Final = counter("exporter_api_response_bytes", "Bytes of the API's answers.")
-WALK_PAGES: Final = gauge("exporter_walk_pages", "Pages that the last successful poll read.")
+API_DURATION: Final = _histogram("exporter_api_request_duration_seconds", "Duration of API requests in seconds.")
+API_RETRIES: Final = counter("exporter_api_retries", "API requests retried within a poll.")
+API_THROTTLED: Final = counter("exporter_api_throttled", "API responses with status 429.")
+API_BYTES: Final = counter("exporter_api_response_bytes", "Bytes of API response bodies.")
+WALK_PAGES: Final = gauge("exporter_walk_pages", "API pages read by the last successful poll.")
 WALK_DUPLICATES: Final = counter(
-    "exporter_walk_duplicates", "Sessions that came more than once within a walk; kept once."
+    "exporter_walk_duplicates", "Sessions that a poll read more than once; each is exported once."
 )
 EXPORTED: Final = gauge(
-    "exporter_sessions_exported", "Sessions, or streams, of the last good poll that have series of their own."
+    "exporter_sessions_exported", "Sessions or streams of the last successful poll with series of their own."
 )
 DROPPED: Final = gauge(
     "exporter_sessions_dropped",
-    "Sessions, or streams, of the last poll that have no series of their own, though the detail asks for them.",
+    "Sessions or streams of the last successful poll without series of their own, by reason.",
     ("reason", ("series_limit",)),
 )
 INVALID_VALUES: Final = counter(
     "exporter_invalid_values",
-    "Values of the API that were left out, by API field and by what was wrong.",
+    "Invalid API values dropped, by API field and reason.",
     ("field", FIELDS),
     ("reason", VALUE_FAULTS),
 )
 INVALID_SESSIONS: Final = counter(
-    "exporter_invalid_sessions", "Sessions of the API that were left out.", ("reason", SESSION_FAULTS)
+    "exporter_invalid_sessions", "Invalid API sessions dropped, by reason.", ("reason", SESSION_FAULTS)
 )
 REGRESSIONS: Final = counter(
-    "exporter_regressions", "Cumulative values of a session that fell between polls.", ("field", COUNTED)
+    "exporter_regressions", "Cumulative session values that fell between polls, by field.", ("field", COUNTED)
 )
 CLOCK_SKEW: Final = gauge(
     "exporter_clock_skew_seconds",
     "Seconds that the API's clock is ahead of the exporter's.",
-    absent="the API has not answered yet",
+    absent_when="the API has not responded yet",
 )
 
 ACCOUNT_FAMILIES: Final = (
@@ -177,4 +177,4 @@ ACCOUNT_FAMILIES: Final = (
     REGRESSIONS,
     CLOCK_SKEW,
 )
-"""What stays when the data is stale: the account's counters and how its polling goes."""
+"""The families that stay when the data is stale: counters and the state of polling."""

@@ -1,15 +1,16 @@
-"""How a metric is declared: names, types, labels, and functions from what there is to values.
+"""How a metric is declared: its name, type and labels, and the functions from a subject to its samples.
 
-Names follow the Prometheus guide: base units, the unit in the name, ``_total`` on counters and on nothing else,
-timestamps instead of ages. What is unknown has no sample, never 0 and never NaN.
+Names follow the Prometheus guide: base units, the unit in the name, ``_total`` on counters alone, timestamps instead
+of ages. An unknown value has no sample; it is never exported as 0 or NaN.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, Generic, Literal, TypeVar
 
 from exporter.sessions.session import Session
-from exporter.sessions.snapshot import Totals
+from exporter.sessions.snapshot import State, Totals
 from exporter.sessions.streams import Stream
 
 PREFIX: Final = "livepeer_studio_"
@@ -17,103 +18,115 @@ SESSION_LABELS: Final = ("account", "stream_id", "session_id")
 STREAM_LABELS: Final = ("account", "stream_id")
 ACCOUNT_LABELS: Final = ("account",)
 
-Kind = Literal["gauge", "counter", "histogram"]
+MetricType = Literal["gauge", "counter", "histogram"]
 Sample = tuple[tuple[str, ...], float]
-"""The values of a family's own labels, and the value."""
+"""The values of a family's own labels, and the value of the sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """A metric family as it is declared.
+    """The declaration of a metric family.
 
     Attributes:
-        name: the whole name, with the prefix, and with ``_total`` where it is a counter.
-        kind: the type of the text formats.
-        help: one sentence that names the API's field where there is one.
-        labels: the family's own labels, beyond those of what it is about.
-        absent: when there is no sample, in words, for the documentation.
-        closed: for each own label the values it can have; such families start with every series at 0.
-        buckets: upper bounds of a histogram, seconds.
+        name: the whole name, with the prefix, and with ``_total`` on a counter.
+        type: as in the text formats.
+        help: a noun phrase with the unit and the API field.
+        labels: the family's own labels, in addition to those of its subject.
+        absent_when: when a subject has no sample, for the documentation.
+        label_values: for each own label all its values; such families start with every series at 0.
+        buckets: upper bounds of a histogram, in seconds.
+        off_dashboards: why no panel shows the family; empty if one does.
     """
 
     name: str
-    kind: Kind = "gauge"
+    type: MetricType = "gauge"
     help: str
     labels: tuple[str, ...] = ()
-    absent: str = "never"
-    closed: tuple[tuple[str, ...], ...] = ()
+    absent_when: str = "never"
+    label_values: tuple[tuple[str, ...], ...] = ()
     buckets: tuple[float, ...] = ()
+    off_dashboards: str = ""
 
 
 Subject = TypeVar("Subject")
-"""What a family is about: a session, or a stream."""
+"""What a family is about: a session or a stream."""
 
 
-@dataclass(frozen=True, kw_only=True)  # slots and generics do not go together: typing notes the type argument
+@dataclass(frozen=True, kw_only=True)  # without slots, which dataclasses do not combine with generics
 class SubjectFamily(Family, Generic[Subject]):
-    """A gauge on every session, or on every stream.
+    """A gauge of each session or of each stream.
 
     Attributes:
-        value: from a subject, and whether it is active, to the value or None; for families without own labels.
-        values: the same for families with own labels.
-        most: samples that one subject can have at most; 0 where nothing bounds them.
+        value: from a subject and its state to the value, or None; for families without own labels.
+        values: from a subject and its state to the samples; for families with own labels.
+        max_series: the most samples of one subject, None if there is no bound.
     """
 
-    value: Callable[[Subject, bool], float | None] | None = None
-    values: Callable[[Subject, bool], Iterable[Sample]] | None = None
-    most: int = 1
+    value: Callable[[Subject, State], float | None] | None = None
+    values: Callable[[Subject, State], Iterable[Sample]] | None = None
+    max_series: int | None = 1
 
-    def samples(self, subject: Subject, active: bool) -> Iterable[Sample]:
-        """All samples of one subject; no two with the same labels."""
+    def samples(self, subject: Subject, state: State) -> Iterable[Sample]:
+        """Return all samples of a subject; no two have the same labels."""
         if self.values is not None:
-            return self.values(subject, active)
-        value = self.value(subject, active) if self.value is not None else None
+            return self.values(subject, state)
+        value = self.value(subject, state) if self.value is not None else None
         return () if value is None else (((), value),)
 
 
-SessionFamily = SubjectFamily[Session]
+class Combine(Enum):
+    """How the samples of a stream's sessions become those of the stream; the value is the text for HELP."""
+
+    SUM = "sum over the stream's sessions"
+    MIN = "minimum over the stream's sessions"
+    MAX = "maximum over the stream's sessions"
+    LATEST = "of the stream's most recently created session"
+    UNION = "all of the stream's sessions"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionFamily(SubjectFamily[Session]):
+    """A gauge of each session.
+
+    Attributes:
+        combine: how it becomes the gauge of a stream, see `exporter.metrics.catalogue.streams`.
+    """
+
+    combine: Combine
+
+
 StreamFamily = SubjectFamily[Stream]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TotalFamily(Family):
-    """A gauge on every account, from the totals of its snapshot."""
+    """A gauge of each account, from the totals of its snapshot."""
 
     values: Callable[[Totals], Iterable[Sample]]
 
 
-def cached(text: str) -> str:
-    """A HELP text on what a poll brings, which the Prometheus guide wants to be told apart."""
-    return f"{text} Polled and cached."
-
-
-def flag(value: bool | None) -> float | None:
-    """1, 0, or nothing to say."""
-    return None if value is None else float(value)
-
-
-def seconds(milliseconds: float | None) -> float | None:
-    """Unix seconds of the API's milliseconds, where 0 says never."""
+def unix_seconds(milliseconds: float | None) -> float | None:
+    """Return Unix seconds from the API's milliseconds, where 0 means never."""
     return milliseconds / 1000 if milliseconds else None
 
 
-def counter(name: str, text: str, *closed: tuple[str, tuple[str, ...]]) -> Family:
-    """A counter on something else than a session; ``closed`` has its labels with the values they can have."""
+def counter(name: str, text: str, *labels: tuple[str, tuple[str, ...]]) -> Family:
+    """Declare a counter of an account; ``labels`` are names, each with all its values."""
     return Family(
         name=f"{PREFIX}{name}_total",
-        kind="counter",
+        type="counter",
         help=text,
-        labels=tuple(label for label, _ in closed),
-        closed=tuple(values for _, values in closed),
+        labels=tuple(label for label, _ in labels),
+        label_values=tuple(values for _, values in labels),
     )
 
 
-def gauge(name: str, text: str, *closed: tuple[str, tuple[str, ...]], absent: str = "never") -> Family:
-    """A gauge on something else than a session."""
+def gauge(name: str, text: str, *labels: tuple[str, tuple[str, ...]], absent_when: str = "never") -> Family:
+    """Declare a gauge of an account or of the process; ``labels`` are names, each with all its values."""
     return Family(
         name=f"{PREFIX}{name}",
         help=text,
-        labels=tuple(label for label, _ in closed),
-        closed=tuple(values for _, values in closed),
-        absent=absent,
+        labels=tuple(label for label, _ in labels),
+        label_values=tuple(values for _, values in labels),
+        absent_when=absent_when,
     )

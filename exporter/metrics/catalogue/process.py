@@ -1,4 +1,4 @@
-"""The families on the process itself."""
+"""The families of the process."""
 
 from typing import Final
 
@@ -6,25 +6,26 @@ from exporter.metrics.catalogue.family import PREFIX, Family, gauge
 
 BUILD_INFO: Final = Family(
     name=f"{PREFIX}exporter_build_info",
-    help="1; the version of the program, the revision it was built from, and its Python.",
+    help="1, with the exporter's version, source revision and Python version as labels.",
     labels=("version", "revision", "python_version"),
 )
-SERIES: Final = gauge("exporter_series", "Series about sessions that are on the page, over all accounts.")
-SERIES_LIMIT: Final = gauge("exporter_series_limit", "Series about sessions that may be on the page.")
+SERIES: Final = gauge("exporter_series", "Number of session and stream series on the page, all accounts.")
+SERIES_LIMIT: Final = gauge("exporter_series_limit", "Maximum number of session and stream series, as configured.")
 SHARD_INFO: Final = Family(
     name=f"{PREFIX}exporter_shard_info",
-    help="1; which part of the sessions this exporter reads, of how many.",
+    help="1, with the shard index and the shard count as labels.",
     labels=("index", "count"),
 )
 RELOAD_OK: Final = gauge(
-    "exporter_config_reload_successful", "1 if the settings could be read when they were last read, else 0."
+    "exporter_config_reload_successful", "1 if the last attempt to load the configuration succeeded, else 0."
 )
 RELOAD_TIME: Final = gauge(
-    "exporter_config_reload_timestamp_seconds", "When the settings were last read successfully, Unix seconds."
+    "exporter_config_reload_timestamp_seconds",
+    "Time of the last successful load of the configuration in Unix seconds.",
 )
 
 PROCESS_FAMILIES: Final = (BUILD_INFO, SERIES, SERIES_LIMIT, SHARD_INFO, RELOAD_OK, RELOAD_TIME)
-"""What the process says of itself, beside the ``process_*`` and ``python_info`` families of prometheus-client."""
+"""The exporter's own families of the process, besides ``process_*`` and ``python_info`` of prometheus-client."""
 
 EXPOSED_BY_LIBRARY: Final = ("process_*", "python_info")
-"""What prometheus-client adds by itself."""
+"""The families that prometheus-client adds."""

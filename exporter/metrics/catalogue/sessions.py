@@ -1,20 +1,18 @@
-"""The families on every session."""
+"""The families of each session. Each declares how it becomes the family of a stream."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from exporter.metrics.catalogue import texts
-from exporter.metrics.catalogue.family import PREFIX, Sample, SessionFamily, cached, flag, seconds
+from exporter.metrics.catalogue.family import PREFIX, Combine, Sample, SessionFamily, unix_seconds
 from exporter.metrics.catalogue.texts import Options
 from exporter.sessions.session import Session
-from exporter.sessions.snapshot import RECORDING_STATUSES, recording_status
+from exporter.sessions.snapshot import ACTIVE, RECORDING_STATUSES, State, recording_status
+
+RECORDING_FORMATS: Final = ("hls", "mp4")
 
 
-def _when(active: bool, value: float | None) -> float | None:
-    return value if active else None
-
-
-def _statuses(session: Session, _active: bool) -> Iterable[Sample]:
+def _statuses(session: Session, _state: State) -> Iterable[Sample]:
     current = recording_status(session)
     return _STATUS_SAMPLES.get(current, ()) if current else ()
 
@@ -25,164 +23,204 @@ _STATUS_SAMPLES: Final[Mapping[str, tuple[Sample, ...]]] = {
 }
 
 
-def _available(session: Session, _active: bool) -> Iterable[Sample]:
+def _available(session: Session, _state: State) -> Iterable[Sample]:
     if session.record:
         yield ("hls",), float(bool(session.recording_url))
         yield ("mp4",), float(bool(session.mp4_url))
 
 
-def _session(name: str, text: str, value: Callable[[Session, bool], float | None], absent: str) -> SessionFamily:
-    return SessionFamily(name=f"{PREFIX}session_{name}", help=cached(text), value=value, absent=absent)
+_INVALID: Final = "the field is missing or invalid"
+_INACTIVE: Final = "the session is not active, or the field is missing or invalid"
+_OPTIONAL: Final = "the option is off"
 
 
-_MISSING: Final = "the field is missing or unreadable"
-_MISSING_OR_INACTIVE: Final = "the field is missing or unreadable, or the session is not active"
+def _gauge(
+    name: str,
+    text: str,
+    value: Callable[[Session, State], float | None],
+    combine: Combine,
+    *,
+    absent_when: str = _INVALID,
+    off_dashboards: str = "",
+) -> SessionFamily:
+    return SessionFamily(
+        name=f"{PREFIX}session_{name}",
+        help=text,
+        value=value,
+        combine=combine,
+        absent_when=absent_when,
+        off_dashboards=off_dashboards,
+    )
 
-_PLAIN: Final = (
-    _session(
+
+def _of_active(field: Callable[[Session], float | None]) -> Callable[[Session, State], float | None]:
+    """Return a value only while the session is active: the API may keep the last one for ever."""
+    return lambda session, state: field(session) if state == ACTIVE else None
+
+
+_GAUGES: Final = (
+    _gauge(
         "source_segments",
-        "Segments that arrived (API field sourceSegments); may fall after restarts upstream.",
-        lambda s, _: s.source_segments,
-        _MISSING,
+        "Source segments received (API field sourceSegments).",
+        lambda session, _: session.source_segments,
+        Combine.SUM,
     ),
-    _session(
+    _gauge(
         "transcoded_segments",
-        "Segments that were transcoded, over all renditions (API field transcodedSegments).",
-        lambda s, _: s.transcoded_segments,
-        _MISSING,
+        "Segments transcoded, all renditions (API field transcodedSegments).",
+        lambda session, _: session.transcoded_segments,
+        Combine.SUM,
     ),
-    _session(
+    _gauge(
         "source_segments_duration_seconds",
-        "Seconds of media that arrived (API field sourceSegmentsDuration).",
-        lambda s, _: s.source_segments_duration,
-        _MISSING,
+        "Source media received in seconds (API field sourceSegmentsDuration).",
+        lambda session, _: session.source_segments_duration,
+        Combine.SUM,
     ),
-    _session(
+    _gauge(
         "transcoded_segments_duration_seconds",
-        "Seconds of media that were transcoded, summed over all renditions (API field transcodedSegmentsDuration).",
-        lambda s, _: s.transcoded_segments_duration,
-        _MISSING,
+        "Media transcoded in seconds, all renditions (API field transcodedSegmentsDuration).",
+        lambda session, _: session.transcoded_segments_duration,
+        Combine.SUM,
     ),
-    _session("source_bytes", "Bytes that arrived (API field sourceBytes).", lambda s, _: s.source_bytes, _MISSING),
-    _session(
+    _gauge(
+        "source_bytes",
+        "Source bytes received (API field sourceBytes).",
+        lambda session, _: session.source_bytes,
+        Combine.SUM,
+    ),
+    _gauge(
         "transcoded_bytes",
-        "Bytes that were transcoded, over all renditions (API field transcodedBytes).",
-        lambda s, _: s.transcoded_bytes,
-        _MISSING,
+        "Bytes transcoded, all renditions (API field transcodedBytes).",
+        lambda session, _: session.transcoded_bytes,
+        Combine.SUM,
     ),
-    _session(
+    _gauge(
         "ingest_rate_bytes_per_second",
-        "Bytes per second that arrive (API field ingestRate).",
-        lambda s, active: _when(active, s.ingest_rate),
-        _MISSING_OR_INACTIVE,
+        "Ingest rate in bytes per second (API field ingestRate).",
+        _of_active(lambda session: session.ingest_rate),
+        Combine.SUM,
+        absent_when=_INACTIVE,
     ),
-    _session(
+    _gauge(
         "outgoing_rate_bytes_per_second",
-        "Bytes per second that are sent (API field outgoingRate).",
-        lambda s, active: _when(active, s.outgoing_rate),
-        _MISSING_OR_INACTIVE,
+        "Outgoing rate in bytes per second (API field outgoingRate).",
+        _of_active(lambda session: session.outgoing_rate),
+        Combine.SUM,
+        absent_when=_INACTIVE,
     ),
-    _session(
+    _gauge(
         "healthy",
-        "1 if the stream is healthy, 0 if not (API field isHealthy).",
-        lambda s, active: flag(s.is_healthy) if active else None,
-        "the field is null, missing or unreadable, or the session is not active",
+        "1 if healthy, 0 if unhealthy (API field isHealthy).",
+        _of_active(lambda session: None if session.is_healthy is None else float(session.is_healthy)),
+        Combine.MIN,
+        absent_when="the session is not active, or the field is null, missing or invalid",
     ),
-    _session(
+    _gauge(
         "issues",
-        "Number of issues that Livepeer reports (API field issues).",
-        lambda s, active: float(len(s.issues)) if active and s.issues is not None else None,
-        "the field is null, missing or unreadable, or the session is not active",
+        "Number of issues reported by Livepeer (API field issues).",
+        _of_active(lambda session: None if session.issues is None else float(len(session.issues))),
+        Combine.SUM,
+        absent_when="the session is not active, or the field is null, missing or invalid",
     ),
-    _session(
+    _gauge(
         "active",
-        "1 if the session was seen within the active window of the server's clock (API field lastSeen), else 0.",
-        lambda _, active: float(active),
-        "never",
+        "1 if seen within the active window of the API's clock (API field lastSeen), else 0.",
+        lambda _, state: float(state == ACTIVE),
+        Combine.MAX,
+        absent_when="never",
     ),
-    _session(
+    _gauge(
         "last_seen_timestamp_seconds",
-        "When media was last seen, Unix seconds of the server's clock (API field lastSeen).",
-        lambda s, _: seconds(s.last_seen),
-        "the field is 0, missing or unreadable",
+        "Time of the last media in Unix seconds of the API's clock (API field lastSeen).",
+        lambda session, _: unix_seconds(session.last_seen),
+        Combine.MAX,
+        absent_when="the field is 0, missing or invalid",
     ),
-    _session(
+    _gauge(
         "created_timestamp_seconds",
-        "When the session was created, Unix seconds of the server's clock (API field createdAt).",
-        lambda s, _: seconds(s.created_at),
-        _MISSING,
+        "Creation time in Unix seconds of the API's clock (API field createdAt).",
+        lambda session, _: unix_seconds(session.created_at),
+        Combine.MAX,
     ),
-    _session(
+    _gauge(
         "recording_enabled",
-        "1 if the session is recorded (API field record), else 0; a missing field means not recorded.",
-        lambda s, _: float(bool(s.record)),
-        "never",
+        "1 if recorded, else 0 (API field record).",
+        lambda session, _: float(bool(session.record)),
+        Combine.SUM,
+        absent_when="never",
     ),
-    _session(
+    _gauge(
         "profiles",
-        "Number of transcoding profiles, that is of renditions that are wanted (API field profiles).",
-        lambda s, _: None if s.profiles is None else float(len(s.profiles)),
-        _MISSING,
+        "Number of transcoding profiles (API field profiles).",
+        lambda session, _: None if session.profiles is None else float(len(session.profiles)),
+        Combine.LATEST,
     ),
 )
 
-_LABELLED: Final = (
+_RECORDING_FAMILIES: Final = (
     SessionFamily(
         name=f"{PREFIX}session_recording_status",
-        help=cached("1 for the current state of the recording, 0 for the others (API field recordingStatus)."),
+        help="1 for the current recording status, 0 for the others (API field recordingStatus).",
         labels=("status",),
-        closed=(RECORDING_STATUSES,),
+        label_values=(RECORDING_STATUSES,),
         values=_statuses,
-        most=len(RECORDING_STATUSES),
-        absent="the session is not recorded",
+        max_series=len(RECORDING_STATUSES),
+        absent_when="the session is not recorded",
+        combine=Combine.SUM,
     ),
     SessionFamily(
         name=f"{PREFIX}session_recording_available",
-        help=cached("1 if the recording can be fetched in this format, else 0 (API fields recordingUrl, mp4Url)."),
+        help="1 if the recording is available in the format, else 0 (API fields recordingUrl, mp4Url).",
         labels=("format",),
-        closed=(("hls", "mp4"),),
+        label_values=(RECORDING_FORMATS,),
         values=_available,
-        most=2,
-        absent="the session is not recorded",
+        max_series=len(RECORDING_FORMATS),
+        absent_when="the session is not recorded",
+        combine=Combine.SUM,
     ),
 )
 
 _ISSUE_INFO: Final = SessionFamily(
     name=f"{PREFIX}session_issue_info",
-    help=cached("1 for each issue that Livepeer reports, its text as a label (API field issues)."),
+    help="1 for each issue reported by Livepeer, with its text as a label (API field issues).",
     labels=("issue",),
     values=texts.issues,
-    most=texts.MAX_ISSUES,
-    absent="there are no issues, or the session is not active",
+    max_series=texts.MAX_ISSUES,
+    absent_when="there are no issues, or the session is not active",
+    combine=Combine.UNION,
 )
 
 _PROFILE_FAMILIES: Final = (
     SessionFamily(
         name=f"{PREFIX}session_profile_info",
-        help=cached("1 for each transcoding profile (API field profiles)."),
+        help="1 for each transcoding profile (API field profiles).",
         labels=("profile", "width", "height", "fps", "gop", "encoder"),
         values=texts.profiles,
-        most=0,
-        absent="off unless asked for",
+        max_series=None,
+        absent_when=_OPTIONAL,
+        combine=Combine.LATEST,
     ),
     SessionFamily(
         name=f"{PREFIX}session_profile_bitrate_bytes_per_second",
-        help=cached("Bytes per second that a transcoding profile aims at (API field profiles, bitrate)."),
+        help="Target bitrate of a transcoding profile in bytes per second (API field profiles, bitrate).",
         labels=("profile",),
         values=texts.bitrates,
-        most=0,
-        absent="off unless asked for",
+        max_series=None,
+        absent_when=_OPTIONAL,
+        combine=Combine.LATEST,
     ),
 )
 
 
 def session_families(options: Options) -> tuple[SessionFamily, ...]:
-    """The families on every session, in the order of the page."""
+    """Return the families of each session, in the order of the page."""
     info = SessionFamily(
         name=f"{PREFIX}session_info",
-        help=cached("1 for each session, with the name of its stream (API field name)."),
+        help="1, with the name of the stream as a label (API field name).",
         labels=texts.info_labels(options),
         values=texts.info(options),
+        combine=Combine.LATEST,
     )
     issues = (_ISSUE_INFO,) if options.issue_texts else ()
-    return (*_PLAIN, *_LABELLED, info, *issues, *(_PROFILE_FAMILIES if options.profile_series else ()))
+    return (*_GAUGES, *_RECORDING_FAMILIES, info, *issues, *(_PROFILE_FAMILIES if options.profile_series else ()))

@@ -1,4 +1,4 @@
-"""Our bytes say exactly what prometheus-client says of the same families, in both formats, packed and plain."""
+"""The rendered bytes equal what prometheus-client renders of the same families, in both formats, packed and plain."""
 
 import gzip
 import zlib
@@ -10,24 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from prometheus_client import generate_latest as as_text
-from prometheus_client.core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest as as_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.cooperative import BATCH_SIZE
 from exporter.metrics.catalogue import Options
-from exporter.metrics.exposition import NOTHING, Chunk, Format, Rendered, deflate, inflate, joined, render
+from exporter.metrics.chunks import EMPTY, Chunk, deflate, inflate, join
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.process import Process
-from tests.support.collector import SessionCollector
+from exporter.metrics.text_format import Format, render_subjects
+from exporter.sessions.snapshot import ACTIVE
+from tests.support.collector import ReferenceCollector
 from tests.support.cooperative import run_to_end
-from tests.support.polled import Office, session, some_sessions
+from tests.support.polled import Accounts, session, some_sessions
 
 accounts = st.dictionaries(
     st.sampled_from(["default", 'a "quoted" name', "back\\slash", "ä€😀", "{}"]),
     st.tuples(some_sessions, st.sampled_from(["session", "stream", "account"])),
-    min_size=1,  # the settings always have an account
+    min_size=1,  # there is always an account
     max_size=3,
 )
 options = st.builds(
@@ -40,7 +41,7 @@ options = st.builds(
 
 
 def parsed(text: str, form: Format) -> list[tuple[Any, ...]]:
-    """Name, type, help and samples of each family, in the order of the page."""
+    """Return name, type, help and samples of each family, in the order of the page."""
     parse = parse_openmetrics if form is Format.OPENMETRICS else parse_text
     return [
         (each.name, each.type, each.documentation, [(s.name, s.labels, s.value) for s in each.samples])
@@ -48,47 +49,47 @@ def parsed(text: str, form: Format) -> list[tuple[Any, ...]]:
     ]
 
 
-def the_librarys(board: PageStore, tail: bytes, form: Format) -> str:
-    """The same page by prometheus-client."""
+def reference(shown: Accounts, tail: bytes, form: Format) -> str:
+    """Return the same page as prometheus-client renders it."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(SessionCollector(board))
+    registry.register(ReferenceCollector(shown.shown, shown.options))
     text: bytes = (as_openmetrics if form is Format.OPENMETRICS else as_text)(registry)
     return (text.removesuffix(b"# EOF\n") + tail).decode()
 
 
-def tail_of(board: PageStore, form: Format) -> bytes:
-    process = Process(revision="r", series=board.series, series_limit=1, shard=(0, 1), now=lambda: 1.0)
+def tail_of(pages: PageStore, form: Format) -> bytes:
+    process = Process(revision="r", series=pages.series, series_limit=1, shard=(0, 1), now=lambda: 1.0)
     return process.tail(form)
 
 
 @pytest.mark.untraced
 @settings(max_examples=50)
 @given(accounts=accounts, options=options)
-def test_any_page_says_what_prometheus_clients_own_would_say_and_nothing_twice(accounts: Any, options: Options) -> None:
-    office = Office(options)
+def test_any_page_equals_the_one_of_prometheus_client_and_has_no_duplicate(accounts: Any, options: Options) -> None:
+    shown = Accounts(options)
     for account, (sessions, detail) in accounts.items():
-        office.show(sessions, account, detail=detail)
+        shown.show(sessions, account, detail=detail)
     for form in Format:
-        tail = tail_of(office.board, form)
-        page = office.board.page(form)
+        tail = tail_of(shown.pages, form)
+        page = shown.pages.page(form)
         plain = b"".join((*page.plain(), tail))
         assert gzip.decompress(b"".join(page.packed(tail))) == plain
         families = parsed(plain.decode(), form)
-        assert families == parsed(the_librarys(office.board, tail, form), form)
+        assert families == parsed(reference(shown, tail, form), form)
         samples = [(name, frozenset(labels.items())) for *_, found in families for name, labels, _ in found]
         assert len(samples) == len(set(samples)), "a name with the same labels twice"
 
 
 def page_of_two() -> tuple[bytes, bytes]:
-    """A packed page with several accounts, and its text."""
-    office = Office()
-    office.show([session(number) for number in range(3)], "a")
-    office.show([session(number) for number in range(BATCH_SIZE + 1)], "b")
-    page = office.board.page(Format.TEXT)
+    """Return a packed page with several accounts, and its text."""
+    shown = Accounts()
+    shown.show([session(number) for number in range(3)], "a")
+    shown.show([session(number) for number in range(BATCH_SIZE + 1)], "b")
+    page = shown.pages.page(Format.TEXT)
     return b"".join(page.packed(b"tail 1\n")), b"".join((*page.plain(), b"tail 1\n"))
 
 
-def test_a_packed_page_is_one_member_for_zlib_with_a_right_crc_and_length() -> None:
+def test_a_packed_page_is_one_gzip_member_with_the_right_crc_and_length() -> None:
     packed, text = page_of_two()
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)  # checks both at the end
     assert inflater.decompress(packed) == text
@@ -96,18 +97,18 @@ def test_a_packed_page_is_one_member_for_zlib_with_a_right_crc_and_length() -> N
     assert inflater.unused_data == b""
 
 
-def test_a_packed_page_is_read_whole_by_httpx() -> None:
+def test_httpx_reads_the_whole_of_a_packed_page() -> None:
     packed, text = page_of_two()
     assert httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=packed).content == text
 
 
-def test_a_packed_page_is_smaller_than_a_tenth_of_its_text() -> None:
+def test_a_packed_page_is_less_than_a_tenth_of_its_text() -> None:
     packed, text = page_of_two()
     assert len(packed) < len(text) / 10
 
 
 @pytest.mark.parametrize("place", [0, 100, -9, -5, -1])
-def test_a_packed_page_with_a_wrong_byte_is_noticed(place: int) -> None:
+def test_a_wrong_byte_in_a_packed_page_is_an_error(place: int) -> None:
     packed, _ = page_of_two()
     broken = bytearray(packed)
     broken[place] ^= 0xFF
@@ -116,70 +117,62 @@ def test_a_packed_page_with_a_wrong_byte_is_noticed(place: int) -> None:
 
 
 @given(texts=st.lists(st.binary(max_size=2000), max_size=8))
-def test_chunks_behind_each_other_are_one_stream_with_the_right_crc(texts: list[bytes]) -> None:
-    whole = joined([*map(deflate, texts), deflate(b"end", last=True)])
+def test_joined_chunks_are_one_stream_with_the_right_crc(texts: list[bytes]) -> None:
+    whole = join([*map(deflate, texts), deflate(b"end", last=True)])
     text = b"".join(texts) + b"end"
     assert zlib.decompress(whole.data, -zlib.MAX_WBITS) == text
     assert (whole.size, whole.crc) == (len(text), zlib.crc32(text))
 
 
 @given(text=st.binary(max_size=5000))
-def test_a_chunk_gives_its_text_back(text: bytes) -> None:
-    assert inflate(deflate(text)) == text if text else deflate(text) is NOTHING
+def test_a_chunk_inflates_to_its_text(text: bytes) -> None:
+    assert inflate(deflate(text)) == text if text else deflate(text) is EMPTY
 
 
-def test_rendering_stops_after_every_step_so_that_a_scrape_comes_between() -> None:
-    office = Office()
+def test_rendering_yields_after_every_step() -> None:
+    shown = Accounts()
     count = 5 * BATCH_SIZE
     sessions = [session(number) for number in range(count)]
-    families = office.board.session_families
-    steps = render(sessions, [True] * count, families, lambda each: f'session_id="{each.id}"')
+    families = shown.pages.session_families
+    steps = render_subjects([(each, ACTIVE) for each in sessions], families, lambda each: f'session_id="{each.id}"')
     pauses = sum(1 for _ in steps)
     assert pauses >= 5 * len(families)
 
 
-def test_the_number_of_series_is_that_of_the_lines() -> None:
-    office = Office()
+def test_the_number_of_series_is_the_number_of_lines() -> None:
+    shown = Accounts()
     sessions = [session(1), session(2, ingest_rate=None, record=True), session(3, last_seen=0.0)]
-    steps = render(sessions, [True] * 3, office.board.session_families, lambda each: f'session_id="{each.id}"')
-    rendered: Rendered = run_to_end(steps)
-    assert rendered.series == sum(inflate(chunk).count(b"\n") for chunk in rendered.chunks if chunk.size)
+    families = shown.pages.session_families
+    steps = render_subjects([(each, ACTIVE) for each in sessions], families, lambda each: f'session_id="{each.id}"')
+    rendered = run_to_end(steps)
+    assert rendered.series == sum(inflate(chunk).count(b"\n") for chunk in rendered.chunks.values())
 
 
-def test_a_family_without_samples_is_not_on_the_page() -> None:
-    office = Office()
-    office.show([session(1)])
-    text = b"".join(office.board.page(Format.TEXT).plain()).decode()
+def test_a_family_without_samples_has_no_header() -> None:
+    shown = Accounts()
+    shown.show([session(1)])
+    text = b"".join(shown.pages.page(Format.TEXT).plain()).decode()
     assert "livepeer_studio_session_info{" in text
     assert "stream_info" not in text
     assert "session_issue_info" not in text
 
 
-def test_openmetrics_names_the_family_of_a_counter_without_total() -> None:
-    office = Office()
-    office.show([session(1)])
-    pages = {form: b"".join(office.board.page(form).plain()).decode() for form in Format}
+def test_openmetrics_names_counter_families_without_total() -> None:
+    shown = Accounts()
+    shown.show([session(1)])
+    pages = {form: b"".join(shown.pages.page(form).plain()).decode() for form in Format}
     assert "# TYPE livepeer_studio_source_bytes_total counter" in pages[Format.TEXT]
     assert "# TYPE livepeer_studio_source_bytes counter" in pages[Format.OPENMETRICS]
     assert all("livepeer_studio_source_bytes_total{" in page for page in pages.values())
 
 
 def test_neither_format_has_created_series_or_sample_timestamps() -> None:
-    office = Office()
-    office.show([session(1)])
+    shown = Accounts()
+    shown.show([session(1)])
     for form in Format:
-        families = parsed(b"".join((*office.board.page(form).plain(), tail_of(office.board, form))).decode(), form)
+        families = parsed(b"".join((*shown.pages.page(form).plain(), tail_of(shown.pages, form))).decode(), form)
         assert not [name for *_, samples in families for name, _, _ in samples if name.endswith("_created")]
 
 
-def test_the_collector_can_be_registered_beside_others() -> None:
-    office = Office()
-    office.show([session(1)])
-    registry = CollectorRegistry(auto_describe=True)
-    registry.register(SessionCollector(office.board))
-    found: list[Metric] = list(registry.collect())
-    assert "livepeer_studio_session_active" in {each.name for each in found}
-
-
-def test_a_chunk_of_nothing_takes_no_place() -> None:
-    assert joined([NOTHING, Chunk(b"", 0, 0)]) == Chunk(b"", 0, 0)
+def test_empty_chunks_join_to_an_empty_chunk() -> None:
+    assert join([EMPTY, Chunk(b"", 0, 0)]) == Chunk(b"", 0, 0)

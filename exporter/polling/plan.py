@@ -1,0 +1,61 @@
+"""How an account is polled, and the state of its polling; immutable values."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from exporter.livepeer.query import Scope
+from exporter.sessions.snapshot import Windows
+
+Detail = Literal["session", "stream", "account"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How an account is polled. Durations are in seconds.
+
+    Attributes:
+        account: its name, the value of the label.
+        interval: from the start of one poll to the start of the next.
+        deadline: maximum duration of a poll's requests.
+        max_staleness: age from which data is no longer shown.
+        detail: what has series of its own: each session, each stream, or the account alone.
+        scope: the sessions that are requested.
+        windows: the ages by which sessions are selected and classified.
+    """
+
+    account: str
+    interval: float
+    deadline: float
+    max_staleness: float
+    detail: Detail
+    scope: Scope
+    windows: Windows
+
+
+class Failure(NamedTuple):
+    """Why a poll failed.
+
+    Attributes:
+        kind: a value of the label ``class`` of ``exporter_poll_failures_total``.
+        text: the reason, safe to show.
+    """
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of an account's polling. Times are Unix seconds of our clock.
+
+    Attributes:
+        succeeded: when the last good poll ended; None before the first.
+        failures: failed polls since then.
+        failure: the last one; None after a good poll.
+        next_poll: when the next poll is due after a failure; None while the interval applies.
+    """
+
+    succeeded: float | None = None
+    failures: int = 0
+    failure: Failure | None = None
+    next_poll: float | None = None

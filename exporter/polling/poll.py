@@ -1,0 +1,107 @@
+"""One poll: read the sessions of an account, and derive everything that will be published from them."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exporter.cooperative import run_yielding
+from exporter.livepeer.client import LivepeerClient, SessionsResult
+from exporter.livepeer.errors import PollTimeoutError
+from exporter.livepeer.page_reader import OnPage
+from exporter.metrics.catalogue import TOTAL_FAMILIES
+from exporter.metrics.page_store import AccountData, PageStore
+from exporter.metrics.series_limit import select
+from exporter.metrics.text_format import Rendered, render_subjects, render_totals, session_labels, stream_labels
+from exporter.polling.plan import Plan
+from exporter.sessions.attention import find_problems
+from exporter.sessions.counters import CounterState, Increments, diff
+from exporter.sessions.session import Session
+from exporter.sessions.snapshot import SessionState, Snapshot, take_snapshot
+from exporter.sessions.streams import Stream, group_by_stream
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """Everything that a poll has brought. Nothing of it is visible before it is published.
+
+    Attributes:
+        data: what the page will show.
+        read: the sessions as the client returned them.
+        counter_state: what the next poll is compared with.
+        increments: what the counters grow by.
+    """
+
+    data: AccountData
+    read: SessionsResult
+    counter_state: CounterState
+    increments: Increments
+
+
+async def fetch(client: LivepeerClient, plan: Plan, on_page: OnPage) -> SessionsResult:
+    """Read the sessions of a plan's scope within its deadline.
+
+    Raises:
+        PollError: the API failed, or the deadline has passed.
+    """
+    try:
+        async with asyncio.timeout(plan.deadline):
+            return await client.sessions(plan.scope, on_page, within=plan.deadline)
+    except TimeoutError:
+        raise PollTimeoutError(f"the poll took longer than {plan.deadline:g} s") from None
+
+
+async def derive(
+    read: SessionsResult, plan: Plan, pages: PageStore, counter_state: CounterState, *, began: float, expires: float
+) -> PollResult:
+    """Derive what will be published from the API's sessions.
+
+    Args:
+        read: the sessions as the client returned them.
+        plan: how the account is polled.
+        pages: its families are rendered, within its series budget.
+        counter_state: after the last good poll.
+        began: Unix seconds of our clock when the poll began.
+        expires: monotonic seconds after which the data is stale.
+    """
+    sessions = read.sessions
+    snapshot = await run_yielding(take_snapshot(sessions, plan.windows, read.server_time))
+    rendered, exported, dropped = await _render(plan, pages, snapshot)
+    problems = await run_yielding(find_problems(plan.account, snapshot))
+    counter_state, increments = await run_yielding(
+        diff(counter_state, sessions, windows=plan.windows, now=read.server_time)
+    )
+    data = AccountData(
+        began=began,
+        expires=expires,
+        totals=snapshot.totals,
+        problems=problems,
+        chunks={**rendered.chunks, **render_totals(plan.account, snapshot.totals, TOTAL_FAMILIES)},
+        series=rendered.series,
+        exported=exported,
+        dropped=dropped,
+    )
+    return PollResult(data, read, counter_state, increments)
+
+
+async def _render(plan: Plan, pages: PageStore, snapshot: Snapshot) -> tuple[Rendered, int, int]:
+    """Return the rendered series, the number of sessions or streams that have some, and that of the others."""
+
+    def claim(series: int) -> int:
+        return pages.budget.claim(plan.account, series)
+
+    if plan.detail == "stream":
+        streams = await run_yielding(group_by_stream(snapshot.sessions))
+        selected_streams = await run_yielding(select(streams, pages.stream_families, _last_seen, claim))
+        labels = stream_labels(plan.account)
+        rendered = await run_yielding(render_subjects(selected_streams.subjects, pages.stream_families, labels))
+        return rendered, len(selected_streams.subjects), selected_streams.dropped
+    sessions: Sequence[SessionState] = snapshot.sessions if plan.detail == "session" else ()
+    selected = await run_yielding(select(sessions, pages.session_families, _last_seen, claim))
+    rendered = await run_yielding(
+        render_subjects(selected.subjects, pages.session_families, session_labels(plan.account))
+    )
+    return rendered, len(selected.subjects), selected.dropped
+
+
+def _last_seen(subject: Session | Stream) -> float:
+    return subject.last_seen or 0.0
