@@ -17,40 +17,40 @@ from exporter.version import VERSION
 ROOT = "livepeer-session-exporter"
 
 
-def needed_by(pins: str) -> dict[str, list[str]]:
+def dependencies_of(pins: str) -> dict[str, list[str]]:
     """Map each name of a requirements file to the names it depends on, from pip-compile's ``# via`` comments."""
-    needs: defaultdict[str, list[str]] = defaultdict(list)
+    dependencies: defaultdict[str, list[str]] = defaultdict(list)
     name = ""
     for line in pins.splitlines():
         if pin := re.match(r"([A-Za-z0-9._-]+)==", line):
             name = pin[1].lower()
-        elif by := re.match(r" +# +(?:via +)?(?!via$)([A-Za-z0-9._-]+)", line):
-            needs[by[1].lower()].append(name)
-    return {name: sorted(names) for name, names in needs.items()}
+        elif dependent := re.match(r" +# +(?:via +)?(?!via$)([A-Za-z0-9._-]+)", line):
+            dependencies[dependent[1].lower()].append(name)
+    return {name: sorted(names) for name, names in dependencies.items()}
 
 
-def publishable(bom: dict[str, Any], pins: str) -> dict[str, Any]:
+def without_registry_addresses(bom: dict[str, Any], pins: str) -> dict[str, Any]:
     """Return the bill without registry addresses, and with the dependency graph."""
     references = {component["name"].lower(): component["purl"] for component in bom["components"]}
     root = bom["metadata"]["component"] | {"bom-ref": ROOT, "version": VERSION}
     references[ROOT] = ROOT
-    needs = needed_by(pins)
+    dependencies = dependencies_of(pins)
     return bom | {
         "metadata": bom["metadata"] | {"component": root, "tools": _without_addresses(bom["metadata"]["tools"])},
-        "components": [_publishable(component) for component in bom["components"]],
+        "components": [_component(component) for component in bom["components"]],
         "dependencies": [
-            {"ref": reference, "dependsOn": [references[need] for need in needs.get(name, [])]}
+            {"ref": reference, "dependsOn": [references[need] for need in dependencies.get(name, [])]}
             for name, reference in sorted(references.items())
         ],
     }
 
 
-def _publishable(component: dict[str, Any]) -> dict[str, Any]:
+def _component(component: dict[str, Any]) -> dict[str, Any]:
     hashes = [each for reference in component.get("externalReferences", []) for each in reference.get("hashes", [])]
-    known = {name: component[name] for name in ("name", "purl", "type", "version")}
+    kept = {name: component[name] for name in ("name", "purl", "type", "version")}
     # A release is several files, so the hashes belong to the distribution, not to the component.
-    fetched = {"type": "distribution", "url": component["purl"], "hashes": hashes}
-    return known | {"bom-ref": component["purl"], "externalReferences": [fetched]}
+    distribution = {"type": "distribution", "url": component["purl"], "hashes": hashes}
+    return kept | {"bom-ref": component["purl"], "externalReferences": [distribution]}
 
 
 def _without_addresses(tools: dict[str, Any]) -> dict[str, Any]:
@@ -62,5 +62,9 @@ def _without_addresses(tools: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(publishable(json.load(sys.stdin), Path(sys.argv[1]).read_text(encoding="utf-8")), sys.stdout, indent=2)
+    json.dump(
+        without_registry_addresses(json.load(sys.stdin), Path(sys.argv[1]).read_text(encoding="utf-8")),
+        sys.stdout,
+        indent=2,
+    )
     sys.stdout.write("\n")

@@ -1,4 +1,4 @@
-"""What the tests want to know about Kubernetes objects: plain functions over what YAML holds."""
+"""Access to the rendered Kubernetes objects, as plain functions over parsed YAML."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
-OURS = "livepeer-session-exporter"
+EXPORTER = "livepeer-session-exporter"
 
 Object = Mapping[str, Any]
 
@@ -37,13 +37,13 @@ def read(path: Path) -> Rendering:
 
 
 def rendered() -> list[Rendering]:
-    """Every rendered file that is committed."""
+    """Every committed rendering."""
     return [read(KUBERNETES / "install.yaml"), *map(read, sorted((KUBERNETES / "rendered").glob("*.yaml")))]
 
 
 @dataclass(frozen=True)
 class Container:
-    """One of our containers, and the pod it stands in."""
+    """A container of the exporter, and its pod."""
 
     file: str
     spec: Object
@@ -70,16 +70,16 @@ class Container:
         return [volume for volume in self.pod["volumes"] if volume["name"] in mounted]
 
     def security(self) -> dict[str, Any]:
-        """The container's security context over that of its pod, as Kubernetes reads them."""
+        """The container's security context merged over that of its pod, as in Kubernetes."""
         return {**self.pod.get("securityContext", {}), **self.spec["securityContext"]}
 
 
-def our_containers(renderings: list[Rendering]) -> Iterator[Container]:
+def exporter_containers(renderings: list[Rendering]) -> Iterator[Container]:
     for rendering in renderings:
         for workload in rendering.workloads():
             pod = workload["spec"]["template"]["spec"]
             for spec in [*pod.get("initContainers", []), *pod["containers"]]:
-                if spec["name"] == OURS:
+                if spec["name"] == EXPORTER:
                     yield Container(rendering.name, spec, pod)
 
 

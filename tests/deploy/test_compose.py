@@ -27,37 +27,37 @@ def _mounts(service: Any) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("path", [COMPOSE, ACCOUNT], ids=lambda path: path.name)
-def test_the_file_keeps_to_the_compose_specification(run_tool: Run, path: Path) -> None:
+def test_the_file_is_valid_by_the_compose_schema(run_tool: Run, path: Path) -> None:
     done = run_tool("check-jsonschema", "--builtin-schema", "vendor.compose-spec", path)
     assert done.returncode == 0, done.stdout
 
 
-def test_the_schema_would_have_noticed_a_misspelt_key(run_tool: Run, tmp_path: Path) -> None:
+def test_the_schema_rejects_a_misspelt_key(run_tool: Run, tmp_path: Path) -> None:
     path = tmp_path / "compose.yaml"
     path.write_text(COMPOSE.read_text().replace("cap_drop", "cap_dorp"))
     assert run_tool("check-jsonschema", "--builtin-schema", "vendor.compose-spec", path).returncode != 0
 
 
 @every_service
-def test_a_service_has_no_rights_that_it_does_not_need(service: Any) -> None:
+def test_a_service_is_read_only_and_unprivileged(service: Any) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
 @every_service
-def test_a_service_is_reached_from_this_machine_alone(service: Any) -> None:
+def test_a_service_publishes_its_port_on_loopback_only(service: Any) -> None:
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
 @every_service
-def test_what_a_service_mounts_is_there_and_read_only(service: Any) -> None:
+def test_mounted_files_exist_and_are_read_only(service: Any) -> None:
     for source, _ in _mounts(service):
         assert (DEPLOY / source).exists()
     assert all(volume.endswith(":ro") for volume in service.get("volumes", []) if volume.startswith("."))
 
 
-def test_images_of_others_have_an_exact_version() -> None:
+def test_third_party_images_have_an_exact_version() -> None:
     images = [service["image"] for service in SERVICES.values()]
     assert all(re.fullmatch(r"[a-z/-]+:v?\d+\.\d+\.\d+", image) for image in images)
 
@@ -69,14 +69,14 @@ def test_the_program_accepts_the_command(path: Path, command: str) -> None:
     assert not load(invocation.arguments, {}).warnings
 
 
-def test_the_key_file_is_where_the_program_looks_for_it() -> None:
+def test_the_key_file_is_mounted_at_the_configured_path() -> None:
     account = yaml.safe_load(ACCOUNT.read_text())
     [secret] = account["secrets"]
     assert account["services"]["exporter"]["secrets"] == [secret]
     assert account["services"]["exporter"]["command"] == [f"--api-key-file=/run/secrets/{secret}"]
 
 
-def test_prometheus_scrapes_the_exporter_and_reports_to_the_alertmanager() -> None:
+def test_prometheus_scrapes_the_exporter_and_sends_alerts_to_alertmanager() -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     [scrape], [manager] = config["scrape_configs"], config["alerting"]["alertmanagers"]
     hosts = [scrape["static_configs"][0]["targets"][0], manager["static_configs"][0]["targets"][0]]
@@ -85,20 +85,20 @@ def test_prometheus_scrapes_the_exporter_and_reports_to_the_alertmanager() -> No
     ]
 
 
-def test_prometheus_finds_its_rules_where_they_are_mounted() -> None:
+def test_the_rules_are_mounted_at_the_configured_path() -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     targets = {target for _, target in _mounts(SERVICES["prometheus"])}
     assert {str(Path(pattern).parent) for pattern in config["rule_files"]} <= targets
 
 
-def test_grafana_finds_its_dashboards_where_they_are_mounted() -> None:
+def test_the_dashboards_are_mounted_at_the_provisioned_path() -> None:
     [file] = (ROOT / "grafana" / "provisioning" / "dashboards").iterdir()
     provider = yaml.safe_load(file.read_text())
     targets = {target: source for source, target in _mounts(SERVICES["grafana"])}
     assert targets[provider["providers"][0]["options"]["path"]] == "../grafana/dashboards"
 
 
-def test_grafana_s_source_of_data_is_the_prometheus_beside_it() -> None:
+def test_the_data_source_of_grafana_is_the_prometheus_of_compose() -> None:
     [source] = (ROOT / "grafana" / "provisioning" / "datasources").iterdir()
     given = SERVICES["grafana"]["environment"]
     assert set(re.findall(r"\$\{(\w+)\}", source.read_text())) <= set(given)

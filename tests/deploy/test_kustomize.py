@@ -8,7 +8,7 @@ import yaml
 from tests.deploy.manifests import KUBERNETES, ROOT, Rendering
 
 APPLY_LIMIT = 262_144
-"""Bytes that `kubectl apply` can remember of one object, in an annotation."""
+"""Maximum size in bytes of the annotation in which `kubectl apply` stores an object."""
 
 
 def _render(kustomize: str, directory: Path) -> Rendering:
@@ -24,7 +24,7 @@ def monitored(kustomize: str) -> Rendering:
 
 
 @pytest.mark.usefixtures("kustomize")
-def test_what_is_committed_is_what_kustomize_renders(tmp_path: Path) -> None:
+def test_the_committed_renderings_are_current(tmp_path: Path) -> None:
     def files(root: Path) -> dict[str, str]:
         return {path.name: path.read_text() for path in [root / "install.yaml", *(root / "rendered").iterdir()]}
 
@@ -34,25 +34,25 @@ def test_what_is_committed_is_what_kustomize_renders(tmp_path: Path) -> None:
     assert files(KUBERNETES) == files(tmp_path)
 
 
-def test_the_dashboards_arrive_as_they_are(monitored: Rendering) -> None:
+def test_the_config_maps_contain_the_dashboards_unchanged(monitored: Rendering) -> None:
     maps = monitored.of_kind("ConfigMap")
     assert {each["metadata"]["labels"]["grafana_dashboard"] for each in maps} == {"1"}
-    arrived = {name: text for each in maps for name, text in each["data"].items()}
-    assert arrived == {path.name: path.read_text() for path in (ROOT / "grafana" / "dashboards").glob("*.json")}
+    contained = {name: text for each in maps for name, text in each["data"].items()}
+    assert contained == {path.name: path.read_text() for path in (ROOT / "grafana" / "dashboards").glob("*.json")}
 
 
-def test_each_dashboard_can_be_applied_by_kubectl(monitored: Rendering) -> None:
+def test_each_dashboard_is_small_enough_for_kubectl_apply(monitored: Rendering) -> None:
     assert max(len(json.dumps(each)) for each in monitored.of_kind("ConfigMap")) < APPLY_LIMIT
 
 
-def test_the_operator_gets_the_rules_that_prometheus_gets(monitored: Rendering) -> None:
+def test_the_prometheus_rule_has_the_groups_of_the_rule_files(monitored: Rendering) -> None:
     [rule] = monitored.of_kind("PrometheusRule")
     files = sorted((ROOT / "grafana" / "rules").glob("*.yaml"))
     groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
     assert sorted(rule["spec"]["groups"], key=str) == sorted(groups, key=str)
 
 
-def test_the_sidecar_gets_into_a_stateful_set_and_leaves_others_alone(kustomize: str, tmp_path: Path) -> None:
+def test_the_sidecar_is_added_to_annotated_workloads_only(kustomize: str, tmp_path: Path) -> None:
     def workload(kind: str, name: str, annotations: dict[str, str]) -> object:
         pod = {"metadata": {"labels": {"a": name}}, "spec": {"containers": [{"name": "main", "image": "main:1"}]}}
         spec = {"selector": {"matchLabels": {"a": name}}, "template": pod}
@@ -64,8 +64,8 @@ def test_the_sidecar_gets_into_a_stateful_set_and_leaves_others_alone(kustomize:
         }
 
     inject = {"livepeer-session-exporter/inject": "true"}
-    asked, other = workload("StatefulSet", "asked", inject), workload("Deployment", "other", {})
-    (tmp_path / "workloads.yaml").write_text(yaml.safe_dump_all([asked, other]))
+    annotated, other = workload("StatefulSet", "annotated", inject), workload("Deployment", "other", {})
+    (tmp_path / "workloads.yaml").write_text(yaml.safe_dump_all([annotated, other]))
     component = Path(*[".."] * len(tmp_path.resolve().parts[1:])) / str(KUBERNETES / "components" / "sidecar").lstrip(
         "/"
     )

@@ -1,4 +1,4 @@
-"""What the operator's objects must hold; the validator has no schema for them."""
+"""The Prometheus Operator's objects, for which the validator has no schema."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import yaml
 
 from exporter.config import Settings
 from exporter.metrics.catalogue import EVERY_OPTION, MAX_ISSUE, everything
-from tests.deploy.manifests import KUBERNETES, our_containers, pod_labels, rendered, selects
+from tests.deploy.manifests import KUBERNETES, exporter_containers, pod_labels, rendered, selects
 
 RENDERINGS = rendered()
 POD_MONITORS = [each for each in RENDERINGS if each.of_kind("PodMonitor")]
@@ -27,7 +27,7 @@ def _endpoints(monitor: Any) -> Any:
 
 
 @monitors
-def test_a_monitor_holds_only_fields_that_the_operator_knows(monitor: Any) -> None:
+def test_a_monitor_has_only_fields_that_the_operator_supports(monitor: Any) -> None:
     limits = {"sampleLimit", "bodySizeLimit", "labelLimit", "labelNameLengthLimit", "labelValueLengthLimit"}
     endpoints = {"PodMonitor": "podMetricsEndpoints", "ServiceMonitor": "endpoints"}[monitor["kind"]]
     port = {"PodMonitor": "portNumber", "ServiceMonitor": "targetPort"}[monitor["kind"]]
@@ -37,28 +37,28 @@ def test_a_monitor_holds_only_fields_that_the_operator_knows(monitor: Any) -> No
 
 
 @monitors
-def test_a_full_budget_of_series_passes_the_limits(monitor: Any) -> None:
+def test_the_maximum_number_of_series_passes_the_limits(monitor: Any) -> None:
     spec = monitor["spec"]
     assert spec["sampleLimit"] > Settings().max_series * 1.1
 
 
 @monitors
-def test_the_longest_label_and_the_most_labels_pass_the_limits(monitor: Any) -> None:
+def test_the_longest_label_and_the_largest_number_of_labels_pass_the_limits(monitor: Any) -> None:
     spec = monitor["spec"]
-    targets = 12  # labels that the operator and Prometheus put on a pod's series
+    targets = 12  # labels that the operator and Prometheus add to a pod's series
     assert spec["labelValueLengthLimit"] >= MAX_ISSUE * len("\N{VIDEO CAMERA}".encode())
     assert spec["labelLimit"] >= max(len(labels) for _, labels in everything(EVERY_OPTION)) + targets
     assert spec["labelNameLengthLimit"] >= max(len(name) for _, labels in everything(EVERY_OPTION) for name in labels)
 
 
 @monitors
-def test_the_port_is_a_number_that_the_base_listens_on(monitor: Any) -> None:
-    [container, *_] = our_containers([RENDERINGS[0]])
+def test_the_port_is_the_container_s_port_number(monitor: Any) -> None:
+    [container, *_] = exporter_containers([RENDERINGS[0]])
     assert {each.get("portNumber", each.get("targetPort")) for each in _endpoints(monitor)} == container.ports
 
 
 @monitors
-def test_the_scraped_page_is_the_program_s(monitor: Any) -> None:
+def test_the_scraped_path_is_the_default_telemetry_path(monitor: Any) -> None:
     assert [each["path"] for each in _endpoints(monitor)] == [Settings().web_telemetry_path]
 
 

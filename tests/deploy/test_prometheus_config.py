@@ -39,7 +39,7 @@ def test_promtool_accepts_the_configuration_of_the_agent(run_tool: Run) -> None:
 
 
 @pytest.mark.prometheus
-def test_promtool_would_have_noticed_a_misspelt_field(run_tool: Run, tmp_path: Path) -> None:
+def test_promtool_rejects_a_misspelt_field(run_tool: Run, tmp_path: Path) -> None:
     config = tmp_path / "agent.yml"
     config.write_text((CONFIGS / "agent.yml").read_text().replace("sample_limit", "samples_limit"))
     assert run_tool("promtool", "check", "config", "--agent", config).returncode != 0
@@ -51,7 +51,7 @@ def test_amtool_accepts_the_configuration_of_alertmanager(run_tool: Run) -> None
     assert done.returncode == 0, done.stderr
 
 
-def test_alertmanager_inhibits_what_the_rules_say() -> None:
+def test_alertmanager_has_the_shipped_inhibit_rules() -> None:
     inhibit = yaml.safe_load((ROOT / "grafana" / "alertmanager" / "inhibit.yml").read_text())
     assert _read("alertmanager.yml")["inhibit_rules"] == inhibit["inhibit_rules"]
 

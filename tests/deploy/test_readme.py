@@ -12,21 +12,21 @@ def _kustomizations(kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize("component", _kustomizations("components"))
-def test_the_readme_explains_the_component(component: str) -> None:
+def test_the_readme_describes_the_component(component: str) -> None:
     assert f"| `{component}` |" in README
 
 
 @pytest.mark.parametrize("example", sorted({*_kustomizations("examples")} - {"sidecar-plain"}))
-def test_the_readme_says_when_to_take_the_example(example: str) -> None:
+def test_the_readme_describes_the_example(example: str) -> None:
     assert f"examples/{example}`" in README
 
 
-def test_the_readme_warns_of_the_sidecar_s_replicas_before_it_explains_kubernetes() -> None:
+def test_the_readme_warns_about_sidecar_replicas_before_the_kubernetes_section() -> None:
     assert README.index("Every pod with the sidecar polls by itself") < README.index("## Kubernetes")
 
 
 @pytest.mark.parametrize(
     "path", [path for path in DEPLOY.iterdir() if path.name != "README.md"], ids=lambda path: path.name
 )
-def test_the_readme_names_what_lies_beside_it(path: Path) -> None:
+def test_the_readme_names_every_file_and_directory_next_to_it(path: Path) -> None:
     assert f"{path.name}" in README

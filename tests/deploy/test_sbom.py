@@ -9,7 +9,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from deploy.sbom import needed_by, publishable
+from deploy.sbom import dependencies_of, without_registry_addresses
 
 ROOT = Path(__file__).parents[2]
 PINS = (ROOT / "requirements" / "run.txt").read_text(encoding="utf-8")
@@ -20,21 +20,21 @@ def bill() -> dict[str, Any]:
     generator = (sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "requirements", "--output-reproducible")
     project = ("--pyproject", str(ROOT / "pyproject.toml"), str(ROOT / "requirements" / "run.txt"))
     made = subprocess.run([*generator, *project], capture_output=True, check=True)
-    return publishable(json.loads(made.stdout), PINS)
+    return without_registry_addresses(json.loads(made.stdout), PINS)
 
 
 def test_the_bill_is_valid_cyclonedx(bill: dict[str, Any]) -> None:
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is None
 
 
-def test_the_bill_names_every_pinned_library_in_its_version_with_its_hashes(bill: dict[str, Any]) -> None:
+def test_the_bill_lists_every_pinned_library_with_version_and_hashes(bill: dict[str, Any]) -> None:
     pins = dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", PINS, re.MULTILINE))
     assert {each["name"]: each["version"] for each in bill["components"]} == pins
-    told = {each["content"] for one in bill["components"] for each in one["externalReferences"][0]["hashes"]}
-    assert told == set(re.findall(r"--hash=sha256:([0-9a-f]{64})", PINS))
+    listed = {each["content"] for one in bill["components"] for each in one["externalReferences"][0]["hashes"]}
+    assert listed == set(re.findall(r"--hash=sha256:([0-9a-f]{64})", PINS))
 
 
-def test_the_bill_names_no_registry_and_no_path_of_a_machine(bill: dict[str, Any]) -> None:
+def test_the_bill_contains_no_registry_and_no_local_path(bill: dict[str, Any]) -> None:
     text = json.dumps({name: value for name, value in bill.items() if name != "$schema"})
     assert "://" not in text
     assert str(ROOT) not in text
@@ -51,6 +51,6 @@ def test_the_graph_reaches_every_library_from_the_program(bill: dict[str, Any]) 
     assert reached == set(graph)
 
 
-def test_the_comments_of_the_pins_say_who_needs_whom() -> None:
+def test_the_comments_of_the_pins_are_read_as_a_dependency_graph() -> None:
     pins = "a==1 \\\n    --hash=sha256:0\n    # via b\nb==2 \\\n    # via\n    #   c (pyproject.toml)\n    #   a\n"
-    assert needed_by(pins) == {"b": ["a"], "c": ["b"], "a": ["b"]}
+    assert dependencies_of(pins) == {"b": ["a"], "c": ["b"], "a": ["b"]}

@@ -14,13 +14,13 @@ from tests.deploy.manifests import DEPLOY
 UNIT = DEPLOY / "systemd" / "livepeer-session-exporter.service"
 DEFAULTS = DEPLOY / "systemd" / "livepeer-session-exporter.default"
 EXPOSURE = 15
-"""The worst score allowed, in tenths."""
+"""The highest allowed exposure score, in tenths."""
 
 Run = Callable[..., CompletedProcess[str]]
 
 
-class _Several(dict[str, Any]):
-    """Keeps every value of a key that systemd lets stand several times."""
+class _RepeatedKeys(dict[str, Any]):
+    """Collects all values of a key that may appear several times."""
 
     def __setitem__(self, key: str, value: Any) -> None:
         if isinstance(value, list) and key in self:
@@ -31,14 +31,14 @@ class _Several(dict[str, Any]):
 
 @pytest.fixture(scope="module")
 def service() -> dict[str, list[str]]:
-    parser = RawConfigParser(dict_type=_Several, strict=False, empty_lines_in_values=False)
+    parser = RawConfigParser(dict_type=_RepeatedKeys, strict=False, empty_lines_in_values=False)
     parser.optionxform = str  # type: ignore[method-assign, assignment]  # the documented way to keep the case of keys
     parser.read(UNIT)
     return {key: value.splitlines() for key, value in parser["Service"].items()}
 
 
 def _verify(run_tool: Run, root: Path, unit: str) -> CompletedProcess[str]:
-    """Verify in a root of our own, where the program is installed and nothing of this machine stands in for it."""
+    """Verify in a separate root directory with the program installed, independent of this machine."""
     for path, executable in [
         ("opt/livepeer-session-exporter/bin/livepeer-session-exporter", "/bin/true"),
         ("bin/kill", "/bin/true"),
@@ -51,12 +51,12 @@ def _verify(run_tool: Run, root: Path, unit: str) -> CompletedProcess[str]:
     return run_tool("systemd-analyze", "verify", f"--root={root}", "--man=no", "--recursive-errors=no", UNIT.name)
 
 
-def test_systemd_has_nothing_to_say_about_the_unit(run_tool: Run, tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit(run_tool: Run, tmp_path: Path) -> None:
     done = _verify(run_tool, tmp_path, UNIT.read_text())
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_systemd_would_have_noticed_a_misspelt_setting(run_tool: Run, tmp_path: Path) -> None:
+def test_systemd_rejects_a_misspelt_setting(run_tool: Run, tmp_path: Path) -> None:
     done = _verify(run_tool, tmp_path, UNIT.read_text().replace("ProtectHome=", "ProtectHone="))
     assert "Unknown key" in done.stderr
 
@@ -67,23 +67,23 @@ def test_the_exposure_is_low(run_tool: Run) -> None:
     assert "Overall exposure level" in done.stdout
 
 
-def test_the_exposure_without_the_sandbox_would_be_too_high(run_tool: Run, tmp_path: Path) -> None:
+def test_the_exposure_without_the_sandbox_exceeds_the_threshold(run_tool: Run, tmp_path: Path) -> None:
     bare = tmp_path / UNIT.name
     bare.write_text("[Service]\nExecStart=/bin/true\n")
     done = run_tool("systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE}", bare)
     assert done.returncode != 0
 
 
-def test_systemd_waits_for_the_program_and_watches_it(service: dict[str, list[str]]) -> None:
+def test_systemd_waits_for_readiness_and_runs_a_watchdog(service: dict[str, list[str]]) -> None:
     assert service["Type"] == ["notify"]
     assert service["WatchdogSec"] == ["60s"]
 
 
-def test_wrong_settings_are_not_tried_again(service: dict[str, list[str]]) -> None:
+def test_invalid_settings_cause_no_restart(service: dict[str, list[str]]) -> None:
     assert service["RestartPreventExitStatus"] == ["2"]
 
 
-def test_the_key_comes_as_a_credential_and_by_a_path_alone(service: dict[str, list[str]]) -> None:
+def test_the_key_is_a_credential_and_only_its_path_is_a_variable(service: dict[str, list[str]]) -> None:
     [credential] = service["LoadCredential"]
     name = credential.partition(":")[0]
     assert service["Environment"] == [f"LIVEPEER_EXPORTER_API_KEY_FILE=%d/{name}"]

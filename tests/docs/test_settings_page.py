@@ -9,12 +9,12 @@ from exporter.config import Setting, describe_settings, load
 PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
 
 
-def rows_of_the_page() -> list[str]:
+def table_rows() -> list[str]:
     table = PAGE.partition("| Flag | Variable | Key | Default | Meaning |\n|---|---|---|---|---|\n")[2]
     return table.partition("\n\n")[0].splitlines()
 
 
-def row_of(setting: Setting) -> str:
+def expected_row(setting: Setting) -> str:
     flags = [setting.flag] if setting.flag else []
     if setting.flag and setting.kind == "boolean":
         flags.append(setting.flag.replace("--", "--no-", 1))
@@ -27,8 +27,8 @@ def row_of(setting: Setting) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def test_the_page_has_a_row_for_each_setting_and_no_other() -> None:
-    assert rows_of_the_page() == [row_of(setting) for setting in describe_settings()]
+def test_the_table_has_a_row_for_each_setting_and_no_other() -> None:
+    assert table_rows() == [expected_row(setting) for setting in describe_settings()]
 
 
 def test_the_page_names_no_variable_that_does_not_exist() -> None:
@@ -38,7 +38,7 @@ def test_the_page_names_no_variable_that_does_not_exist() -> None:
 
 
 @pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
-def test_each_settings_file_on_the_page_can_be_loaded(example: str, tmp_path: Path) -> None:
+def test_each_example_of_a_settings_file_is_valid(example: str, tmp_path: Path) -> None:
     path = tmp_path / "exporter.yaml"
     path.write_text(example, encoding="utf-8")
     loaded = load({"config_file": str(path)}, {})
