@@ -1,1 +1,1 @@
-"""The command line: its arguments and its commands."""
+"""The command line: flags, and one module for each command."""

@@ -1,6 +1,7 @@
-"""The command line: flags made from the settings' own descriptions, and the commands beside them.
+"""Parses the command line: flags generated from the settings, and the commands.
 
-Nothing here repeats what was typed, except names of flags: a key on the command line must not reach a log too.
+Error messages repeat only names of flags and commands, since an API key that was typed by accident must not end up in a
+log.
 """
 
 import argparse
@@ -16,26 +17,30 @@ from exporter.config.names import did_you_mean, loggable_name
 from exporter.version import VERSION
 
 PROGRAM: Final = "livepeer-session-exporter"
-"""The command's name."""
+"""The name of the command."""
 
 Command = Literal["serve", "demo", "check", "once", "metrics", "healthcheck", "assets"]
 
 _COMMANDS: Final[Mapping[str, str]] = {
-    "serve": "poll, and serve the metrics; what it does without a command too",
-    "demo": "serve against a built-in simulator; needs no account and no key",
-    "check": "try the settings, the key and one page of sessions; a table for people",
-    "once": "poll once and print the metrics",
-    "metrics": "print what metrics there are, and what they mean",
-    "healthcheck": "ask a running exporter whether it is alive; for containers",
-    "assets": "write the dashboards and rules into a directory",
+    "serve": "poll the API and serve the metrics (the default command)",
+    "demo": "serve the metrics of a simulated account; needs no API key",
+    "check": "validate the settings, the API keys and one page of sessions of every account",
+    "once": "poll every account once and print the metrics",
+    "metrics": "list all metrics with their types, labels and descriptions",
+    "healthcheck": "query /livez of a running exporter, for container health checks",
+    "assets": "write the Grafana dashboards and Prometheus rules to a directory",
 }
+_WITHOUT_SETTINGS: Final = ("metrics", "assets")
+"""Commands that use no settings; they accept the flags, but their help does not list them."""
 _COMMAND_FLAGS: Final = ("--format", "--json", "--url")
 _KEY_FLAGS: Final = ("apikey", "key", "token", "livepeerapikey")
 _NO_KEY_FLAG: Final = (
-    "there is no flag for the API key, since everybody on the machine can read a command line; "
-    "use --api-key-file, or the variable LIVEPEER_API_KEY"
+    "there is no flag for the API key, because other users of this machine can read command lines; "
+    "use --api-key-file or the environment variable LIVEPEER_API_KEY"
 )
-_EXAMPLES: Final = f"""\
+_EPILOG: Final = f"""\
+Run '{PROGRAM} COMMAND --help' for the flags of a command.
+
 examples:
   LIVEPEER_API_KEY=... {PROGRAM}
   {PROGRAM} --api-key-file /run/secrets/livepeer --poll-interval 15s
@@ -44,39 +49,49 @@ examples:
   {PROGRAM} demo
 
 settings:
-  A flag counts before its variable, that before its key in the settings file, that before the default.
-  Flag --poll-interval, variable LIVEPEER_EXPORTER_POLL_INTERVAL, key poll_interval: a dot or dash of the flag
-  is an underscore elsewhere. Durations are 1500ms, 30s, 5m, 1h30m, or seconds without a unit.
-  The API key comes from LIVEPEER_API_KEY, LIVEPEER_EXPORTER_API_KEY or --api-key-file; there is no flag for it.
+  Flags override environment variables, which override the settings file.
+  One name, three spellings: --poll-interval, LIVEPEER_EXPORTER_POLL_INTERVAL, and poll_interval in the file;
+  dots and dashes become underscores.
+  Durations are written as 1500ms, 30s, 5m or 1h30m; without a unit they are seconds.
+  The API key is read from LIVEPEER_API_KEY, LIVEPEER_EXPORTER_API_KEY or --api-key-file; there is no flag for it.
 
 exit codes:
-  0  fine
-  1  it did not work: a port is taken, a check failed
-  2  the settings or the command line are wrong
+  0  success
+  1  failure: a port is in use, a poll or a check has failed, a file cannot be written
+  2  invalid settings or command line
 """
 
 
 class UsageError(Exception):
-    """The command line is wrong; the text says how, a line for each mistake, without values. The exit code is 2."""
+    """The command line is invalid; the text has one line for each problem. The exit code is 2."""
 
-    def __init__(self, *mistakes: str) -> None:
-        super().__init__("\n".join(dict.fromkeys(mistakes)))  # each once
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(dict.fromkeys(problems)))  # without duplicates
 
 
-class HelpRequested(Exception):  # nothing went wrong
-    """The command line asked for a text alone (`--help`, `--version`), which is in `text`. The exit code is 0."""
+class HelpRequested(Exception):  # not an error
+    """The command line requests a text (`--help`, `--version`) instead of a command. The exit code is 0.
+
+    Attributes:
+        text: the text to print.
+    """
 
     def __init__(self, text: str) -> None:
-        super().__init__("answered")
+        super().__init__("help requested")
         self.text = text
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What the command line asks for.
+    """A parsed command line.
 
-    `arguments` has the settings that were given, by field name, for `exporter.settings.load`. The rest belongs to
-    single commands: `format` to once, `as_json` to metrics, `url` to healthcheck, `directory` to assets.
+    Attributes:
+        command: the command to run.
+        arguments: the given settings by field name, for `exporter.config.load`.
+        format: of the metrics that `once` prints.
+        as_json: whether `metrics` prints JSON.
+        url: the URL that `healthcheck` queries; None for the one in the settings.
+        directory: where `assets` writes.
     """
 
     command: Command
@@ -88,34 +103,32 @@ class Invocation:
 
 
 def parse(argv: Sequence[str]) -> Invocation:
-    """Read the command line without the program's name; flags may stand before or after the command.
+    """Parse the command line without the program's name; flags may precede or follow the command.
 
     Raises:
-        UsageError: it makes no sense.
-        Answered: it asks for help or for the version.
+        UsageError: the command line is invalid.
+        HelpRequested: it requests the help or the version.
     """
     settings = tuple(setting for setting in describe_settings() if setting.flag)
-    _refuse_unknown_flags(argv, settings)
+    _reject_unknown_flags(argv, settings)
     parser = _parser(settings)
     try:
-        given, left = parser.parse_known_args(argv)
+        given, rest = parser.parse_known_args(argv)
     except argparse.ArgumentError as error:
-        problem = f"{error.argument_name}: {_without_value(error.message)}"
-        raise UsageError(problem) from None  # argparse's own text quotes what was typed
+        raise UsageError(_explained(error)) from None
     values = vars(given)
-    if left:
-        flags = [flag for word in left if (flag := word.partition("=")[0]) in _COMMAND_FLAGS]
-        purpose = values["command"] or "serving"
-        raise UsageError(*(f"{what}: not for {purpose}; see --help" for what in flags or ["a word too many"]))
+    command: Command = values.pop("command") or "serve"
+    if rest:
+        raise UsageError(*_unexpected(rest, command))
     names = {setting.name for setting in settings}
     return Invocation(
-        command=values.pop("command") or "serve",
+        command=command,
         arguments=MappingProxyType({name: value for name, value in values.items() if name in names}),
         **{name: value for name, value in values.items() if name not in names},
     )
 
 
-def _refuse_unknown_flags(argv: Sequence[str], settings: Sequence[Setting]) -> None:
+def _reject_unknown_flags(argv: Sequence[str], settings: Sequence[Setting]) -> None:
     switches = [setting.flag for setting in settings if setting.flag and setting.kind == "boolean"]
     known = {
         *(setting.flag for setting in settings if setting.flag),
@@ -124,28 +137,42 @@ def _refuse_unknown_flags(argv: Sequence[str], settings: Sequence[Setting]) -> N
         "--help",
         "--version",
     }
-    mistakes = []
+    problems = []
     for word in takewhile(lambda word: word != "--", argv):
         name = word.partition("=")[0]
         if not word.startswith("--") or name in known:
             continue
         if re.sub(r"[^a-z]", "", name.lower()) in _KEY_FLAGS:
-            mistakes.append(_NO_KEY_FLAG)
+            problems.append(_NO_KEY_FLAG)
         else:
-            mistakes.append(f"{loggable_name(name)}: unknown flag{did_you_mean(name, known)}")
-    if mistakes:
-        raise UsageError(*mistakes)
+            problems.append(f"{loggable_name(name)}: unknown flag{did_you_mean(name, known)}")
+    if problems:
+        raise UsageError(*problems)
 
 
 def _negated(flag: str) -> str:
     return flag.replace("--", "--no-", 1)
 
 
-def _without_value(message: str) -> str:
+def _unexpected(rest: Sequence[str], command: str) -> list[str]:
+    """One line for each word that the parser left over: flags of other commands, or else the first argument."""
+    flags = [flag for word in rest if (flag := word.partition("=")[0]) in _COMMAND_FLAGS]
+    if flags:
+        return [f"{flag}: not a flag of {command}; see '{PROGRAM} {command} --help'" for flag in flags]
+    limit = "one argument" if command == "assets" else "no arguments"
+    word = next((word for word in rest if word != "--"), "--")
+    return [f"{command} takes {limit}: '{loggable_name(word)}'"]
+
+
+def _explained(error: argparse.ArgumentError) -> str:
+    """The error without the value that was given, which argparse quotes."""
+    message = error.message
     if message.startswith("expected "):
-        return message
-    choices = message.rpartition("(choose from ")[2] if "(choose from " in message else ""
-    return f"choose from {choices.rstrip(')')}" if choices else "takes no such value"
+        return f"{error.argument_name}: {message}"
+    if error.argument_name == "command":
+        return f"unknown command; choose from {', '.join(_COMMANDS)}"
+    choices = message.rpartition("(choose from ")[2].rstrip(")").replace("'", "") if "(choose from " in message else ""
+    return f"{error.argument_name}: " + (f"choose from {choices}" if choices else "takes no value")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -157,12 +184,18 @@ class _Parser(argparse.ArgumentParser):
         raise HelpRequested(self.format_help())
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message)  # here only of arguments that are missing, by name
+        # The only remaining errors are missing arguments, which argparse lists by name.
+        raise UsageError(f"{message}; see '{self.prog} --help'")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=110)
+
+    def _format_action(self, action: argparse.Action) -> str:
+        text = super()._format_action(action)
+        # The list of commands has a heading of its own; argparse would add a line with the placeholder.
+        return text.partition("\n")[2] if action.nargs == argparse.PARSER else text
 
 
 class _Version(argparse.Action):
@@ -171,45 +204,52 @@ class _Version(argparse.Action):
 
 
 def _parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
-    shared = _Parser(add_help=False)
-    _add_all(shared, settings)
     parser = _Parser(
         prog=PROGRAM,
         usage="%(prog)s [command] [flags]",
-        description="Live streams on Livepeer Studio, visible in Prometheus. Without a command it serves.",
-        epilog=_EXAMPLES,
+        description="Prometheus exporter for live streams on Livepeer Studio.",
+        epilog=_EPILOG,
     )
     commands = parser.add_subparsers(title="commands", dest="command", metavar="command", prog=PROGRAM)
-    for name, meaning in _COMMANDS.items():
+    for name, summary in _COMMANDS.items():
         usage = f"{PROGRAM} {name} {'DIR ' if name == 'assets' else ''}[flags]"
-        command = commands.add_parser(name, help=meaning, description=meaning, usage=usage, parents=[shared])
-        if name == "once":
-            command.add_argument(
-                "--format", choices=("text", "openmetrics"), default="text", help="form of the answer (default: text)"
-            )
-        elif name == "metrics":
-            command.add_argument("--json", action="store_true", dest="as_json", help="for programs")
-        elif name == "healthcheck":
-            command.add_argument("--url", help="address of the probe (default: /livez at the listen address)")
-        elif name == "assets":
-            command.add_argument("directory", metavar="DIR", help="where to write; it is made if it is not there")
-    _add_all(parser, settings)  # after the commands, so that --help begins with them
+        description = f"{summary[0].upper()}{summary[1:]}."
+        command = commands.add_parser(name, help=summary, description=description, usage=usage)
+        _add_own_arguments(command, name)
+        _add_settings(command, settings, are_listed=name not in _WITHOUT_SETTINGS)
+    _add_settings(parser, settings)  # after the commands, so that --help begins with them
     return parser
 
 
-def _add_all(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -> None:
+def _add_own_arguments(command: argparse.ArgumentParser, name: str) -> None:
+    if name == "once":
+        choices = ("text", "openmetrics")
+        command.add_argument("--format", choices=choices, default="text", help="exposition format (default: text)")
+    elif name == "metrics":
+        command.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+    elif name == "healthcheck":
+        command.add_argument("--url", help="URL of the probe (default: /livez at the listen address)")
+    elif name == "assets":
+        command.add_argument("directory", metavar="DIR", help="target directory; created if it does not exist")
+
+
+def _add_settings(parser: argparse.ArgumentParser, settings: Sequence[Setting], *, are_listed: bool = True) -> None:
     parser.add_argument(
-        "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="print the version and end"
+        "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="print the version and exit"
     )
     for title, group in groupby(settings, key=lambda setting: setting.group):
         section = parser.add_argument_group(title)
         for setting in group:
-            _add(section, setting)
+            _add_setting(section, setting, is_listed=are_listed)
 
 
-def _add(section: "argparse._ArgumentGroup", setting: Setting) -> None:
-    meaning = setting.description.replace("`", "").replace("%", "%%")
-    text = f"{meaning} (default: {setting.default}; {', '.join(setting.variables)})"
+def _add_setting(section: "argparse._ArgumentGroup", setting: Setting, *, is_listed: bool) -> None:
+    description = setting.description.replace("`", "").replace("%", "%%")
+    text = (
+        f"{description} (default: {setting.default}; {', '.join(setting.variables)})"
+        if is_listed
+        else argparse.SUPPRESS
+    )
     if setting.kind == "boolean":
         section.add_argument(
             str(setting.flag),

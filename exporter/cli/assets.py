@@ -1,6 +1,6 @@
-"""Dashboards and rules that come with the program, so that ``pip install`` is enough to have them.
+"""`assets`: write the dashboards and rules that are part of the package.
 
-In a wheel they lie inside of the package; in a checkout they stand in the folder ``grafana`` beside it.
+A wheel contains them in `exporter/_assets`; in a checkout they are in the directory `grafana` next to the package.
 """
 
 from collections.abc import Iterator
@@ -9,18 +9,31 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
-FOLDERS: Final = {"dashboards": ".json", "rules": ".yaml"}
-"""What is carried: folders, and how their files end."""
+from exporter.cli.terminal import FAILURE, SUCCESS, Terminal
+
+SUFFIXES: Final = {"dashboards": ".json", "rules": ".yaml"}
+"""The directories with assets, and the suffix of the files in each."""
+
+
+def assets(directory: Path, terminal: Terminal) -> int:
+    """Write the dashboards and rules to a directory, print their paths and return the exit code."""
+    try:
+        for path in write(directory):
+            print(path, file=terminal.out)
+    except OSError as error:
+        print(f"cannot write to the directory: {error.strerror}", file=terminal.err)
+        return FAILURE
+    return SUCCESS
 
 
 def write(directory: Path) -> list[Path]:
-    """Write dashboards and rules into a directory; folders are made as needed, files of the same name replaced.
+    """Write all assets; create directories as needed and overwrite existing files.
 
     Returns:
-        what was written.
+        The paths of the written files.
 
     Raises:
-        OSError: the directory cannot be written to, or the program came without its assets.
+        OSError: the directory cannot be written to, or the package has no assets.
     """
     written = []
     for name, text in _assets():
@@ -32,15 +45,15 @@ def write(directory: Path) -> list[Path]:
 
 
 def _assets() -> Iterator[tuple[str, str]]:
-    """Path below the directory, and text, of each."""
+    """Relative path and content of each asset."""
     source = _source()
-    for folder, ending in FOLDERS.items():
+    for folder, suffix in SUFFIXES.items():
         for each in sorted(source.joinpath(folder).iterdir(), key=lambda entry: entry.name):
-            if each.name.endswith(ending):
+            if each.name.endswith(suffix):
                 yield f"{folder}/{each.name}", each.read_text(encoding="utf-8")
 
 
 def _source() -> Traversable:
     package = files("exporter")
-    packed = package.joinpath("_assets")
-    return packed if packed.is_dir() else package.joinpath("..", "grafana")
+    packaged = package.joinpath("_assets")
+    return packaged if packaged.is_dir() else package.joinpath("..", "grafana")

@@ -11,6 +11,9 @@ import httpx
 from exporter.livepeer.errors import ConnectError, DNSError, PollError, PollTimeoutError, TLSError
 from exporter.version import VERSION
 
+HTTPClient = httpx.AsyncClient
+"""The type of the HTTP client, for packages that must not import httpx."""
+
 KEEPALIVE_EXPIRY: Final = 4.0
 """Seconds an idle connection is kept. The server closes it after 5 s, and a request must not race with that."""
 

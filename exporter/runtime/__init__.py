@@ -1,1 +1,1 @@
-"""The parts put together: start, reload and stop of the daemon, and its service manager."""
+"""The composition root: builds the objects from the settings; start, reload and stop; the service manager."""

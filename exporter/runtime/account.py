@@ -1,61 +1,76 @@
-"""An account that is being polled: what belongs to it, and when it is due after its settings have changed."""
+"""A polled account, and when it is polled next after its settings have changed."""
 
 import hashlib
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from exporter.config import Account
-from exporter.livepeer.api_key import APIKey
 from exporter.livepeer.errors import MissingKeyError
+from exporter.livepeer.transport import HTTPClient
 from exporter.metrics.instruments import Telemetry
 from exporter.polling.poller import Poller
+from exporter.runtime.build import create_api_key
+from exporter.runtime.environment import Environment
+
+REJECTIONS: Final = ("auth", "forbidden")
+"""Failure classes of credentials that the API rejected (401, 403)."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountRuntime:
-    """An account, and what works for it.
+    """A polled account with the objects that belong to it.
 
     Attributes:
         account: its settings.
-        identity: tells its key and base URL from others; see `identity_of`.
+        credentials: digest of its API key and base URL; see `digest_credentials`.
         poller: polls it.
-        telemetry: counts for it, across changes of its settings.
-        resources: closes its connections.
+        telemetry: its counters; kept when its settings change.
+        http_client: its connections.
     """
 
     account: Account
-    identity: bytes = field(repr=False)
+    credentials: bytes = field(repr=False)
     poller: Poller
     telemetry: Telemetry
-    resources: AsyncExitStack
+    http_client: HTTPClient
 
-    def may_be_let_in(self, identity: bytes) -> bool:
-        """Whether the API refused us, and might not any more, since we would now come with another key or elsewhere."""
+    def was_rejected_with_other(self, credentials: bytes) -> bool:
+        """Whether the API rejected the last poll, which used other credentials than these."""
         failure = self.poller.status.failure
-        return failure is not None and failure[0] in ("auth", "forbidden") and identity != self.identity
+        return failure is not None and failure[0] in REJECTIONS and credentials != self.credentials
 
-    def due_after(self, known: "AccountRuntime", due_in: float) -> float:
-        """In how many seconds the account is due, if before the change, as `known`, it was due in `due_in`.
+    def next_poll_in(self, previous: "AccountRuntime", due_in: float) -> float:
+        """Seconds until the first poll with these settings.
 
-        With another interval the rest of it shrinks or grows as the whole does: no two polls come closer than the
-        shorter of the two, and accounts that were spread stay so. A wait after a failure may be the API's wish and
-        does not shrink.
+        Args:
+            previous: the account with the settings before the change.
+            due_in: seconds until the next poll with those settings.
         """
-        if known.may_be_let_in(self.identity):
+        if previous.was_rejected_with_other(self.credentials):
             return 0.0
-        stretch = self.account.poll_interval / known.account.poll_interval
-        return due_in * (stretch if known.poller.status.failure is None else max(1.0, stretch))
+        return rescaled_delay(
+            due_in,
+            previous_interval=previous.account.poll_interval,
+            interval=self.account.poll_interval,
+            is_failing=previous.poller.status.failure is not None,
+        )
 
 
-def key_of(account: Account, redact: Callable[[str], None]) -> APIKey:
-    """The key that an account asks with."""
-    return APIKey(account.api_key.get_secret_value() if account.api_key else None, account.api_key_file, redact)
+def rescaled_delay(due_in: float, *, previous_interval: float, interval: float, is_failing: bool) -> float:
+    """Seconds until the next poll after the interval has changed.
+
+    The delay is scaled with the interval: accounts whose polls are spread over the interval stay spread, and no two
+    polls are closer than the shorter of the intervals. After a failure the delay is never shortened, because the API
+    may have requested it (`Retry-After`).
+    """
+    ratio = interval / previous_interval
+    return due_in * (max(1.0, ratio) if is_failing else ratio)
 
 
-def identity_of(account: Account, redact: Callable[[str], None]) -> bytes:
-    """A digest of what an account shows to whom at this moment: its key and its base URL."""
+def digest_credentials(account: Account, environment: Environment) -> bytes:
+    """Digest of the API key as it is now and of the base URL."""
     key = ""
     with suppress(MissingKeyError):
-        key = key_of(account, redact)()
+        key = create_api_key(account, environment)()
     return hashlib.sha256(f"{account.base_url} {key}".encode()).digest()

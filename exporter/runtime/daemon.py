@@ -1,7 +1,9 @@
-"""The program as it runs: start, wait, reload, stop; and what signals mean.
+"""The running program: start, main loop, shutdown.
 
-SIGTERM and SIGINT end it with exit code 0 once scrapes in flight are answered; a second one ends it at once.
-SIGHUP reads settings, key and web configuration again.
+Signals:
+
+- SIGTERM, SIGINT: stop; scrapes in flight may finish, then the program exits with code 0. A second one exits at once.
+- SIGHUP: reload the settings file, the API keys, the CA file and the web config file.
 """
 
 import asyncio
@@ -9,15 +11,16 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Final
 
 from exporter.config import LoadedSettings, Settings, SettingsError
 from exporter.logs import event
 from exporter.pages.routes import create_probe_app
-from exporter.runtime.app import EXHAUSTED, App, Environment
-from exporter.runtime.service_manager import Notifier, watchdog_interval
+from exporter.runtime.app import App
+from exporter.runtime.environment import Environment, is_out_of_descriptors
+from exporter.runtime.service_manager import ServiceManager, watchdog_interval
 from exporter.server.basic_auth import BasicAuth
 from exporter.server.connection import Limits
 from exporter.server.listener import Listener
@@ -27,30 +30,33 @@ from exporter.version import VERSION
 
 logger = logging.getLogger(__name__)
 
-GRACE: Final = 3.0
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+SHUTDOWN_GRACE: Final = 3.0
 """Seconds that scrapes in flight have to finish."""
 
-START_PAUSE: Final = 0.5
-"""Seconds after which polling is started again where descriptors were missing."""
+START_RETRY: Final = 0.5
+"""Seconds between two attempts to start polling while no file descriptors are left."""
 
-COLLECTOR: Final = (5_000, 20, 100)
-"""When Python looks for garbage in cycles, for ``gc.set_threshold``.
+GC_THRESHOLDS: Final = (5_000, 20, 100)
+"""Arguments of `gc.set_threshold`.
 
-It does not look at sessions, so a poll of many of them hardly counts; requests leave cycles, which should not pile up.
+Requests leave reference cycles, which should not accumulate. The collector does not track sessions, so polls of many
+sessions hardly trigger it.
 """
 
-PROBES: Final = ("/livez", "/readyz")
+UNAUTHENTICATED_PATHS: Final = ("/livez", "/readyz")
 
 
 class Daemon:
     """One run of the program.
 
     Args:
-        load: reads the settings; called again on SIGHUP.
-        loaded: the settings of the start.
-        environment: the clocks, the randomness, the ear for secrets.
-        environ: what a service manager tells its services.
-        announce: told the port once the pages can be asked for.
+        load: loads the settings again; called on SIGHUP.
+        loaded: the settings at the start.
+        environment: clocks, randomness and the log redactor.
+        environ: environment variables; those of the service manager are used.
+        announce: called with the port once the pages are served.
     """
 
     def __init__(
@@ -66,153 +72,140 @@ class Daemon:
         self._settings = loaded.settings
         self._warnings = loaded.warnings
         self._environment = environment
-        self._environ = environ
         self._announce = announce
-        self._notifier = Notifier.of(environ)
+        self._service_manager = ServiceManager.from_environ(environ)
+        self._watchdog_interval = watchdog_interval(environ, os.getpid())
         self._app = App(loaded.settings, environment)
-        self._web = WebConfigFile(loaded.settings.web_config_file)
+        self._web_config = WebConfigFile(loaded.settings.web_config_file)
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve until a signal says stop.
+        """Serve until SIGTERM or SIGINT.
 
         Raises:
-            OSError: an address cannot be listened on, or a file of the settings cannot be read.
-            WebConfigError: the web configuration is wrong.
+            OSError: an address cannot be listened on, or the CA file or the proxy variables cannot be used.
+            WebConfigError: the web config file is invalid.
         """
-        async with self._signals(), self._listening(), self._polling(), self._watchdog():
-            # What is there by now stays; to look it all through would stop the loop for many milliseconds.
-            gc.freeze()
-            gc.set_threshold(*COLLECTOR)
-            self._notifier.ready()
-            await self._until_stopped()
-            self._app.stopping()
-            self._notifier.stopping()
+        async with AsyncExitStack() as shutdown:
+            await self._start(shutdown)
+            await self._main_loop()
+            self._app.begin_stop()
+            self._service_manager.stopping()
             event(logger, logging.INFO, "stopping")
 
-    async def _until_stopped(self) -> None:
+    async def _start(self, shutdown: AsyncExitStack) -> None:
+        """Start everything; `shutdown` stops it in the reverse order, whatever has been started by then."""
+        self._handle_signals()
+        shutdown.callback(self._unhandle_signals)
+        listeners = self._create_listeners()
+        shutdown.push_async_callback(_stop_all, listeners)
+        for listener in listeners:
+            await listener.start()
+        self._report_listening(listeners[0].port)
+        if await self._start_polling():
+            shutdown.push_async_callback(self._app.stop)
+        if self._watchdog_interval:
+            watchdog = asyncio.create_task(self._notify_watchdog(self._watchdog_interval), name="service watchdog")
+            shutdown.push_async_callback(_cancel, watchdog)
+        # What has been loaded stays until the end, and traversing it would block the event loop for many milliseconds.
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        self._service_manager.ready()
+
+    async def _main_loop(self) -> None:
+        """Reload on SIGHUP until SIGTERM or SIGINT."""
         while not self._stop.is_set():
-            await _first(self._stop.wait(), self._reload.wait())
+            await _first_of(self._stop.wait(), self._reload.wait())
             if self._reload.is_set() and not self._stop.is_set():
-                # Before and not after: whoever asks during a reload has changed something since it began.
+                # Cleared before the reload: a SIGHUP that arrives during it announces another change.
                 self._reload.clear()
-                # Whoever says stop does not wait for it: a file on a dead network drive may take for ever.
-                await _first(self._stop.wait(), self.reload())
+                # Shutdown does not wait for a running reload: reading a file on a network drive may never end.
+                await _first_of(self._stop.wait(), self.reload())
 
     async def reload(self) -> None:
-        """Read the settings again; a mistake in them changes nothing."""
-        self._notifier.reloading(self._environment.monotonic())
+        """Load the settings again; if they are invalid, the current ones stay in effect."""
+        self._service_manager.reloading(self._environment.monotonic())
         try:
-            # All is read before any of it is in force.
-            loaded, web = await asyncio.to_thread(lambda: (self._load(), self._web.load()))
-            waiting = await self._app.apply(loaded.settings)
+            # Both files are read before either takes effect.
+            loaded, web_config = await asyncio.to_thread(lambda: (self._load(), self._web_config.load()))
+            needs_restart = await self._app.apply(loaded.settings)
         except (SettingsError, WebConfigError, OSError) as error:
-            self._refuse_reload(*str(error).splitlines())
-        except Exception as error:  # noqa: BLE001 - a mistake of our own must not end a program that runs; R12
-            self._refuse_reload("a mistake in the exporter itself", error=error)
+            self._report_failed_reload(str(error).splitlines())
+        except Exception as error:  # noqa: BLE001 - an internal error must not end a running program; R12
+            self._report_failed_reload(["internal error"], error)
         else:
-            self._web.apply(web)
+            self._web_config.apply(web_config)
             self._settings = loaded.settings
             logging.getLogger().setLevel(loaded.settings.log_level.upper())
             self._app.process.config_loaded(ok=True)
-            event(logger, logging.INFO, "settings read again", accounts=len(loaded.settings.accounts))
-            for name in waiting:
-                event(logger, logging.WARNING, "a setting has changed that needs a restart", setting=name)
-        self._notifier.ready()
+            event(logger, logging.INFO, "settings reloaded", accounts=len(loaded.settings.accounts))
+            for name in needs_restart:
+                event(logger, logging.WARNING, "a changed setting takes effect after a restart only", setting=name)
+        self._service_manager.ready()
 
-    def _refuse_reload(self, *reasons: str, error: Exception | None = None) -> None:
+    def _report_failed_reload(self, reasons: list[str], error: Exception | None = None) -> None:
         self._app.process.config_loaded(ok=False)
         for reason in reasons:
-            message = "the settings could not be read again, nothing has changed"
+            message = "reload failed, the current settings stay in effect"
             event(logger, logging.ERROR, message, error=error, reason=reason)
 
-    @asynccontextmanager
-    async def _signals(self) -> AsyncIterator[None]:
+    def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._asked_to_stop)
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._on_stop_signal)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                loop.remove_signal_handler(number)
 
-    def _asked_to_stop(self) -> None:
+    def _unhandle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (*STOP_SIGNALS, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+    def _on_stop_signal(self) -> None:
         if self._stop.is_set():
             os._exit(1)
         self._stop.set()
 
-    @asynccontextmanager
-    async def _listening(self) -> AsyncIterator[None]:
-        listeners = self._listeners(self._settings)
-        try:
-            for listener in listeners:
-                await listener.start()
-            port = listeners[0].port
-            event(logger, logging.INFO, "listening", version=VERSION, port=port, path=self._settings.web_telemetry_path)
-            for warning in self._warnings:
-                event(logger, logging.WARNING, "odd settings", reason=warning)
-            self._announce(port)
-            yield
-        finally:
-            await asyncio.gather(*(listener.stop(GRACE) for listener in listeners))
-
-    def _listeners(self, settings: Settings) -> list[Listener]:
-        pages = BasicAuth(self._app.pages(), self._web.config, open_paths=PROBES)
-        limits = _limits(settings)
-        listeners = [Listener(pages, settings.web_listen_address, limits=limits, tls=self._web.context)]
+    def _create_listeners(self) -> list[Listener]:
+        settings, limits = self._settings, _limits(self._settings)
+        pages = BasicAuth(self._app.create_pages(), self._web_config.config, open_paths=UNAUTHENTICATED_PATHS)
+        listeners = [Listener(pages, settings.web_listen_address, limits=limits, tls=self._web_config.context)]
         if settings.web_health_listen_address:
             probes = create_probe_app(self._app.health)
             listeners.append(Listener(probes, settings.web_health_listen_address, limits=limits))
         return listeners
 
-    @asynccontextmanager
-    async def _polling(self) -> AsyncIterator[None]:
-        if not await self._start_polling():
-            yield
-            return
-        try:
-            yield
-        finally:
-            await self._app.stop()
+    def _report_listening(self, port: int) -> None:
+        event(logger, logging.INFO, "listening", version=VERSION, port=port, path=self._settings.web_telemetry_path)
+        for warning in self._warnings:
+            event(logger, logging.WARNING, "settings warning", reason=warning)
+        self._announce(port)
 
     async def _start_polling(self) -> bool:
-        """Start, however many clients take all descriptors meanwhile: we listen already, and they will go; R11.
+        """Start polling; retry while clients take all file descriptors, since the listeners are open already (R11).
 
-        False if a signal said stop before.
+        Returns:
+            False if a signal requested a stop before polling could start.
         """
-        told = False
+        is_logged = False
         while not self._stop.is_set():
             try:
                 await self._app.start()
             except OSError as error:
-                if error.errno not in EXHAUSTED:
+                if not is_out_of_descriptors(error):
                     raise
-                if not told:
-                    event(logger, logging.WARNING, "polling cannot start yet", reason=error.strerror)
-                told = True
-                await _first(self._stop.wait(), asyncio.sleep(START_PAUSE))
+                if not is_logged:
+                    event(logger, logging.WARNING, "cannot start polling yet", reason=error.strerror)
+                is_logged = True
+                await _first_of(self._stop.wait(), asyncio.sleep(START_RETRY))
             else:
                 return True
         return False
 
-    @asynccontextmanager
-    async def _watchdog(self) -> AsyncIterator[None]:
-        interval = watchdog_interval(self._environ, os.getpid())
-        task = asyncio.create_task(self._reassure(interval), name="service watchdog") if interval else None
-        try:
-            yield
-        finally:
-            if task:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-
-    async def _reassure(self, interval: float) -> None:
+    async def _notify_watchdog(self, interval: float) -> None:
         while True:
-            if self._app.clock.ticking():
-                self._notifier.alive()
+            if self._app.schedule.ticking():
+                self._service_manager.alive()
             await asyncio.sleep(interval)
 
 
@@ -226,9 +219,18 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-async def _first(*waits: Awaitable[object]) -> None:
-    """Wait until one of them is done, and cancel the others; an error of the one is raised."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
+async def _stop_all(listeners: list[Listener]) -> None:
+    await asyncio.gather(*(listener.stop(SHUTDOWN_GRACE) for listener in listeners))
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _first_of(*awaitables: Awaitable[object]) -> None:
+    """Wait until one of them is done and cancel the others; raise its error if it failed."""
+    tasks = [asyncio.ensure_future(each) for each in awaitables]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

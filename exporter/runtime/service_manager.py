@@ -1,4 +1,4 @@
-"""What a service manager is told: ready, alive, reloading, stopping. The protocol is systemd's, see sd_notify(3)."""
+"""Notifications to the service manager: ready, alive, reloading, stopping. The protocol is systemd's, sd_notify(3)."""
 
 import logging
 import re
@@ -11,17 +11,17 @@ from exporter.logs import event
 logger = logging.getLogger(__name__)
 
 
-def watchdog_interval(environ: Mapping[str, str], pid: int | None = None) -> float | None:
-    """Return how often to call `Notifier.alive`, in seconds: twice within the manager's limit.
+def watchdog_interval(environ: Mapping[str, str], pid: int) -> float | None:
+    """Return the seconds between two calls of `ServiceManager.alive`: half of the service manager's limit.
 
     Args:
-        environ: the variables of the process; `WATCHDOG_USEC` holds the limit in microseconds.
-        pid: the number of this process, where the limit of another one (`WATCHDOG_PID`) must not be taken for ours.
+        environ: environment variables; `WATCHDOG_USEC` is the limit in microseconds.
+        pid: this process; a limit for another one (`WATCHDOG_PID`) is ignored.
 
     Returns:
-        None where nobody watches.
+        None without a watchdog.
     """
-    if pid is not None and environ.get("WATCHDOG_PID", str(pid)) != str(pid):
+    if environ.get("WATCHDOG_PID", str(pid)) != str(pid):
         return None
     limit = environ.get("WATCHDOG_USEC", "")
     if not re.fullmatch("0*[1-9][0-9]{0,17}", limit):
@@ -30,48 +30,51 @@ def watchdog_interval(environ: Mapping[str, str], pid: int | None = None) -> flo
 
 
 @dataclass(frozen=True, slots=True)
-class Notifier:
-    """Tells the service manager behind `address` how the program is; without an address it tells nobody.
+class ServiceManager:
+    """The service manager that started the program; without an address every notification is a no-op.
 
-    A message that cannot be sent is logged and otherwise ignored: the service itself is in good order.
+    A notification that cannot be sent is logged and otherwise ignored, since the service itself works.
+
+    Attributes:
+        address: its Unix socket; a leading `@` marks an abstract one.
     """
 
     address: str | None
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> "Notifier":
-        """Return the notifier for the socket that `NOTIFY_SOCKET` names."""
+    def from_environ(cls, environ: Mapping[str, str]) -> "ServiceManager":
+        """Return the service manager behind the socket in `NOTIFY_SOCKET`."""
         return cls(environ.get("NOTIFY_SOCKET") or None)
 
     def ready(self) -> None:
-        """Say that the service has started, or is done with reloading."""
-        self._tell("READY=1")
+        """Report that the start, or a reload, is complete."""
+        self._notify("READY=1")
 
     def alive(self) -> None:
-        """Keep the watchdog quiet; to be said at least every `watchdog_interval`."""
-        self._tell("WATCHDOG=1")
+        """Reset the watchdog; to be called every `watchdog_interval` seconds."""
+        self._notify("WATCHDOG=1")
 
     def reloading(self, monotonic: float) -> None:
-        """Say that the settings are being read anew; `ready` ends it.
+        """Report the begin of a reload; `ready` reports its end.
 
         Args:
-            monotonic: the time by `time.monotonic`, in seconds; units with `Type=notify-reload` ask for it.
+            monotonic: current time of `time.monotonic` in seconds, which units with `Type=notify-reload` require.
         """
-        self._tell(f"RELOADING=1\nMONOTONIC_USEC={int(monotonic * 1_000_000)}")
+        self._notify(f"RELOADING=1\nMONOTONIC_USEC={int(monotonic * 1_000_000)}")
 
     def stopping(self) -> None:
-        """Say that the service has begun to stop."""
-        self._tell("STOPPING=1")
+        """Report the begin of the shutdown."""
+        self._notify("STOPPING=1")
 
-    def _tell(self, message: str) -> None:
+    def _notify(self, message: str) -> None:
         if self.address is None:
             return
-        # A leading @ stands for the zero byte of Linux's abstract sockets, which have no file.
+        # Abstract sockets of Linux begin with a zero byte instead of the @.
         address = "\0" + self.address[1:] if self.address.startswith("@") else self.address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-                sender.setblocking(False)  # a manager that hangs must not hang the event loop too
+                sender.setblocking(False)  # a service manager that hangs must not block the event loop
                 sender.sendto(message.encode(), address)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            event(logger, logging.WARNING, "the service manager could not be told", reason=reason)
+            event(logger, logging.WARNING, "cannot notify the service manager", reason=reason)

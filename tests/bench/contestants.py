@@ -17,8 +17,9 @@ from exporter.livepeer.server_clock import ServerClock
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.process import Process
 from exporter.pages import routes as web
-from exporter.runtime.app import Environment, create_board, create_poller
-from exporter.runtime.daemon import COLLECTOR
+from exporter.runtime.build import create_page_store, create_poller
+from exporter.runtime.daemon import GC_THRESHOLDS
+from exporter.runtime.environment import Environment
 from tests.bench.obvious import Obvious, create_app
 from tests.bench.processes import KEY
 from tests.bench.report import OURS
@@ -99,14 +100,14 @@ class Ours:
 
     name = OURS
     path = "/metrics"
-    collector = COLLECTOR
+    collector = GC_THRESHOLDS
 
     def __init__(self, client: httpx.AsyncClient, base_url: str = BASE_URL) -> None:
         settings = Settings(base_url=base_url, max_series=100_000_000)
         account = settings.accounts[0]
         environment = Environment(time.time, time.monotonic, random.random, redact=lambda _: None)
         telemetry = Telemetry(account.name)
-        board = create_board(settings, environment)
+        board = create_page_store(settings, environment)
         endpoint = SessionsEndpoint(
             client,
             base_url,

@@ -19,13 +19,13 @@ def usage(*argv: str) -> str:
     return str(caught.value)
 
 
-def answer(*argv: str) -> str:
+def requested_text(*argv: str) -> str:
     with pytest.raises(HelpRequested) as caught:
         parse(argv)
     return caught.value.text
 
 
-def test_without_a_command_it_serves() -> None:
+def test_the_default_command_is_serve() -> None:
     assert parse([]) == Invocation(command="serve", arguments={})
 
 
@@ -34,24 +34,24 @@ def test_a_command_is_recognised(command: str) -> None:
     assert parse([command]).command == command
 
 
-def test_flags_may_stand_before_and_after_the_command() -> None:
+def test_flags_may_precede_and_follow_the_command() -> None:
     invocation = parse(["--poll-interval", "5s", "once", "--page-limit=3", "--no-issue-texts"])
     assert invocation.command == "once"
     assert invocation.arguments == {"poll_interval": "5s", "page_limit": "3", "issue_texts": False}
 
 
-def test_the_last_of_two_equal_flags_counts() -> None:
+def test_of_a_repeated_flag_the_last_value_is_used() -> None:
     assert parse(["--account", "a", "check", "--account", "b"]).arguments == {"account": "b"}
 
 
-def test_flags_that_are_not_given_are_not_there() -> None:
+def test_flags_that_are_not_given_are_omitted() -> None:
     assert parse(["check"]).arguments == {}
 
 
 @pytest.mark.parametrize(
     "setting", [setting for setting in describe_settings() if setting.flag], ids=lambda each: each.name
 )
-def test_every_setting_with_a_flag_can_be_given(setting: object) -> None:
+def test_every_setting_with_a_flag_is_parsed(setting: object) -> None:
     flag, name, kind = (getattr(setting, part) for part in ("flag", "name", "kind"))
     if kind == "boolean":
         assert parse([flag]).arguments == {name: True}
@@ -60,7 +60,7 @@ def test_every_setting_with_a_flag_can_be_given(setting: object) -> None:
         assert parse([flag, "x"]).arguments == {name: "x"}
 
 
-def test_the_default_of_every_setting_can_be_given_as_a_flag() -> None:
+def test_the_listed_default_of_every_flag_is_its_default() -> None:
     argv = [
         f"{setting.flag}={setting.default}"
         for setting in describe_settings()
@@ -69,7 +69,7 @@ def test_the_default_of_every_setting_can_be_given_as_a_flag() -> None:
     assert load(parse(argv).arguments, {}).settings == load({}, {}).settings
 
 
-def test_commands_have_options_of_their_own() -> None:
+def test_commands_have_their_own_flags() -> None:
     assert parse(["once"]).format == "text"
     assert parse(["once", "--format", "openmetrics"]).format == "openmetrics"
     assert parse(["metrics", "--json"]).as_json
@@ -77,45 +77,57 @@ def test_commands_have_options_of_their_own() -> None:
     assert parse(["assets", "there"]).directory == "there"
 
 
-def test_an_option_of_another_command_is_refused_by_name() -> None:
-    assert usage("check", "--json") == "--json: not for check; see --help"
-    assert usage("--json") == "--json: not for serving; see --help"
+def test_a_flag_of_another_command_is_rejected_by_name() -> None:
+    assert usage("check", "--json") == "--json: not a flag of check; see 'livepeer-session-exporter check --help'"
+    assert usage("--json") == "--json: not a flag of serve; see 'livepeer-session-exporter serve --help'"
 
 
-def test_assets_needs_a_directory() -> None:
+def test_assets_requires_a_directory() -> None:
     assert "DIR" in usage("assets")
 
 
-def test_a_misspelt_flag_is_answered_with_the_nearest_one() -> None:
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["demo", "extra"], "demo takes no arguments: 'extra'"),
+        (["assets", "there", "extra"], "assets takes one argument: 'extra'"),
+        (["check", SECRET], "check takes no arguments: '…'"),
+    ],
+)
+def test_an_unexpected_argument_is_rejected(argv: list[str], message: str) -> None:
+    assert usage(*argv) == message
+
+
+def test_a_misspelt_flag_is_rejected_with_the_most_similar_one() -> None:
     assert usage("--poll-intervall", "3") == "--poll-intervall: unknown flag; did you mean --poll-interval?"
 
 
-def test_R08_every_unknown_flag_is_named() -> None:
+def test_R08_every_unknown_flag_is_reported() -> None:
     lines = usage("--poll-intervall", "3", "--token=x", "check", "--nothing-known", "--nothing-known").splitlines()
     begins = ("--poll-intervall: unknown flag", "there is no flag for the API key", "--nothing-known: unknown flag")
     assert len(lines) == len(begins)
     assert all(line.startswith(begin) for line, begin in zip(lines, begins, strict=True))
 
 
-def test_R08_every_option_of_another_command_is_named() -> None:
+def test_R08_every_flag_of_another_command_is_reported() -> None:
     lines = usage("check", "--json", "--url", "http://127.0.0.1:1/livez").splitlines()
     assert [line.partition(":")[0] for line in lines] == ["--json", "--url"]
 
 
-def test_a_shortened_flag_is_not_guessed() -> None:
+def test_an_abbreviated_flag_is_unknown() -> None:
     assert usage("--poll-int", "3").startswith("--poll-int: unknown flag")
 
 
-def test_a_flag_without_its_value_is_refused() -> None:
+def test_a_flag_without_its_value_is_rejected() -> None:
     assert usage("--account") == "--account: expected one argument"
 
 
-def test_an_unknown_command_is_answered_with_the_known_ones() -> None:
-    assert usage(SECRET).startswith("command: choose from 'serve', 'demo'")
+def test_an_unknown_command_is_rejected_with_the_list_of_commands() -> None:
+    assert usage(SECRET).startswith("unknown command; choose from serve, demo")
 
 
 @pytest.mark.parametrize("flag", ["--api-key", "--apikey", "--api_key", "--key", "--token", "--livepeer-api-key"])
-def test_there_is_no_flag_for_the_key_and_trying_one_is_explained(flag: str) -> None:
+def test_a_flag_for_the_api_key_is_rejected_with_the_alternatives(flag: str) -> None:
     for argv in ([f"{flag}={SECRET}"], [flag, SECRET], ["check", flag, SECRET]):
         message = usage(*argv)
         assert message.startswith("there is no flag for the API key")
@@ -139,14 +151,14 @@ def test_there_is_no_flag_for_the_key_and_trying_one_is_explained(flag: str) -> 
         [f"-{SECRET}"],
     ],
 )
-def test_what_was_typed_is_not_repeated(argv: list[str]) -> None:
+def test_a_typed_key_is_not_repeated(argv: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         parse(argv)
     assert SECRET not in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_values_do_not_show_in_the_invocation() -> None:
+def test_the_repr_of_an_invocation_has_no_values() -> None:
     assert SECRET not in repr(parse(["--account", SECRET]))
 
 
@@ -156,25 +168,25 @@ WORDS = st.sampled_from(
 
 
 @given(st.lists(WORDS | st.text(max_size=6), max_size=5))
-def test_any_command_line_is_an_invocation_an_answer_or_a_line_for_each_mistake(argv: list[str]) -> None:
-    complaint = ""
+def test_any_command_line_is_parsed_or_rejected_with_distinct_lines(argv: list[str]) -> None:
+    message = ""
     try:
         parse(argv)
-    except HelpRequested as answered:
-        assert answered.text.endswith("\n")  # noqa: PT017  # help and version are no errors
+    except HelpRequested as request:
+        assert request.text.endswith("\n")  # noqa: PT017  # help and version are not errors
     except UsageError as error:
-        complaint = str(error)
-    assert len(complaint.splitlines()) <= len(argv) or argv == []
-    assert len(set(complaint.splitlines())) == len(complaint.splitlines())
+        message = str(error)
+    assert len(message.splitlines()) <= len(argv) or argv == []
+    assert len(set(message.splitlines())) == len(message.splitlines())
 
 
 @pytest.mark.parametrize("argv", [["--version"], ["once", "--version"]])
-def test_the_version_is_told(argv: list[str]) -> None:
-    assert answer(*argv) == f"livepeer-session-exporter {VERSION}\n"
+def test_the_version_is_printed(argv: list[str]) -> None:
+    assert requested_text(*argv) == f"livepeer-session-exporter {VERSION}\n"
 
 
-def test_the_help_names_every_flag_variable_command_and_exit_code() -> None:
-    text = answer("--help")
+def test_the_help_lists_every_flag_variable_command_and_exit_code() -> None:
+    text = requested_text("--help")
     for setting in describe_settings():
         assert (setting.flag or "") in text
         assert all(variable in text for variable in setting.variables)
@@ -182,14 +194,20 @@ def test_the_help_names_every_flag_variable_command_and_exit_code() -> None:
         assert word in text
 
 
-def test_the_help_of_a_command_shows_its_own_options() -> None:
-    text = answer("once", "--help")
+def test_the_help_of_a_command_lists_its_own_flags() -> None:
+    text = requested_text("once", "--help")
     assert "--format" in text
     assert "--poll-interval" in text
     assert "--json" not in text
 
 
-def test_reading_the_command_line_loads_neither_client_nor_server() -> None:
+@pytest.mark.parametrize("command", ["metrics", "assets"])
+def test_the_help_of_a_command_without_settings_lists_none(command: str) -> None:
+    assert "--poll-interval" not in requested_text(command, "--help")
+    assert parse([command, "--poll-interval", "5s", *(["there"] if command == "assets" else [])])
+
+
+def test_parsing_imports_neither_http_client_nor_server() -> None:
     heavy = "{'httpx', 'starlette', 'uvicorn', 'apscheduler', 'prometheus_client'}"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys, exporter.cli.arguments; print({heavy} & set(sys.modules))"],

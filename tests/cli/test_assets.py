@@ -48,7 +48,9 @@ def test_an_installed_program_finds_them_inside_of_its_package(tmp_path: Path) -
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr("exporter/__init__.py", "")
         packed.writestr("exporter/cli/__init__.py", "")
-        packed.writestr("exporter/cli/assets.py", Path(assets.__file__).read_text(encoding="utf-8"))
+        for module in ("assets.py", "terminal.py"):
+            text = Path(assets.__file__).with_name(module).read_text(encoding="utf-8")
+            packed.writestr(f"exporter/cli/{module}", text)
         for name, content in _committed().items():
             packed.writestr(f"exporter/_assets/{name}", content)
     script = "import sys, pathlib; from exporter.cli import assets; assets.write(pathlib.Path(sys.argv[1]))"

@@ -1,4 +1,4 @@
-"""The question that a container's health check asks."""
+"""`healthcheck`: query the liveness probe of a running exporter."""
 
 import io
 import socket
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cli.healthcheck import ask, url_of
+from exporter.cli.healthcheck import query, url_of
 from exporter.config import Settings
 from tests.server.certificates import Authority
 from tests.support.running import run
@@ -20,7 +20,7 @@ from tests.support.running import run
 
 @contextmanager
 def answering(status: int) -> Iterator[int]:
-    """A server that answers every GET with a status; gives its port."""
+    """Run a server that responds to `/livez` with a status; yields its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -28,7 +28,7 @@ def answering(status: int) -> Iterator[int]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Write no log."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -50,37 +50,37 @@ def answering(status: int) -> Iterator[int]:
         ("0.0.0.0:9877", "127.0.0.1:9000", "http://127.0.0.1:9000/livez"),
     ],
 )
-def test_the_address_is_where_the_probes_answer_on_this_machine(address: str, health: str | None, url: str) -> None:
+def test_the_url_is_that_of_the_probe_on_this_machine(address: str, health: str | None, url: str) -> None:
     assert url_of(Settings(web_listen_address=address, web_health_listen_address=health)) == url
 
 
-def test_with_tls_it_asks_by_https_unless_the_probes_have_a_port_of_their_own(tmp_path: Path) -> None:
+def test_https_is_used_with_tls_unless_the_probes_have_their_own_port(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     authority.issue_server()
     file = tmp_path / "web.yml"
     file.write_text("tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n")
     secured = Settings(web_config_file=str(file))
     assert url_of(secured) == "https://127.0.0.1:9877/livez"
-    apart = Settings(web_config_file=str(file), web_health_listen_address=":9000")
-    assert url_of(apart) == "http://127.0.0.1:9000/livez"
+    own_port = Settings(web_config_file=str(file), web_health_listen_address=":9000")
+    assert url_of(own_port) == "http://127.0.0.1:9000/livez"
     file.write_text("basic_auth_users: {}\n")
     assert url_of(Settings(web_config_file=str(file))) == "http://127.0.0.1:9877/livez"
 
 
 @pytest.mark.parametrize(("status", "code", "text"), [(200, 0, "alive\n"), (503, 1, "not alive: HTTP 503\n")])
-def test_the_answer_decides(status: int, code: int, text: str) -> None:
+def test_only_status_200_is_alive(status: int, code: int, text: str) -> None:
     out = io.StringIO()
     with answering(status) as port:
-        assert ask(f"http://127.0.0.1:{port}", out) == code
+        assert query(f"http://127.0.0.1:{port}", out) == code
     assert out.getvalue() == text
 
 
-def test_nobody_there_is_not_alive() -> None:
-    with socket.socket() as chosen:  # bound, and not listening
+def test_a_refused_connection_is_not_alive() -> None:
+    with socket.socket() as chosen:  # bound, but not listening
         chosen.bind(("127.0.0.1", 0))
         out = io.StringIO()
-        assert ask(f"http://127.0.0.1:{chosen.getsockname()[1]}/livez", out) == 1
-    assert out.getvalue() == "no answer: Connection refused\n"
+        assert query(f"http://127.0.0.1:{chosen.getsockname()[1]}/livez", out) == 1
+    assert out.getvalue() == "no response: Connection refused\n"
 
 
 @pytest.mark.parametrize(
@@ -97,31 +97,31 @@ def test_nobody_there_is_not_alive() -> None:
         "http://127.0.0.1:1/\xfc",
     ],
 )
-def test_an_address_that_leads_nowhere_is_not_alive(url: str) -> None:
+def test_an_unusable_url_is_not_alive_and_prints_one_line(url: str) -> None:
     out = io.StringIO()
-    assert ask(url, out) == 1
-    assert out.getvalue().startswith("no answer: ")
+    assert query(url, out) == 1
+    assert out.getvalue().startswith(("no response: ", "not a valid URL"))
     assert out.getvalue().count("\n") == 1
 
 
-def test_what_answers_without_http_is_not_alive() -> None:
+def test_a_response_that_is_not_http_is_not_alive() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def babble() -> None:
+        def respond() -> None:
             connection, _ = server.accept()
             connection.sendall(b"hello\r\n\r\n")
             connection.close()
 
-        thread = threading.Thread(target=babble)
+        thread = threading.Thread(target=respond)
         thread.start()
         out = io.StringIO()
-        assert ask(f"http://127.0.0.1:{server.getsockname()[1]}/livez", out) == 1
+        assert query(f"http://127.0.0.1:{server.getsockname()[1]}/livez", out) == 1
         thread.join()
-    assert out.getvalue() == "no answer: BadStatusLine\n"
+    assert out.getvalue() == "no response: BadStatusLine\n"
 
 
 @pytest.mark.process
-def test_the_command_asks_where_flags_and_variables_say() -> None:
+def test_the_command_uses_the_listen_address_of_flags_and_variables() -> None:
     with answering(200) as port:
         by_flag = run("healthcheck", "--web.listen-address", f":{port}")
         by_variable = run("healthcheck", variables={"LIVEPEER_EXPORTER_WEB_LISTEN_ADDRESS": f":{port}"})
@@ -129,14 +129,14 @@ def test_the_command_asks_where_flags_and_variables_say() -> None:
 
 
 @pytest.mark.process
-def test_the_command_says_that_the_web_configuration_is_wrong(tmp_path: Path) -> None:
+def test_the_command_exits_with_2_if_the_web_config_file_is_missing(tmp_path: Path) -> None:
     said = run("healthcheck", "--web.config.file", str(tmp_path / "missing.yml"))
     assert said.code == 2
     assert "Traceback" not in said.err
     assert len(said.err.splitlines()) == 1
 
 
-def test_the_question_loads_neither_client_nor_server() -> None:
+def test_the_command_imports_neither_http_client_nor_server() -> None:
     heavy = "{'httpx', 'uvicorn', 'starlette'}"
     code = f"import sys, exporter.cli.healthcheck; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,7 +20,8 @@ import pytest
 import trustme
 
 from exporter.cli.arguments import parse
-from exporter.cli.commands import Terminal, run
+from exporter.cli.commands import run
+from exporter.cli.terminal import Terminal
 from exporter.config import load
 from exporter.livepeer.body import MAX_PAGE_BYTES
 from tests.support.canary import KEY, MARK

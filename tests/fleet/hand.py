@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from exporter.config import Settings
 from exporter.metrics.text_format import Format
 from exporter.polling.scheduler import Job
-from exporter.runtime.app import App, Environment
+from exporter.runtime.app import App
+from exporter.runtime.environment import Environment
 from exporter.simulator.api import Rows, create_app
 from exporter.simulator.serve import serving
 from tests.support.canary import KEY
@@ -104,13 +105,13 @@ class Fleet:
         await self.app.apply(self.settings(*accounts, **others))
 
     def scrape(self) -> Scrape:
-        page = b"".join(self.app.board.page(Format.TEXT).plain()).decode()
+        page = b"".join(self.app.page_store.page(Format.TEXT).plain()).decode()
         return parse_all(page, Format.TEXT)
 
     def accounts(self) -> set[str]:
         """Those that are anywhere on the page, its text for people included."""
         shown = {labels["account"] for labels, _ in self.scrape().all("up")}
-        assert all(name in self.app.landing() for name in shown)
+        assert all(name in self.app.render_status_page() for name in shown)
         return shown
 
 

@@ -9,17 +9,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import httpx
+from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.config import Settings
-from exporter.livepeer.client import LivepeerClient
-from exporter.livepeer.endpoint import SessionsEndpoint
-from exporter.livepeer.server_clock import ServerClock
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.text_format import Format
 from exporter.polling.poller import Poller
-from exporter.runtime.app import Environment, create_board, create_poller
+from exporter.runtime.build import create_livepeer_client, create_page_store, create_poller
+from exporter.runtime.environment import Environment
 from exporter.simulator.api import create_app
 from tests.support.canary import KEY
 from tests.support.harness import Scrape, Time, parse_all
@@ -91,7 +90,7 @@ async def shards(account: Account, count: int, *, keyset: bool = True, **setting
     environment = Environment(clocks.now, clocks.monotonic, random.Random(1).random, lambda _: None, sleep=clocks.sleep)
     made = []
     for index in range(count):
-        chosen = Settings(base_url=URL, shard_index=index, shard_count=count, **settings)
+        chosen = Settings(base_url=URL, api_key=SecretStr(KEY), shard_index=index, shard_count=count, **settings)
         meter = Meter(api if keyset else without_keyset(api))
         made.append(_shard(chosen, environment, meter))
     yield made
@@ -100,19 +99,8 @@ async def shards(account: Account, count: int, *, keyset: bool = True, **setting
 
 def _shard(settings: Settings, environment: Environment, meter: Meter) -> Shard:
     account = settings.accounts[0]
-    telemetry, board = Telemetry(account.name), create_board(settings, environment)
-    endpoint = SessionsEndpoint(
-        httpx.AsyncClient(transport=meter),
-        URL,
-        key=lambda: KEY,
-        clock=ServerClock(environment.now, environment.monotonic),
-        meter=telemetry,
-        jitter=environment.jitter,
-        sleep=environment.sleep,
-        concurrency=account.walk_concurrency,
-    )
-    parts = max(1, account.walk_concurrency // settings.shard_count)
-    client = LivepeerClient(endpoint, page_limit=account.page_limit, parts=parts)
+    telemetry, board = Telemetry(account.name), create_page_store(settings, environment)
+    client = create_livepeer_client(httpx.AsyncClient(transport=meter), account, settings, environment, telemetry)
     poller = create_poller(account, settings, environment, client, telemetry, board)
     poller.publish_initial()
     return Shard(poller, board, meter)

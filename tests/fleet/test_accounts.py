@@ -72,7 +72,7 @@ def test_accounts_are_added_and_removed_by_sighup(tmp_path: Path) -> None:
             polls = exporter.value('livepeer_studio_exporter_polls_total{account="second"}')
             write(["second"])
             exporter.signal(signal.SIGHUP)
-            exporter.wait_for("settings read again", 2)
+            exporter.wait_for("settings reloaded", 2)
             page = exporter.ask()
             assert b'account="first"' not in page.body
             assert polls is not None

@@ -47,7 +47,7 @@ async def test_an_account_that_is_removed_is_nowhere_any_more_at_once(key_file: 
         assert running.scrape().all("session_active", account="bert")
         await running.apply("anna")
         assert 'account="bert"' not in running.scrape().text
-        assert ">bert<" not in running.app.landing()
+        assert ">bert<" not in running.app.render_status_page()
         polled = dict(running.hand.polled)
         await running.hand.turn(60)
         assert running.hand.polled["bert"] == polled["bert"]

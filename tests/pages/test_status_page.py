@@ -13,7 +13,8 @@ from exporter.config import Settings
 from exporter.livepeer.errors import MissingKeyError, RateLimitError, ServerError, UnauthorizedError
 from exporter.pages.status_page import render
 from exporter.polling.poller import Poller
-from exporter.runtime.app import App, Environment
+from exporter.runtime.app import App
+from exporter.runtime.environment import Environment
 from exporter.sessions.attention import MAX_LISTED
 from exporter.sessions.session import Session
 from exporter.simulator.serve import serving
@@ -304,9 +305,9 @@ async def test_the_program_shows_issue_texts_as_configured(tmp_path: Path, wante
         environment = Environment(time.time, time.monotonic, jitter=lambda: 0.5, redact=lambda _: None)
         app = App(Settings(accounts=accounts, issue_texts=wanted), environment)
         await app.start()
-        while "default" not in (account_pages := app.board.account_pages()) or not account_pages["default"].data:  # noqa: ASYNC110
+        while "default" not in (account_pages := app.page_store.account_pages()) or not account_pages["default"].data:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        text = app.landing()
+        text = app.render_status_page()
         await app.stop()
     assert "unhealthy" in text
     assert ("issue text" in text) == wanted

@@ -207,7 +207,7 @@ def test_R04_sighup_reads_the_settings_again_and_a_bad_file_changes_nothing(base
         settings.write_text(f"poll_interval: never\napi_key: {KEY}\n")
         exporter.signal(signal.SIGHUP)
         exporter.becomes(RELOADED, 0)
-        refused = "the settings could not be read again, nothing has changed"
+        refused = "reload failed, the current settings stay in effect"
         exporter.wait_for(refused, 2)  # a line for each mistake
         assert len(exporter.events(refused)) == 2
         assert (exporter.value(INTERVAL), exporter.value(UP)) == (20, 1)
@@ -225,7 +225,7 @@ def test_R04_a_setting_that_needs_a_restart_is_named(base_url: str, tmp_path: Pa
     with running_exporter("--config.file", str(settings), "--base-url", base_url) as exporter:
         settings.write_text("issue_texts: false\n")
         exporter.signal(signal.SIGHUP)
-        assert exporter.wait_for("a setting has changed that needs a restart")["setting"] == "issue_texts"
+        assert exporter.wait_for("a changed setting takes effect after a restart only")["setting"] == "issue_texts"
 
 
 def test_R04_a_file_that_the_yaml_library_chokes_on_changes_nothing(base_url: str, tmp_path: Path) -> None:
@@ -290,7 +290,9 @@ def test_R06_after_kill_9_the_port_is_free_and_a_poll_later_everything_is_back(b
 def test_R07_a_taken_port_ends_it_with_code_1_and_one_line(quiet: Exporter, base_url: str) -> None:
     said = run("--base-url", base_url, "--web.listen-address", f"127.0.0.1:{quiet.port}", "--log.format", "plain")
     assert (said.code, said.out) == (1, "")
-    assert said.err.splitlines() == [f"cannot listen on 127.0.0.1:{quiet.port}: Address already in use"]
+    assert said.err.splitlines() == [
+        f"livepeer-session-exporter: cannot listen on 127.0.0.1:{quiet.port}: Address already in use"
+    ]
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1:9877", "no-such-host.invalid:9877"])
@@ -304,7 +306,7 @@ def test_R07_an_address_that_is_not_ours_ends_it_with_code_1_and_one_line(base_u
 def test_R07_a_ca_file_that_is_not_there_ends_it_with_code_1_and_one_line_that_names_it() -> None:
     said = run("--web.listen-address", "127.0.0.1:0", "--ca-file", "no-such-file.pem", "--log.level", "error")
     assert (said.code, said.out) == (1, "")
-    assert said.err == "the CA file cannot be used: No such file or directory\n"
+    assert said.err == "livepeer-session-exporter: cannot use the CA file: No such file or directory\n"
 
 
 def test_R08_bad_settings_end_it_with_code_2_and_every_mistake_without_the_secret() -> None:
@@ -439,7 +441,7 @@ def test_R11_without_descriptors_at_the_start_polling_begins_when_there_are_some
     # Seven are enough to listen: the standard streams, three of the loop, the listening socket.
     few = ("prlimit", "--nofile=7:1024")
     with running_exporter("--base-url", base_url, *QUICK, wrapper=few, wait=False) as exporter:
-        assert exporter.wait_for("polling cannot start yet")["reason"] == "Too many open files"
+        assert exporter.wait_for("cannot start polling yet")["reason"] == "Too many open files"
         exporter.port = exporter.wait_for("listening")["port"]
         resource.prlimit(exporter.process.pid, resource.RLIMIT_NOFILE, (1024, 1024))
         exporter.becomes(UP, 1)
@@ -447,7 +449,7 @@ def test_R11_without_descriptors_at_the_start_polling_begins_when_there_are_some
 
 def test_R11_a_stop_before_polling_could_start_ends_it_with_code_0(base_url: str) -> None:
     with running_exporter("--base-url", base_url, wrapper=("prlimit", "--nofile=7:1024"), wait=False) as exporter:
-        exporter.wait_for("polling cannot start yet")
+        exporter.wait_for("cannot start polling yet")
         exporter.signal(signal.SIGTERM)
         assert exporter.ends(5) == 0
 
@@ -459,7 +461,7 @@ def test_R13_the_probe_times_out_while_the_loop_hangs(quiet: Exporter) -> None:
     try:
         said = run("healthcheck", "--url", url)
         assert said.code == 1
-        assert said.out.startswith("no answer")
+        assert said.out.startswith("no response")
     finally:
         quiet.signal(signal.SIGCONT)
     assert run("healthcheck", "--url", url).code == 0

@@ -11,7 +11,7 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -24,17 +24,24 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from exporter.config import Settings
-from exporter.livepeer.transport import create_ssl_context
+from exporter.livepeer import transport
 from exporter.logs import OWN, configure
 from exporter.metrics.catalogue import PREFIX
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
-from exporter.metrics.process import Process
 from exporter.metrics.text_format import Format
 from exporter.pages import routes as web
 from exporter.pages import status_page as landing
 from exporter.polling.poller import Poller
-from exporter.runtime.app import Environment, create_board, create_poller, create_trust, open_studio
+from exporter.runtime.build import (
+    create_http_client,
+    create_livepeer_client,
+    create_page_store,
+    create_poller,
+    create_process_metrics,
+)
+from exporter.runtime.environment import Environment
+from exporter.runtime.trust_store import create_ssl_context
 from tests.support.canary import KEY, heard
 from tests.support.rows import START
 
@@ -201,20 +208,14 @@ async def harness(url: str, *, jitter: float = 0.5, **settings: Any) -> AsyncIte
     chosen = Settings(base_url=url, **settings)
     clocks, learnt = Time(), list[str]()
     environment = Environment(clocks.now, clocks.monotonic, lambda: jitter, learnt.append, sleep=clocks.sleep)
-    board = create_board(chosen, environment)
-    process = Process(
-        revision="",
-        series=board.series,
-        series_limit=chosen.max_series,
-        shard=(chosen.shard_index, chosen.shard_count),
-        now=clocks.now,
-    )
+    board = create_page_store(chosen, environment)
+    process = create_process_metrics(chosen, environment, board)
     account = chosen.accounts[0]
     telemetry = Telemetry(account.name)
-    async with AsyncExitStack() as resources:
-        trust = create_trust(chosen) if chosen.ca_file else _usual_trust()
-        studio = await open_studio(account, chosen, environment, telemetry, resources, trust)
-        poller = create_poller(account, chosen, environment, studio, telemetry, board)
+    ssl_context = create_ssl_context(chosen) if chosen.ca_file else _usual_trust()
+    async with create_http_client(account, chosen, ssl_context) as http_client:
+        client = create_livepeer_client(http_client, account, chosen, environment, telemetry)
+        poller = create_poller(account, chosen, environment, client, telemetry, board)
         poller.publish_initial()
 
         def people() -> str:
@@ -229,7 +230,7 @@ async def harness(url: str, *, jitter: float = 0.5, **settings: Any) -> AsyncIte
 
 @cache
 def _usual_trust() -> ssl.SSLContext:
-    return create_ssl_context(ca_file=None, trust_env=False)
+    return transport.create_ssl_context(ca_file=None, trust_env=False)
 
 
 @contextmanager

@@ -1,0 +1,62 @@
+"""The certificate authorities that the API's certificate is verified against."""
+
+import hashlib
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+
+from exporter.config import Settings
+from exporter.livepeer import transport
+from exporter.runtime.environment import is_out_of_descriptors
+
+
+@dataclass(frozen=True, slots=True)
+class TrustStore:
+    """Certificate authorities, loaded once and shared by all accounts.
+
+    Attributes:
+        context: the TLS context of every client.
+        digest: differs between trust stores of different content.
+    """
+
+    context: ssl.SSLContext
+    digest: bytes
+
+
+def load_trust_store(settings: Settings) -> TrustStore:
+    """Load the certificate authorities and compute their digest.
+
+    It takes about 20 ms, so call it in a thread once the event loop serves requests.
+
+    Raises:
+        OSError: the CA file cannot be used.
+    """
+    content = b""
+    # Read before the context is created, so that a change in between changes the digest of the next load. If it cannot
+    # be read, creating the context fails with the reason.
+    with suppress(OSError):
+        content = settings.ca_file.read_bytes() if settings.ca_file else b""
+    context = create_ssl_context(settings)
+    # The file is part of the digest because it may hold a server's own certificate, which `get_ca_certs` omits.
+    authorities = sorted(context.get_ca_certs(binary_form=True))
+    return TrustStore(context, hashlib.sha256(b"".join((content, *authorities))).digest())
+
+
+def create_ssl_context(settings: Settings) -> ssl.SSLContext:
+    """Create the TLS context of every account's client.
+
+    Without TLS anywhere it is empty, which saves loading the system's certificate authorities.
+
+    Raises:
+        OSError: the CA file cannot be used.
+    """
+    is_plain = all(account.base_url.startswith("http://") for account in settings.accounts)
+    if is_plain and settings.ca_file is None and not settings.trust_env:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        ca_file = str(settings.ca_file) if settings.ca_file else None
+        return transport.create_ssl_context(ca_file=ca_file, trust_env=settings.trust_env)
+    except OSError as error:
+        if is_out_of_descriptors(error):  # the file itself may be fine
+            raise
+        raise OSError(f"cannot use the CA file: {error.strerror}") from None

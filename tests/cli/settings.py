@@ -1,0 +1,14 @@
+"""Settings and environment of commands under test."""
+
+import time
+
+from exporter.config import LoadedSettings, load
+from exporter.runtime.environment import Environment
+from tests.support.canary import KEY
+
+ENVIRONMENT = Environment(time.time, time.monotonic, lambda: 0.5, lambda _: None)
+
+
+def settings_for(url: str, **changes: str) -> LoadedSettings:
+    """Settings for one account of an API at this URL."""
+    return load({"base_url": url, **changes}, {"LIVEPEER_API_KEY": KEY})
