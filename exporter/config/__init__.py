@@ -1,8 +1,8 @@
-"""Reads flags, environment and settings file once, into one frozen value."""
+"""Flags, environment variables and the settings file, merged into one frozen value."""
 
 from exporter.config.account import Account
 from exporter.config.address import Address
-from exporter.config.loading import LoadedSettings, SettingsError, Source, load
+from exporter.config.loading import LoadedSettings, SettingsError, load
 from exporter.config.model import Settings
 from exporter.config.names import Setting, describe_settings
 from exporter.config.values import normalize_api_key
@@ -14,7 +14,6 @@ __all__ = [
     "Setting",
     "Settings",
     "SettingsError",
-    "Source",
     "describe_settings",
     "load",
     "normalize_api_key",

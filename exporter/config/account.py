@@ -1,4 +1,4 @@
-"""One account of Livepeer Studio: as the settings file writes it, and as the poller uses it."""
+"""One account of Livepeer Studio: its entry in the settings file, and its settings for polling."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,18 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from exporter.config.values import BaseUrl, FilePath, Interval, Label, StreamIds, Word
+from exporter.config.values import BaseUrl, CaseInsensitive, FilePath, Label, PollInterval, StreamIds
 
-Detail = Annotated[Literal["session", "stream", "account"], Word]
-"""How finely the sessions are told apart in the metrics."""
+Detail = Annotated[Literal["session", "stream", "account"], CaseInsensitive]
+"""Granularity of the exported series."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What is polled, and how. Durations and windows are in seconds; `stream_ids` is empty for all streams.
+    """Settings of one account. Durations and windows are in seconds; an empty `stream_ids` means all streams.
 
-    At most one of `api_key` and `api_key_file` is given. With neither, or with a file that cannot be read,
-    the account is still polled, slowly, and counts as down.
+    At most one of `api_key` and `api_key_file` is set. Without a key, or with an unreadable file, the account is still
+    polled, and reported as down.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Account:
 
 
 class AccountEntry(BaseModel):
-    """One item of `accounts` in the settings file; what it leaves out is as for the whole program."""
+    """One item of `accounts` in the settings file. Omitted values default to the global settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -46,15 +46,15 @@ class AccountEntry(BaseModel):
     api_key_file: FilePath
     base_url: BaseUrl | None = Field(default=None, repr=False)
     stream_ids: StreamIds = ()
-    poll_interval: Interval | None = None
+    poll_interval: PollInterval | None = None
     detail: Detail | None = None
 
 
 def default_deadline(interval: float) -> float:
-    """Return the default deadline of a poll: 25 s, or 25/30 of an interval too short for that. Seconds."""
+    """Return the default deadline of a poll in seconds: 25 s, or 25/30 of an interval of 25 s or less."""
     return 25.0 if interval > 25.0 else interval * 25 / 30
 
 
 def default_staleness(interval: float) -> float:
-    """Return the default age at which data disappears: 5 min, or two intervals if those are longer. Seconds."""
+    """Return the default age in seconds at which data expires: 5 min, or two intervals if that is longer."""
     return max(300.0, 2 * interval)

@@ -1,7 +1,7 @@
-"""How each setting is written: one rule joins flag, variable and key of the settings file.
+"""Names of each setting: flag, environment variable and key of the settings file, all derived from one name.
 
-Flag `--poll-interval`, variable `LIVEPEER_EXPORTER_POLL_INTERVAL`, key `poll_interval`: a dot or dash of the flag
-is an underscore elsewhere.
+Flag `--poll-interval`, variable `LIVEPEER_EXPORTER_POLL_INTERVAL`, key `poll_interval`: dots and dashes of the flag
+become underscores.
 """
 
 import re
@@ -18,11 +18,11 @@ from exporter.config.durations import format_duration
 from exporter.config.model import Settings
 
 ENV_PREFIX: Final = "LIVEPEER_EXPORTER_"
-"""What the names of all our variables begin with."""
+"""Prefix of the environment variables."""
 API_KEY_VARIABLES: Final = ("LIVEPEER_API_KEY", "LIVEPEER_EXPORTER_API_KEY")
-"""The two variables for the key; the first is the one that Livepeer's own tools use."""
+"""The environment variables for the API key; Livepeer's own tools read the first."""
 
-_DOTTED: Final = {  # what every exporter has carries the name that every exporter uses
+_DOTTED_FLAGS: Final = {  # flags that are named as in other exporters
     "config_file": "config.file",
     "web_listen_address": "web.listen-address",
     "web_health_listen_address": "web.health-listen-address",
@@ -48,10 +48,17 @@ _KINDS: Final[dict[object, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting as people meet it; a form in which it cannot be given is None (`variables`: empty).
+    """One setting, as documented for users.
 
-    `kind` is `boolean`, `duration`, `number`, `file`, `address`, `list` or `text`, or the words to choose from with
-    `|` between them.
+    Attributes:
+        name: field of `Settings`.
+        group: heading in the help.
+        description: what it does, with its unit.
+        default: in the notation of flags.
+        flag: None if it cannot be set by flag.
+        variables: environment variables; empty if it cannot be set in the environment.
+        key: key of the settings file; None if it cannot be set there.
+        kind: `boolean`, `duration`, `number`, `file`, `address`, `list`, `text`, or choices separated by `|`.
     """
 
     name: str
@@ -65,36 +72,36 @@ class Setting:
 
 
 def describe_settings() -> tuple[Setting, ...]:
-    """Return all settings in the order in which they are explained."""
+    """Return all settings in the order of the documentation."""
     defaults = Settings()
     return tuple(_describe(name, field, getattr(defaults, name)) for name, field in Settings.model_fields.items())
 
 
 def _describe(name: str, field: FieldInfo, default: object) -> Setting:
     extra = field.json_schema_extra
-    from_file_alone = field.validation_alias is not None
+    is_file_only = field.validation_alias is not None
     return Setting(
         name=field.validation_alias if isinstance(field.validation_alias, str) else name,
         group=str(extra["group"]) if isinstance(extra, dict) else "",
         description=field.description or "",
-        default=_as_text(name, default),
-        flag=None if from_file_alone or name == "api_key" else "--" + _DOTTED.get(name, name.replace("_", "-")),
-        variables=() if from_file_alone else API_KEY_VARIABLES if name == "api_key" else (ENV_PREFIX + name.upper(),),
+        default=_format(name, default),
+        flag=None if is_file_only or name == "api_key" else "--" + _DOTTED_FLAGS.get(name, name.replace("_", "-")),
+        variables=() if is_file_only else API_KEY_VARIABLES if name == "api_key" else (ENV_PREFIX + name.upper(),),
         key=None if name in ("api_key", "config_file") else str(field.validation_alias or name),
         kind=_kind(field.annotation),
     )
 
 
 def _kind(annotation: object) -> str:
-    origin, inner = get_origin(annotation), get_args(annotation)
+    origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
-        return "|".join(inner)
-    if origin in (Annotated, UnionType, Union):  # the first inner type is the one that is not None
-        return _kind(inner[0])
+        return "|".join(arguments)
+    if origin in (Annotated, UnionType, Union):  # in an optional type, None is the last argument
+        return _kind(arguments[0])
     return _KINDS.get(origin or annotation, "text")
 
 
-def _as_text(name: str, value: object) -> str:
+def _format(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
@@ -104,27 +111,27 @@ def _as_text(name: str, value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def did_you_mean(written: str, known: Iterable[str]) -> str:
-    """Return `; did you mean ...?` for a misspelt name, or nothing when no known name is near."""
-    from difflib import get_close_matches  # only a mistake needs it, and each idle process would keep it in memory
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean ...?` for an unknown name, or an empty string if no known name is similar."""
+    from difflib import get_close_matches  # deferred: only errors need it, and it would stay in memory
 
-    near = get_close_matches(written, list(known), n=1, cutoff=0.7)
-    return f"; did you mean {near[0]}?" if near else ""
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f"; did you mean {matches[0]}?" if matches else ""
 
 
-def loggable_name(written: str) -> str:
-    """Return a misspelt name for a message, or an ellipsis if it may be a key pasted where a name belongs.
+def loggable_name(name: str) -> str:
+    """Return an unknown name for a message, or an ellipsis if it may be an API key in the wrong place.
 
-    None of our names has a digit in it, and all keys that we know of do.
+    Names of settings contain no digits; API keys do.
     """
-    return written if re.fullmatch(r"[A-Za-z_.-]{1,48}", written) else "…"
+    return name if re.fullmatch(r"[A-Za-z_.-]{1,48}", name) else "…"
 
 
-def loggable_path(where: str) -> str:
-    """Return `accounts[0].name` and the like for a message, each name of it made loggable."""
+def loggable_path(path: str) -> str:
+    """Return a path such as `accounts[0].name` for a message, with `loggable_name` applied to each name in it."""
 
-    def part(match: re.Match[str]) -> str:
+    def loggable_part(match: re.Match[str]) -> str:
         is_index = match[0].isdigit() and len(match[0]) < 5
         return match[0] if is_index else loggable_name(match[0])
 
-    return re.sub(r"[^.\[\]]+", part, where)
+    return re.sub(r"[^.\[\]]+", loggable_part, path)

@@ -1,6 +1,6 @@
-"""The kinds of values that settings have: how each is read, and what it must look like.
+"""Types of the settings' values: parsing and validation.
 
-No message here repeats the value it complains about: a key pasted into the wrong place must not reach a log.
+No message contains the invalid value: an API key in the wrong place must not reach a log.
 """
 
 import re
@@ -16,73 +16,77 @@ from exporter.config.address import Address
 from exporter.config.durations import format_duration, parse_duration
 from exporter.config.yaml_file import is_valid_path
 
-_LONGEST_SPAN: Final = 365 * 86_400.0  # no setting means more than a year; more is a slip of the unit
-_KEY = re.compile(r"[!-~]{1,1024}")
+_MAX_DURATION: Final = 365 * 86_400.0  # a longer one has the wrong unit
+_API_KEY = re.compile(r"[!-~]{1,1024}")
 _STREAM_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _POD_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*-([0-9]{1,6})")
-_PATH_OF_URL = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
-_OWN_PATHS: Final = ("/livez", "/readyz")
+_URL_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+_PROBE_PATHS: Final = ("/livez", "/readyz")
+_BOOLEANS: Final = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 
 def normalize_api_key(text: str) -> str:
-    """Return the API key in `text` without the whitespace around it; empty when there is nothing else.
+    """Return an API key without surrounding whitespace; empty if there is nothing else.
 
-    A key goes into a header, so it has printable ASCII only and no spaces; anything else would end up,
-    readable, in an exception of the HTTP library.
+    A key is sent in a header, so it is printable ASCII without spaces. httpx would raise on anything else, with the key
+    in the message.
 
     Raises:
-        ValueError: `text` cannot be a key.
+        ValueError: `text` is not an API key.
     """
     key = text.strip()
-    if key and not _KEY.fullmatch(key):
-        raise ValueError("is not an API key: a key has no spaces, line breaks or special characters")
+    if key and not _API_KEY.fullmatch(key):
+        raise ValueError("is not an API key; keys contain no spaces, line breaks or special characters")
     return key
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether the host of `url` is this machine: localhost, 127.0.0.0/8 or ::1."""
+    """Return whether the host of `url` is localhost, in 127.0.0.0/8, or ::1."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # another name
+    except ValueError:  # another host name
         return False
 
 
-def _span(least: float, most: float = _LONGEST_SPAN) -> Callable[[object], float]:
-    def read(value: object) -> float:
+def _duration(minimum: float) -> Callable[[object], float]:
+    def validate(value: object) -> float:
         seconds = parse_duration(value.strip()) if isinstance(value, str) else value
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds <= most:
-            raise ValueError(f"must be a duration from {format_duration(least)} to {format_duration(most)}")
+        # bool is a subclass of int.
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not minimum <= seconds <= _MAX_DURATION:
+            raise ValueError(f"must be a duration from {format_duration(minimum)} to {format_duration(_MAX_DURATION)}")
         return float(seconds)
 
-    return read
+    return validate
 
 
-def _whole(least: int, most: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        # bool is an int to Python, and pydantic would take `page_limit: true` for 1.
+def _integer(minimum: int, maximum: int) -> Callable[[object], int]:
+    def validate(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}", value.strip()):
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
+        # bool is a subclass of int, and pydantic would accept `page_limit: true` as 1.
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise ValueError(f"must be an integer from {minimum} to {maximum}")
         return value
 
-    return read
+    return validate
 
 
-def _pod_index(value: object) -> object:
-    # In a StatefulSet the pod's name is the only thing that differs, and it ends in the index.
+def _index_of_pod_name(value: object) -> object:
+    # The pods of a StatefulSet differ in their names only, which end in the index.
     match = _POD_NAME.fullmatch(value.strip()) if isinstance(value, str) else None
     return match[1] if match else value
 
 
-def _switch(value: object) -> bool:
-    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+def _boolean(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    if not isinstance(value, str) or (word := value.strip().lower()) not in words:
+    if not isinstance(value, str) or (text := value.strip().lower()) not in _BOOLEANS:
         raise ValueError("must be true or false")
-    return words[word]
+    return _BOOLEANS[text]
 
 
 def _lower(value: object) -> object:
@@ -93,107 +97,105 @@ def _address(value: object) -> Address:
     if isinstance(value, Address):
         return value
     if not isinstance(value, str):
-        raise ValueError("must be an address such as 0.0.0.0:9877")  # noqa: TRY004  # pydantic lets TypeError through
+        raise ValueError("must be an address such as 0.0.0.0:9877")  # noqa: TRY004  # pydantic passes TypeError on
     return Address.parse(value.strip())
 
 
-def _path(value: object) -> Path:
+def _file_path(value: object) -> Path:
     if isinstance(value, Path):
         return value
     if not isinstance(value, str) or not value.strip() or not is_valid_path(value):
-        raise ValueError("must be the path of a file")
+        raise ValueError("must be a file path")
     return Path(value.strip())
 
 
-def _key(value: object) -> SecretStr:
+def _api_key(value: object) -> SecretStr:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str) or not text.strip():
-        raise ValueError("is empty")
+        raise ValueError("must not be empty")
     return SecretStr(normalize_api_key(text))
 
 
 def _label(value: object) -> str:
-    # `isprintable` is false for control, bidi and surrogate characters, which have no place in a label.
+    # `isprintable` is false for control, bidirectional and surrogate characters.
     if not isinstance(value, str) or not 1 <= len(value) <= 64 or not value.isprintable() or value != value.strip():
-        raise ValueError("must be text of 1 to 64 printable characters, in quotes if YAML takes it for a number")
+        raise ValueError("must be 1 to 64 printable characters; quote it if YAML reads it as a number")
     return value
 
 
 def _stream_ids(value: object) -> tuple[str, ...]:
-    if value == ():  # what the program itself means by "all"; YAML and text cannot say it
+    if value == ():  # the default, "all"; YAML and text cannot express a tuple
         return ()
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-        raise ValueError("must be a list of stream ids, in quotes if YAML takes one for a number")
+        raise ValueError("must be a list of stream IDs; quote those that YAML reads as numbers")
     ids = [part.strip() for part in parts]
     if not any(ids):
-        raise ValueError("is set but empty; leave it out to see all streams")
+        raise ValueError("must not be empty; omit it to include all streams")
     if not all(_STREAM_ID.fullmatch(part) for part in ids):
-        raise ValueError("must be stream ids with commas between them: letters, digits, - and _")
+        raise ValueError("must be stream IDs (letters, digits, - and _), separated by commas")
     return tuple(dict.fromkeys(ids))
 
 
 def _telemetry_path(value: object) -> str:
-    if not isinstance(value, str) or not _PATH_OF_URL.fullmatch(value):
-        raise ValueError("must be a path such as /metrics: plain letters and digits, no / at its end")
-    if value in _OWN_PATHS:
-        raise ValueError(f"must not be one of {', '.join(_OWN_PATHS)}, which are probes")
+    if not isinstance(value, str) or not _URL_PATH.fullmatch(value):
+        raise ValueError("must be a path such as /metrics, of letters, digits and ._~- and without a trailing slash")
+    if value in _PROBE_PATHS:
+        raise ValueError(f"must not be the path of a probe ({', '.join(_PROBE_PATHS)})")
     return value
 
 
 def _base_url(value: object) -> str:
-    refused = "must be an address such as https://livepeer.studio/api"
+    message = "must be an http or https URL such as https://livepeer.studio/api"
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]{1,2048}", value.strip()):
-        raise ValueError(refused)
+        raise ValueError(message)
     try:
         parts = urlsplit(value.strip())
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError(refused) from None  # the library's text quotes the URL
+        raise ValueError(message) from None  # the original message contains the URL
     if parts.scheme not in ("http", "https") or not host or port == 0 or "\\" in value:
-        raise ValueError(f"{refused}: http or https, and a host")
+        raise ValueError(message)
     if "@" in parts.netloc:
-        raise ValueError("must not hold a user name or password")
+        raise ValueError("must not contain a user name or password")
     if "?" in value or "#" in value:
         raise ValueError("must not have a query (?) or a fragment (#)")
     return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
 
 
-Span = Annotated[float, BeforeValidator(_span(0.001))]
-"""Seconds, more than none and at most a year."""
-Interval = Annotated[float, BeforeValidator(_span(1.0))]
-"""Seconds, at least one: the API is shared, and its values move every 50 s anyway."""
-Switch = Annotated[bool, BeforeValidator(_switch)]
-"""On or off."""
-PageLimit = Annotated[int, BeforeValidator(_whole(1, 1000))]
-"""The API answers at most 1000 sessions a page."""
-Workers = Annotated[int, BeforeValidator(_whole(1, 32))]
-"""How many requests go side by side."""
-Connections = Annotated[int, BeforeValidator(_whole(4, 100_000))]
-"""How many connections may be open at once; with very few a Prometheus and a probe would drive each other out."""
-HeaderBytes = Annotated[int, BeforeValidator(_whole(1024, 1 << 20))]
-"""Bytes of a request's head; less than a kilobyte would refuse Prometheus's own."""
-Patience = Annotated[float, BeforeValidator(_span(0.1))]
-"""Seconds that a client of ours is waited for."""
-Budget = Annotated[int, BeforeValidator(_whole(1, 10**9))]
-"""A number of series."""
-ShardIndex = Annotated[int, BeforeValidator(_whole(0, 1023)), BeforeValidator(_pod_index)]
-"""The number of a shard, from 0, or a StatefulSet's pod name that ends in it."""
-ShardCount = Annotated[int, BeforeValidator(_whole(1, 1024))]
-"""How many shards there are."""
+Duration = Annotated[float, BeforeValidator(_duration(0.001))]
+"""Seconds, up to a year."""
+PollInterval = Annotated[float, BeforeValidator(_duration(1.0))]
+"""Seconds. At least one, since the API is shared and updates its values about every 50 s."""
+Timeout = Annotated[float, BeforeValidator(_duration(0.1))]
+"""Seconds to wait for a client of the server."""
+Boolean = Annotated[bool, BeforeValidator(_boolean)]
+PageLimit = Annotated[int, BeforeValidator(_integer(1, 1000))]
+"""Sessions per page; the API returns at most 1000."""
+Concurrency = Annotated[int, BeforeValidator(_integer(1, 32))]
+"""Concurrent requests."""
+MaxConnections = Annotated[int, BeforeValidator(_integer(4, 100_000))]
+"""Open connections. At least four, so that Prometheus and a probe do not evict each other."""
+HeaderBytes = Annotated[int, BeforeValidator(_integer(1024, 1 << 20))]
+"""Size of a request's headers. At least a kilobyte, for the headers of Prometheus."""
+MaxSeries = Annotated[int, BeforeValidator(_integer(1, 10**9))]
+"""Number of series."""
+ShardIndex = Annotated[int, BeforeValidator(_integer(0, 1023)), BeforeValidator(_index_of_pod_name)]
+"""Index of a shard, or the name of a StatefulSet's pod that ends in it."""
+ShardCount = Annotated[int, BeforeValidator(_integer(1, 1024))]
+"""Number of shards."""
 ListenAddress = Annotated[Address, BeforeValidator(_address)]
-"""Where to listen."""
-FilePath = Annotated[Path, BeforeValidator(_path)]
-"""A file, which need not be there yet."""
-Key = Annotated[SecretStr, BeforeValidator(_key)]
-"""The API key, which shows itself to nobody."""
+FilePath = Annotated[Path, BeforeValidator(_file_path)]
+"""Path of a file, which need not exist."""
+ApiKey = Annotated[SecretStr, BeforeValidator(_api_key)]
+"""API key, masked in any output."""
 Label = Annotated[str, BeforeValidator(_label)]
-"""The value of the label `account`."""
+"""Value of the label `account`."""
 StreamIds = Annotated[tuple[str, ...], BeforeValidator(_stream_ids)]
-"""Parent streams, without repeats; in text with commas between them."""
+"""IDs of parent streams without duplicates; separated by commas in text."""
 TelemetryPath = Annotated[str, BeforeValidator(_telemetry_path)]
-"""The path of the page for Prometheus."""
+"""URL path of the metrics."""
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
-"""The API's address without the slash at its end."""
-Word = BeforeValidator(_lower)
-"""Makes a choice of words accept capitals."""
+"""URL of the API without trailing slashes."""
+CaseInsensitive = BeforeValidator(_lower)
+"""Accepts choices in upper case too."""

@@ -1,12 +1,14 @@
+"""Durations in the notation of Prometheus."""
+
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.durations import LONGEST, format_duration, parse_duration
+from exporter.config.durations import MAX_DURATION, format_duration, parse_duration
 
-REFUSALS = ("not a duration such as 30s, 1500ms or 1h30m", "a longer duration than Prometheus can express")
+MESSAGES = ("must be a duration such as 30s, 1500ms or 1h30m", "must not be longer than 292 years")
 UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 
 
@@ -27,7 +29,7 @@ UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1,
         ("0.5", 0.5),
     ],
 )
-def test_a_duration_is_read_as_prometheus_reads_it(text: str, seconds: float) -> None:
+def test_a_duration_is_parsed_as_in_prometheus(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
@@ -53,49 +55,49 @@ def test_a_duration_is_read_as_prometheus_reads_it(text: str, seconds: float) ->
         "s",
     ],
 )
-def test_what_prometheus_would_not_write_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a duration such as"):
+def test_text_that_is_not_a_duration_of_prometheus_is_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match="must be a duration such as"):
         parse_duration(text)
 
 
 @pytest.mark.parametrize("text", ["293y", "9" * 20, "9" * 20 + "ms"])
-def test_a_duration_longer_than_prometheus_can_express_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="longer"):
+def test_a_duration_longer_than_the_maximum_of_prometheus_is_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match="must not be longer"):
         parse_duration(text)
 
 
-def test_thousands_of_digits_are_refused_without_reading_them() -> None:
-    with pytest.raises(ValueError, match="not a duration such as"):
+def test_thousands_of_digits_are_rejected() -> None:
+    with pytest.raises(ValueError, match="must be a duration such as"):
         parse_duration("9" * 10_000 + "s")
 
 
 @given(st.text())
-def test_any_text_is_a_duration_or_a_value_error_that_does_not_repeat_it(text: str) -> None:
+def test_any_text_is_parsed_or_rejected_without_being_repeated(text: str) -> None:
     outcome: float | str
     try:
         outcome = parse_duration(text)
     except ValueError as error:
         outcome = str(error)
     if isinstance(outcome, str):
-        assert outcome in REFUSALS
+        assert outcome in MESSAGES
     else:
-        assert 0 <= outcome <= LONGEST
+        assert 0 <= outcome <= MAX_DURATION
 
 
-@given(st.floats(min_value=0, max_value=LONGEST, allow_subnormal=False))
-def test_what_is_written_is_read_as_the_same_number(seconds: float) -> None:
+@given(st.floats(min_value=0, max_value=MAX_DURATION, allow_subnormal=False))
+def test_a_formatted_duration_is_parsed_to_the_same_number(seconds: float) -> None:
     assert parse_duration(format_duration(seconds)) == seconds
 
 
 @given(st.integers(min_value=0, max_value=10**12))
-def test_whole_milliseconds_are_written_in_units_and_read_again(milliseconds: int) -> None:
-    written = format_duration(milliseconds / 1000)
-    assert re.fullmatch(r"([0-9]+(y|w|d|h|ms|m|s))+", written)
-    assert parse_duration(written) == milliseconds / 1000
+def test_whole_milliseconds_are_formatted_with_units(milliseconds: int) -> None:
+    text = format_duration(milliseconds / 1000)
+    assert re.fullmatch(r"([0-9]+(y|w|d|h|ms|m|s))+", text)
+    assert parse_duration(text) == milliseconds / 1000
 
 
 @given(st.fixed_dictionaries({}, optional={unit: st.integers(0, 99) for unit in UNITS}).filter(bool))
-def test_units_add_up_in_their_order(counts: dict[str, int]) -> None:
+def test_units_in_descending_order_are_added(counts: dict[str, int]) -> None:
     text = "".join(f"{counts[unit]}{unit}" for unit in UNITS if unit in counts)
     assert parse_duration(text) == pytest.approx(sum(count * UNITS[unit] for unit, count in counts.items()))
 
@@ -104,11 +106,11 @@ def test_units_add_up_in_their_order(counts: dict[str, int]) -> None:
     ("seconds", "text"),
     [(0, "0s"), (90, "1m30s"), (604_800, "1w"), (691_200, "8d"), (0.0005, "0.0005"), (1.25, "1s250ms")],
 )
-def test_a_duration_is_written_as_prometheus_writes_it(seconds: float, text: str) -> None:
+def test_a_duration_is_formatted_as_in_prometheus(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
-def test_what_is_no_duration_is_not_written(seconds: float) -> None:
-    with pytest.raises(ValueError, match="neither negative nor endless"):
+def test_a_number_that_is_not_a_duration_is_not_formatted(seconds: float) -> None:
+    with pytest.raises(ValueError, match="must be between 0 and 292 years"):
         format_duration(seconds)
