@@ -16,7 +16,7 @@ class Conflict:
 
     Attributes:
         fields: the settings, as fields of `Settings` or paths in `accounts`; the message is about the first.
-        message: refers to the others in braces, to be replaced by the names that the user knows.
+        message: refers to the others in braces, to be replaced by their names in their sources.
     """
 
     fields: tuple[str, ...]
