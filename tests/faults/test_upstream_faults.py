@@ -28,7 +28,7 @@ from tests.support.canary import KEY, MARK
 from tests.support.harness import Harness, harness, written
 from tests.support.loop import in_loop
 from tests.support.rows import START, ident, page, row
-from tests.support.upstream import Request, Script, Upstream, always, cut, drip, reply, upstream
+from tests.support.upstream import Request, Script, Upstream, always, drip, reply, truncated, upstream
 
 GOOD = always(reply(page(row(1))))
 MIB = 1024 * 1024
@@ -597,8 +597,8 @@ async def test_U16_a_server_that_does_not_accept_ends_at_the_deadline() -> None:
 @pytest.mark.parametrize(
     ("answer", "failure"),
     [
-        pytest.param(cut(reply(page(row(2)))[:-500], reset=True), "connect", id="reset"),
-        pytest.param(cut(reply(b"[]", headers={"Content-Length": "100"}), reset=False), "connect", id="short"),
+        pytest.param(truncated(reply(page(row(2)))[:-500], reset=True), "connect", id="reset"),
+        pytest.param(truncated(reply(b"[]", headers={"Content-Length": "100"}), reset=False), "connect", id="short"),
         pytest.param(
             always(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n"), "connect", id="no last chunk"
         ),
@@ -606,7 +606,7 @@ async def test_U16_a_server_that_does_not_accept_ends_at_the_deadline() -> None:
             always(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + page(row(2))[:-1]), "decode", id="no length"
         ),
         pytest.param(always(reply(page(row(2)), headers={"Content-Length": "700"})), "decode", id="a length too short"),
-        pytest.param(cut(b"HTTP/1.1 200 O", reset=True), "connect", id="reset in the head"),
+        pytest.param(truncated(b"HTTP/1.1 200 O", reset=True), "connect", id="reset in the head"),
         pytest.param(always(b""), "connect", id="closed at once"),
         pytest.param(always(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), "connect", id="no HTTP at all"),
     ],

@@ -1,6 +1,8 @@
-"""The API key: where it comes from, that a new one is used at once, and that none is ever shown."""
+"""The API key: its source, its rotation, and that it is never shown."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from exporter.livepeer.api_key import MAX_KEY_BYTES, APIKey
 from exporter.livepeer.errors import MissingKeyError
 
 
-def silent(_key: str) -> None:
+def ignore(_key: str) -> None:
     pass
 
 
@@ -20,44 +22,56 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_given_key_is_used() -> None:
-    assert APIKey("some-key", None, silent)() == "some-key"
+@contextmanager
+def fifo(path: Path, content: bytes) -> Iterator[None]:
+    """Create a FIFO with some content. It has a writer, so that opening it to read would not block."""
+    os.mkfifo(path)
+    writer = os.open(path, os.O_RDWR)
+    os.write(writer, content)
+    try:
+        yield
+    finally:
+        os.close(writer)
 
 
-def test_a_file_is_read_without_the_white_space_around_the_key(file: Path) -> None:
+def test_a_fixed_key_is_returned() -> None:
+    assert APIKey("some-key", None, ignore)() == "some-key"
+
+
+def test_white_space_around_the_key_in_a_file_is_ignored(file: Path) -> None:
     file.write_bytes(b" first-key \r\n")
-    assert APIKey(None, file, silent)() == "first-key"
+    assert APIKey(None, file, ignore)() == "first-key"
 
 
-def test_a_file_that_is_written_anew_is_used_at_once(file: Path) -> None:
-    key = APIKey(None, file, silent)
+def test_the_key_of_a_changed_file_is_used_at_once(file: Path) -> None:
+    key = APIKey(None, file, ignore)
     assert key() == "first-key"
     file.write_text("second-key")
     assert key() == "second-key"
 
 
-def test_a_symbolic_link_that_is_swapped_is_used_at_once(file: Path) -> None:
+def test_the_key_of_a_replaced_symbolic_link_is_used_at_once(file: Path) -> None:
     link, other = file.with_name("link"), file.with_name("other")
     other.write_text("second-key")
     link.symlink_to(file)
-    key = APIKey(None, link, silent)
+    key = APIKey(None, link, ignore)
     assert key() == "first-key"
-    fresh = file.with_name("fresh")
-    fresh.symlink_to(other)
-    fresh.replace(link)
+    new_link = file.with_name("new")
+    new_link.symlink_to(other)
+    new_link.replace(link)
     assert key() == "second-key"
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"two words", b"\xff\xfe", b"k" * (MAX_KEY_BYTES + 1)])
-def test_a_file_with_no_key_in_it_leaves_the_last_good_one_in_use(file: Path, content: bytes) -> None:
-    key = APIKey(None, file, silent)
+def test_while_the_file_has_no_valid_key_the_last_one_stays_in_use(file: Path, content: bytes) -> None:
+    key = APIKey(None, file, ignore)
     assert key() == "first-key"
     file.write_bytes(content)
     assert key() == "first-key"
 
 
-def test_a_file_that_is_gone_leaves_the_last_good_key_in_use(file: Path) -> None:
-    key = APIKey(None, file, silent)
+def test_while_the_file_is_missing_the_last_key_stays_in_use(file: Path) -> None:
+    key = APIKey(None, file, ignore)
     assert key() == "first-key"
     file.unlink()
     assert key() == "first-key"
@@ -71,65 +85,56 @@ def test_a_file_that_is_gone_leaves_the_last_good_key_in_use(file: Path) -> None
         (b"secret word", "the content of the API key file is not an API key"),
     ],
 )
-def test_without_any_good_key_the_reason_is_told_but_not_what_the_file_holds(
+def test_without_a_valid_key_the_error_has_the_reason_but_not_the_content_of_the_file(
     file: Path, content: bytes | None, reason: str
 ) -> None:
     file.unlink() if content is None else file.write_bytes(content)
     with pytest.raises(MissingKeyError) as caught:
-        APIKey(None, file, silent)()
+        APIKey(None, file, ignore)()
     assert str(caught.value).startswith(reason)
     assert "secret" not in str(caught.value)
 
 
-def test_R09_a_pipe_is_refused_at_once_and_is_no_key(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    # Somebody writes into it, or whoever opened it to read would wait for ever.
-    writer = os.open(pipe, os.O_RDWR)
-    os.write(writer, b"k" * MAX_KEY_BYTES)
-    try:
-        with pytest.raises(MissingKeyError, match=r"^the API key file cannot be read: Not a regular file$") as caught:
-            APIKey(None, pipe, silent)()
-    finally:
-        os.close(writer)
+def test_R09_a_fifo_is_rejected_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    with (
+        fifo(path, b"k" * MAX_KEY_BYTES),
+        pytest.raises(MissingKeyError, match=r"^the API key file cannot be read: Not a regular file$") as caught,
+    ):
+        APIKey(None, path, ignore)()
     assert caught.value.failure == "auth"
 
 
-def test_R09_a_file_that_becomes_a_pipe_leaves_the_last_good_key_in_use(file: Path) -> None:
-    key = APIKey(None, file, silent)
+def test_R09_if_the_file_is_replaced_with_a_fifo_the_last_key_stays_in_use(file: Path) -> None:
+    key = APIKey(None, file, ignore)
     assert key() == "first-key"
     file.unlink()
-    os.mkfifo(file)
-    writer = os.open(file, os.O_RDWR)
-    os.write(writer, b"second-key".ljust(MAX_KEY_BYTES))
-    try:
+    with fifo(file, b"second-key".ljust(MAX_KEY_BYTES)):
         assert key() == "first-key"
-    finally:
-        os.close(writer)
 
 
-def test_without_key_and_file_there_is_none() -> None:
+def test_without_a_fixed_key_and_a_file_there_is_no_key() -> None:
     with pytest.raises(MissingKeyError, match="no API key is set"):
-        APIKey(None, None, silent)()
+        APIKey(None, None, ignore)()
 
 
-def test_a_file_that_appears_later_is_used(tmp_path: Path) -> None:
-    key = APIKey(None, tmp_path / "key", silent)
+def test_a_file_that_is_created_later_is_used(tmp_path: Path) -> None:
+    key = APIKey(None, tmp_path / "key", ignore)
     with pytest.raises(MissingKeyError):
         key()
     (tmp_path / "key").write_text("late-key")
     assert key() == "late-key"
 
 
-def test_every_key_that_comes_into_use_is_told_once(file: Path) -> None:
-    told: list[str] = []
-    key = APIKey(None, file, told.append)
+def test_each_new_key_is_redacted(file: Path) -> None:
+    redacted: list[str] = []
+    key = APIKey(None, file, redacted.append)
     for content in ("first-key", "first-key", "second-key"):
         file.write_text(content)
         key()
-    APIKey("given-key", None, told.append)
-    assert told == ["first-key", "second-key", "given-key"]
+    APIKey("fixed-key", None, redacted.append)
+    assert redacted == ["first-key", "second-key", "fixed-key"]
 
 
-def test_a_key_does_not_show_itself(file: Path) -> None:
-    assert "key" not in repr(APIKey("given-key", file, silent)).removeprefix("APIKey(").lower()
+def test_the_representation_does_not_contain_the_key(file: Path) -> None:
+    assert repr(APIKey("fixed-key", file, ignore)) == "APIKey(...)"

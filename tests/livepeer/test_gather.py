@@ -1,4 +1,4 @@
-"""Several requests at once: what comes of a failure, and what stays of it."""
+"""Concurrent requests of which one failure cancels all."""
 
 import asyncio
 import gc
@@ -12,54 +12,54 @@ from tests.support.loop import in_loop
 
 
 class Page:
-    """Something large that a failing request holds."""
+    """An object that a failing coroutine refers to."""
 
 
-async def wait(stopped: list[bool]) -> None:
-    """Wait in vain, and note when that is stopped."""
+async def wait_forever(cancelled: list[bool]) -> None:
+    """Wait until cancelled, and record it."""
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
-        stopped.append(True)
+        cancelled.append(True)
         raise
 
 
 @in_loop
-async def test_all_are_done_side_by_side() -> None:
+async def test_coroutines_run_concurrently() -> None:
     barrier = asyncio.Barrier(3)
 
-    async def work() -> None:
+    async def wait_for_others() -> None:
         await barrier.wait()
 
-    await gather_or_cancel(work(), work(), work())
+    await gather_or_cancel(wait_for_others(), wait_for_others(), wait_for_others())
 
 
 @in_loop
-async def test_the_first_failure_comes_out_as_it_is_and_stops_the_others() -> None:
-    stopped: list[bool] = []
+async def test_the_first_error_is_raised_and_the_other_coroutines_are_cancelled() -> None:
+    cancelled: list[bool] = []
 
     async def fail() -> None:
         await asyncio.sleep(0)
         raise ValueError("first")
 
     with pytest.raises(ValueError, match="first"):
-        await gather_or_cancel(wait(stopped), fail(), wait(stopped))
-    assert stopped == [True, True]
+        await gather_or_cancel(wait_forever(cancelled), fail(), wait_forever(cancelled))
+    assert cancelled == [True, True]
 
 
 @in_loop
-async def test_who_is_cancelled_has_stopped_all_of_them() -> None:
-    stopped: list[bool] = []
-    task = asyncio.create_task(gather_or_cancel(wait(stopped), wait(stopped)))
+async def test_cancelling_the_caller_cancels_all_coroutines() -> None:
+    cancelled: list[bool] = []
+    task = asyncio.create_task(gather_or_cancel(wait_forever(cancelled), wait_forever(cancelled)))
     await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert stopped == [True, True]
+    assert cancelled == [True, True]
 
 
 @in_loop
-async def test_what_a_failure_was_about_is_gone_without_the_garbage_collector() -> None:
+async def test_objects_of_failed_coroutines_are_freed_without_the_garbage_collector() -> None:
     pages: list[weakref.ref[Page]] = []
 
     async def fail() -> None:
@@ -72,7 +72,7 @@ async def test_what_a_failure_was_about_is_gone_without_the_garbage_collector() 
     try:
         with suppress(ValueError):
             await gather_or_cancel(fail(), fail())
-        await asyncio.sleep(0)  # the loop still has to say that the tasks are done
+        await asyncio.sleep(0)  # the loop still has to run the callbacks of the finished tasks
         assert [page() for page in pages] == [None, None]
     finally:
         gc.enable()

@@ -1,4 +1,4 @@
-"""How the times in the API's headers are read."""
+"""Times in the headers of responses."""
 
 from email.utils import formatdate
 
@@ -24,23 +24,23 @@ from tests.support.rows import START
         ("Sun, 06 Nov 1994 08:49:37 +99999999", None),
     ],
 )
-def test_a_date_is_read_in_every_form_of_http(text: str | None, seconds: float | None) -> None:
+def test_dates_are_parsed_in_all_formats_of_http(text: str | None, seconds: float | None) -> None:
     assert parse_http_date(text) == seconds
 
 
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ (Jan|Feb|Dec) \d+ \d+:\d+:\d+ ([+-]\d+|GMT)", fullmatch=True))
-def test_any_text_as_a_date_is_read_or_is_none(text: str) -> None:
+def test_any_text_is_a_date_or_none(text: str) -> None:
     found = parse_http_date(text)
     assert found is None or isinstance(found, float)
 
 
 @given(st.text() | st.integers().map(str), st.none() | st.text())
-def test_any_retry_after_waits_between_a_second_and_a_quarter_of_an_hour(text: str, date: str | None) -> None:
+def test_any_retry_after_is_between_1_second_and_15_minutes_or_none(text: str, date: str | None) -> None:
     wait = parse_retry_after(text, date)
     assert wait is None or 1 <= wait <= 900
 
 
-def test_a_server_that_tells_no_time_lives_in_ours() -> None:
+def test_without_a_valid_date_the_local_clock_is_used() -> None:
     clocks = Time()
     clock = ServerClock(clocks.now, clocks.monotonic)
     clock.update(None)
@@ -48,11 +48,11 @@ def test_a_server_that_tells_no_time_lives_in_ours() -> None:
     assert (clock.now(), clock.skew) == (START, None)
 
 
-def test_a_step_of_our_wall_clock_does_not_move_the_servers() -> None:
+def test_a_step_of_the_local_wall_clock_does_not_move_the_servers_clock() -> None:
     clocks = Time()
-    wall = [START]
-    clock = ServerClock(lambda: wall[0], clocks.monotonic)
+    wall_clock = [START]
+    clock = ServerClock(lambda: wall_clock[0], clocks.monotonic)
     clock.update(formatdate(START, usegmt=True))
-    wall[0] += 3600
+    wall_clock[0] += 3600
     clocks.advance(10)
     assert clock.now() == START + 10.5

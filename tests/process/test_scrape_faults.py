@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from tests.server.raw_client import RawClient
 from tests.support.canary import KEY, MARK, Ear, heard
-from tests.support.rows import Row
+from tests.support.rows import STREAM_KEY, Row
 from tests.support.running import ROOT, Answer, Exporter, environment, run, running_exporter
 from tests.support.simulated import Upstream, aside, live
 
@@ -197,7 +197,7 @@ def test_S09_what_is_no_request_is_closed_with_at_most_a_debug_line(exporter: Ex
 
 
 def test_S11_no_byte_that_leaves_the_program_holds_the_key_or_what_opens_a_stream(tmp_path: Path) -> None:
-    secrets = Ear(b"stream-key-that-stays-secret")
+    secrets = Ear(STREAM_KEY.encode())
     watching = (Ear(b"playback-1"), Ear(b"example.invalid"))
     upstream = Upstream([live(1, name="x" * 300), live(2, isHealthy=False, issues=["something"]), live(3, lastSeen=1)])
     with aside(upstream) as url, running_exporter("--base-url", url, "--poll-interval", "1s") as exporter:

@@ -1,28 +1,31 @@
-"""Sessions as the API would send them, all of them made up."""
+"""Sessions as the API returns them, with invented values."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 START = 1_760_000_000.0
-"""Unix seconds at which the clocks of tests start, ours and the server's."""
+"""Unix seconds at which the clocks of tests start, both the exporter's and the server's."""
+
+STREAM_KEY = "secret-stream-key"
+"""The ingest credential that the API embeds in each session; it must never leave the exporter."""
 
 Row = dict[str, Any]
 
 
 def ident(number: int) -> str:
-    """An id that looks like a UUID; ids of rising numbers rise."""
+    """Return an id in the form of a UUID; ids are in the order of their numbers."""
     return f"{number:08x}-0000-4000-8000-000000000000"
 
 
 def row(number: int = 1, /, **fields: Any) -> Row:
-    """A live, healthy, recorded session with every field that is read, and the secrets that must not be.
+    """Return an active, healthy and recorded session with all fields that are read, and secrets that must not be.
 
     Args:
-        number: tells sessions apart; their ids rise with it.
-        fields: what is different about this one, by wire name. ``...`` takes a field away.
+        number: determines the id and the other identifiers.
+        fields: values that replace the defaults, by API name; ``...`` removes a field.
     """
-    whole = {
+    fields = {
         "id": ident(number),
         "name": f"stream {number}",
         "parentId": f"parent-{number}",
@@ -46,16 +49,16 @@ def row(number: int = 1, /, **fields: Any) -> Row:
         "playbackId": f"playback-{number}",
         "projectId": f"project-{number}",
         "parentStream": {
-            "streamKey": "stream-key-that-stays-secret",
+            "streamKey": STREAM_KEY,
             "creatorId": {"value": "someone@example.invalid"},
         },
         **fields,
     }
-    return {name: value for name, value in whole.items() if value is not ...}
+    return {name: value for name, value in fields.items() if value is not ...}
 
 
 def page(*rows: Mapping[str, Any]) -> bytes:
-    """Rows as the body of an answer; NaN and Infinity are written as JavaScript never would."""
+    """Return the body of a response with these sessions. NaN and Infinity are encoded as Python does."""
     return encoded(rows)
 
 

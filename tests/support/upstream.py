@@ -1,4 +1,4 @@
-"""An upstream on a real socket that plays a script byte by byte; `tests.support.simulated` has one that behaves."""
+"""An HTTP server on a real socket that sends scripted bytes; `tests.support.simulated` has a well-behaved one."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asked: the target as the request line has it, and the headers by their names in small letters."""
+    """A received request: the target of the request line, and the headers by lower-case name."""
 
     target: str
     headers: Mapping[str, str]
@@ -23,21 +23,22 @@ class Request:
 
 
 Script = Callable[[Request], AsyncIterator[bytes]]
-"""What is written in answer to a request, piece by piece; then the connection is closed, or reset by a ``Reset``."""
+"""Yields the bytes to send in response to a request. Then the connection is closed, or reset if `Reset` is raised."""
 
 
 class Reset(Exception):
-    """The connection goes at once, without a goodbye."""
+    """Raised by a script to reset the connection."""
 
 
 class Upstream:
-    """A server that knows no HTTP beyond the end of a request's head: all that it says stands in the script.
+    """A server that reads the head of each request and sends what its script yields.
 
     Attributes:
-        script: what it plays; a test may change it from one poll to the next.
-        requests: what it was asked, in order.
-        connections: how many were opened.
-        port: where it listens.
+        script: the current script; a test may replace it between polls.
+        requests: the requests received so far.
+        connections: number of connections accepted so far.
+        port: the TCP port.
+        url: the base URL of the API.
     """
 
     def __init__(self, script: Script) -> None:
@@ -54,20 +55,20 @@ class Upstream:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self.connections += 1
-        # Whatever goes wrong on the way is the client's business; a cancelled script is the end of the test.
+        # The client may close the connection at any time, and scripts are cancelled at the end of a test.
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             try:
-                await self._answer(_parsed(await reader.readuntil(b"\r\n\r\n")), writer)
+                await self._respond(_parse(await reader.readuntil(b"\r\n\r\n")), writer)
             except Reset:
                 _reset(writer)
             finally:
                 writer.close()
                 await writer.wait_closed()
 
-    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+    async def _respond(self, request: Request, writer: asyncio.StreamWriter) -> None:
         self.requests.append(request)
-        async for piece in self.script(request):
-            writer.write(piece)
+        async for data in self.script(request):
+            writer.write(data)
             await writer.drain()
 
     async def end(self) -> None:
@@ -76,7 +77,7 @@ class Upstream:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _parsed(head: bytes) -> Request:
+def _parse(head: bytes) -> Request:
     first, *lines = head.decode("latin-1").split("\r\n")
     fields = (line.partition(":") for line in lines if line)
     return Request(first.split(" ")[1], {name.lower(): value.strip() for name, _, value in fields})
@@ -90,51 +91,51 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def upstream(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Upstream]:
-    """A scripted server on a free loopback port as long as the context lasts."""
-    player = Upstream(script)
-    server = await asyncio.start_server(player.serve, "127.0.0.1", 0, ssl=tls)
-    player.port = server.sockets[0].getsockname()[1]
-    player.url = f"{'https' if tls else 'http'}://127.0.0.1:{player.port}/api"
+    """Run a scripted server on a free loopback port."""
+    upstream = Upstream(script)
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, ssl=tls)
+    upstream.port = server.sockets[0].getsockname()[1]
+    upstream.url = f"{'https' if tls else 'http'}://127.0.0.1:{upstream.port}/api"
     try:
-        yield player
+        yield upstream
     finally:
         server.close()
-        await player.end()
+        await upstream.end()
 
 
 def reply(body: bytes = b"[]", status: int = 200, headers: Mapping[str, str] | None = None) -> bytes:
-    """A whole answer; ``headers`` come on top of those that HTTP needs, or replace them."""
+    """Return a complete response; `headers` are added to the required headers or replace them."""
     fields = {"Content-Length": str(len(body)), "Connection": "close", **(headers or {})}
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"HTTP/1.1 {status} Anything\r\n{lines}\r\n".encode("latin-1") + body
+    return f"HTTP/1.1 {status} Reason\r\n{lines}\r\n".encode("latin-1") + body
 
 
-def always(answer: bytes) -> Script:
-    """A script that writes the same bytes every time."""
+def always(response: bytes) -> Script:
+    """Send the same response to every request."""
 
     async def script(_request: Request) -> AsyncIterator[bytes]:
-        yield answer
+        yield response
 
     return script
 
 
-def drip(answer: bytes, every: float) -> Script:
-    """A script that writes a byte every so many seconds."""
+def drip(response: bytes, every: float) -> Script:
+    """Send one byte of the response every `every` seconds."""
 
     async def script(_request: Request) -> AsyncIterator[bytes]:
-        for place in range(len(answer)):
-            yield answer[place : place + 1]
+        for index in range(len(response)):
+            yield response[index : index + 1]
             await asyncio.sleep(every)
 
     return script
 
 
-def cut(answer: bytes, *, reset: bool) -> Script:
-    """A script that stops after some bytes: with a reset, or with an ordinary end."""
+def truncated(data: bytes, *, reset: bool) -> Script:
+    """Send some bytes, then reset or close the connection."""
 
     async def script(_request: Request) -> AsyncIterator[bytes]:
-        yield answer
-        await asyncio.sleep(0.05)  # the client must have read the bytes before the reset wipes them out
+        yield data
+        await asyncio.sleep(0.05)  # a reset discards bytes that the client has not read yet
         if reset:
             raise Reset
 
