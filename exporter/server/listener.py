@@ -126,7 +126,7 @@ class Listener:
         for handshake in list(self._handshakes):
             handshake.cancel()
 
-    async def _wait_until_empty(self, timeout: float) -> None:  # noqa: ASYNC109  # running into it is no error
+    async def _wait_until_empty(self, timeout: float) -> None:  # noqa: ASYNC109  # a timeout is not an error here
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while self.connections:

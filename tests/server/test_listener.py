@@ -238,8 +238,8 @@ def test_S04_idle_connections_are_closed_for_a_new_one() -> None:
         async with running_listener(static_app(), limits=Limits(max_connections=100)) as listener:
             threads = threading.active_count()
             idle = [await RawClient.connect(listener.port) for _ in range(150)]
-            for half in idle[::2]:
-                await half.send(b"GET /metrics HTTP/1.1\r\nX-")
+            for client in idle[::2]:
+                await client.send(b"GET /metrics HTTP/1.1\r\nX-")
             async with asyncio.timeout(10):
                 scraper = await RawClient.connect(listener.port)
                 assert (await scraper.request()).status == 200

@@ -99,11 +99,8 @@ def test_S10_a_required_client_certificate_is_verified(
     async def scenario() -> None:
         untrusted = Authority(tmp_path, "other").issue_client("untrusted")
         async with workspace.listening(REQUIRED) as listener:
-            for certificate, is_accepted in (
-                (None, False),
-                (untrusted, False),
-                (workspace.authority.issue_client(), True),
-            ):
+            trusted = workspace.authority.issue_client()
+            for certificate, is_accepted in ((None, False), (untrusted, False), (trusted, True)):
                 context = workspace.authority.client_context(certificate)
                 context.maximum_version = version
                 if is_accepted:
@@ -120,10 +117,8 @@ def test_S10_an_optional_client_certificate_is_verified_if_given(workspace: Work
         untrusted = Authority(tmp_path, "other").issue_client("untrusted")
         async with workspace.listening(IF_GIVEN) as listener:
             assert await workspace.status(listener) == 200
-            assert (
-                await workspace.status(listener, workspace.authority.client_context(workspace.authority.issue_client()))
-                == 200
-            )
+            trusted = workspace.authority.issue_client()
+            assert await workspace.status(listener, workspace.authority.client_context(trusted)) == 200
             with pytest.raises(REJECTED):
                 await workspace.status(listener, workspace.authority.client_context(untrusted))
 
@@ -172,10 +167,8 @@ def test_S10_a_client_certificate_requirement_applies_to_new_connections(workspa
             workspace.advance_to_next_check()
             with pytest.raises(REJECTED):
                 await workspace.status(listener)
-            assert (
-                await workspace.status(listener, workspace.authority.client_context(workspace.authority.issue_client()))
-                == 200
-            )
+            trusted = workspace.authority.issue_client()
+            assert await workspace.status(listener, workspace.authority.client_context(trusted)) == 200
             assert (await existing.request()).status == 200
             await existing.close()
 
@@ -196,7 +189,9 @@ def test_S10_a_resumed_session_does_not_bypass_a_new_client_certificate_requirem
     run(scenario)
 
 
-@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01", GET, b"\x00" * 50], ids=["nothing", "half", "http", "zeros"])
+@pytest.mark.parametrize(
+    "sent", [b"", b"\x16\x03\x01", GET, b"\x00" * 50], ids=["nothing", "incomplete", "http", "zeros"]
+)
 def test_S04_S09_incomplete_handshakes_are_closed_and_do_not_block_others(
     workspace: Workspace, sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,7 +262,7 @@ def test_R03_R05_unread_responses_over_tls_are_aborted_at_shutdown_without_log_l
         await static_app(b"x" * (1 if scope["path"] == "/short" else 30_000_000))(scope, receive, send)
 
     async def scenario() -> None:
-        listener = await started(app, workspace.file().context)
+        listener = await start_listener(app, workspace.file().context)
         client = await RawClient.connect(listener.port, tls=workspace.authority.client_context(), limit=1024)
         await client.send(requests)
         await wait_until(lambda: "/metrics" in requested)
@@ -303,7 +298,7 @@ def test_R05_pipelined_requests_over_tls_are_discarded_after_a_response_timeout(
 
 def test_R03_a_connection_that_is_already_closing_at_shutdown_is_aborted(workspace: Workspace) -> None:
     async def scenario() -> None:
-        listener = await started(static_app(b"x" * 300_000), workspace.file().context)
+        listener = await start_listener(static_app(b"x" * 300_000), workspace.file().context)
         client = await RawClient.connect(listener.port, tls=workspace.authority.client_context(), limit=1024)
         await client.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         await client.reader.readline()
@@ -319,7 +314,7 @@ def test_R03_a_connection_that_is_already_closing_at_shutdown_is_aborted(workspa
 def test_R03_a_large_response_over_tls_is_finished_before_shutdown(workspace: Workspace) -> None:
     async def scenario() -> None:
         body = b"x" * 20_000_000
-        listener = await started(static_app(body), workspace.file().context)
+        listener = await start_listener(static_app(body), workspace.file().context)
         client = await RawClient.connect(listener.port, tls=workspace.authority.client_context(), limit=1024)
         await client.send(GET)
         await client.reader.readline()
@@ -333,7 +328,7 @@ def test_R03_a_large_response_over_tls_is_finished_before_shutdown(workspace: Wo
 
 def test_R03_a_handshake_does_not_delay_shutdown(workspace: Workspace) -> None:
     async def scenario() -> None:
-        listener = await started(static_app(), workspace.file().context, Limits(header_timeout=1000))
+        listener = await start_listener(static_app(), workspace.file().context, Limits(header_timeout=1000))
         client = await RawClient.connect(listener.port)
         await wait_until(lambda: listener.connections == 1)
         async with asyncio.timeout(20):
@@ -343,7 +338,9 @@ def test_R03_a_handshake_does_not_delay_shutdown(workspace: Workspace) -> None:
     run(scenario)
 
 
-async def started(app: ASGIApp, tls: Callable[[], ssl.SSLContext | None], limits: Limits | None = None) -> Listener:
+async def start_listener(
+    app: ASGIApp, tls: Callable[[], ssl.SSLContext | None], limits: Limits | None = None
+) -> Listener:
     listener = Listener(app, Address("127.0.0.1", 0), limits=limits or Limits(), tls=tls)
     await listener.start()
     return listener

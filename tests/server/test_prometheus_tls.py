@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes over TLS, with a password and a client certificate, while the certificate changes."""
+"""Scrapes by Prometheus over TLS with a password and a client certificate, while the server certificate changes."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bcrypt
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from exporter.server.basic_auth import BasicAuth
 from exporter.server.connection import Limits
@@ -31,14 +31,14 @@ def prometheus() -> str:
     return found
 
 
-class Scrapes:
-    """A page of one metric that counts who reads it."""
+class RecordingApp:
+    """Responds with one metric, and records the user agents."""
 
     def __init__(self) -> None:
-        self.agents: list[str] = []
+        self.user_agents: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.agents.append(dict(scope["headers"])[b"user-agent"].decode())
+        self.user_agents.append(dict(scope["headers"])[b"user-agent"].decode())
         await static_app(b"# TYPE synthetic gauge\nsynthetic 1\n")(scope, receive, send)
 
 
@@ -56,7 +56,7 @@ def write_web_config(directory: Path, authority: Authority) -> Path:
 
 
 def write_scrape_config(directory: Path, authority: Authority, port: int) -> Path:
-    """Three jobs: one with everything, one with a wrong password, one without a certificate."""
+    """Write three jobs: a valid one, one with a wrong password, one without a certificate."""
     cert, key = authority.issue_client()
     tls = {"ca_file": str(authority.file), "server_name": "localhost"}
     with_cert = {**tls, "cert_file": str(cert), "key_file": str(key)}
@@ -85,27 +85,24 @@ def write_scrape_config(directory: Path, authority: Authority, port: int) -> Pat
     return path
 
 
-def test_S10_a_real_prometheus_scrapes_with_tls_password_and_client_certificate(
-    prometheus: str, tmp_path: Path
-) -> None:
+def test_S10_prometheus_scrapes_with_tls_password_and_client_certificate(prometheus: str, tmp_path: Path) -> None:
     async def scenario() -> None:
         authority = Authority(tmp_path)
         file = WebConfigFile(write_web_config(tmp_path, authority))
-        scrapes = Scrapes()
-        answered: list[tuple[str, int]] = []
+        recording = RecordingApp()
+        responses: list[tuple[str, int]] = []
 
-        async def recorded(scope: Scope, receive: Receive, send: Send) -> None:
-            async def noting(message: object) -> None:
-                assert isinstance(message, dict)
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_and_record(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    answered.append((scope["path"], message["status"]))
+                    responses.append((scope["path"], message["status"]))
                 await send(message)
 
-            await BasicAuth(scrapes, file.config)(scope, receive, noting)
+            await BasicAuth(recording, file.config)(scope, receive, send_and_record)
 
-        # Shorter than the scrape interval: each scrape makes a connection of its own, with a handshake.
+        # Shorter than the scrape interval, so that each scrape has its own connection and handshake.
         limits = Limits(idle_timeout=0.1)
-        async with running_listener(recorded, limits=limits, tls=file.context) as listener:
+        async with running_listener(app, limits=limits, tls=file.context) as listener:
             process = await asyncio.create_subprocess_exec(
                 prometheus,
                 f"--config.file={write_scrape_config(tmp_path, authority, listener.port)}",
@@ -115,16 +112,16 @@ def test_S10_a_real_prometheus_scrapes_with_tls_password_and_client_certificate(
                 stderr=asyncio.subprocess.DEVNULL,
             )
             try:
-                await wait_until(lambda: answered.count(("/good", 200)) >= 3 and ("/wrong-password", 401) in answered)
-                before = file.context()
+                await wait_until(lambda: responses.count(("/good", 200)) >= 3 and ("/wrong-password", 401) in responses)
+                old_context = file.context()
                 authority.issue_server()
-                await wait_until(lambda: file.context() is not before)
-                seen = answered.count(("/good", 200))
-                await wait_until(lambda: answered.count(("/good", 200)) >= seen + 10)
+                await wait_until(lambda: file.context() is not old_context)
+                before_change = responses.count(("/good", 200))
+                await wait_until(lambda: responses.count(("/good", 200)) >= before_change + 10)
             finally:
                 process.terminate()
                 await process.wait()
-        assert set(answered) == {("/good", 200), ("/wrong-password", 401)}
-        assert all(agent.startswith("Prometheus/") for agent in scrapes.agents)
+        assert set(responses) == {("/good", 200), ("/wrong-password", 401)}
+        assert all(user_agent.startswith("Prometheus/") for user_agent in recording.user_agents)
 
     run(scenario)
