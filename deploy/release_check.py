@@ -32,6 +32,7 @@ from exporter.version import VERSION
 ROOT: Final = Path(__file__).parent.parent
 PROGRAM: Final = "livepeer-session-exporter"
 COMMAND_TIMEOUT_SECONDS: Final = 600
+TESTS_TIMEOUT_SECONDS: Final = 3600
 KEY: Final = "release-check-key"
 """The key of the simulator; not a secret."""
 
@@ -156,7 +157,14 @@ class Report:
         self.begun = now
 
 
-def run(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str] | None = None, expect: int = 0) -> str:
+def run(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    expect: int = 0,
+    timeout: float = COMMAND_TIMEOUT_SECONDS,
+) -> str:
     """Run a command and return what it wrote to stdout.
 
     Raises:
@@ -164,9 +172,7 @@ def run(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str] | No
     """
     line = " ".join(map(str, command))
     try:
-        done = subprocess.run(
-            command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT_SECONDS
-        )
+        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=timeout)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ReleaseError(f"{line}: {error}") from error
     if done.returncode != expect:
@@ -285,7 +291,8 @@ def check(arguments: argparse.Namespace, scratch: Path, report: Report) -> None:
     report.passed("metadata", f"valid, Metadata-Version {metadata.metadata_version}, Python {metadata.requires_python}")
 
     tests = ["--numprocesses", "auto", "--dist", "loadfile"] if arguments.tests else ["--collect-only"]
-    outcome = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests], cwd=source)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    outcome = run(command, cwd=source, timeout=TESTS_TIMEOUT_SECONDS)
     report.passed("tests", f"from the sdist: {outcome.strip().splitlines()[-1].strip('= ')}")
 
     programs = install(wheel, scratch)
