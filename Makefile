@@ -1,6 +1,8 @@
 # Everything a person or CI does with the project. `make demo` and `make test` do all the set-up themselves.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV := .venv
+# PYTHON is the name or path of an interpreter, by default the first of these that works. Each version has an environment.
+PYTHON ?= python3.11 python3.12 python3.13 python3.14
+INTERPRETER := $(shell tools/find-python $(PYTHON) 2>/dev/null)
+VENV := .venv/$(firstword $(INTERPRETER))
 BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 15
@@ -10,14 +12,21 @@ MINUTES ?= 15
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-$(VENV)/run.done: requirements/run.txt pyproject.toml
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "make: set PYTHON to a Python 3.11 or later" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+define install
+$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+endef
+
+# Any change of the pins starts a new environment, so that nothing that was installed before can hide a missing pin.
+$(VENV)/run.done: requirements/run.txt requirements/dev.txt
+	@tools/find-python $(PYTHON) >/dev/null
+	@echo "Installing the libraries into $(VENV), once"
+	$(lastword $(INTERPRETER)) -m venv $(if $(wildcard $@),--clear) $(VENV)
+	$(call install,requirements/run.txt)
 	@touch $@
 
-$(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+$(VENV)/dev.done: $(VENV)/run.done
+	@echo "Installing the development tools into $(VENV), once"
+	$(call install,requirements/dev.txt)
 	@touch $@
 
 demo: $(VENV)/run.done  ## serve a simulated Livepeer Studio; no account needed
@@ -65,8 +74,8 @@ render: $(VENV)/dev.done  ## draw the dashboards' panels with Grafana's own part
 	cd grafana/render && npm install --no-package-lock --ignore-scripts --legacy-peer-deps
 	$(BIN)/python -m grafana.render.render
 
-test-container:  ## build the image and try it; needs mmdebstrap, buildah, podman and runc
-	deploy/container/smoke.sh
+test-container: $(VENV)/run.done  ## build the image and try it; needs mmdebstrap, buildah, podman and runc
+	PYTHON=$(BIN)/python deploy/container/smoke.sh
 
 manifests:  ## render the Kubernetes examples anew; needs kubectl or kustomize
 	deploy/kubernetes/render.sh
@@ -96,4 +105,4 @@ requirements: $(VENV)/dev.done  ## pin anew what pyproject.toml asks for
 	  --output-file requirements/dev.txt pyproject.toml
 
 clean:  ## remove what was installed and built
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist build
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist build
