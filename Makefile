@@ -7,13 +7,15 @@ BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz generated grafana render test-container manifests requirements sbom release-check clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz generated grafana render test-container manifests requirements lock-check sbom release-check clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
+# Installs the pins and asks no resolver; `pip check` fails if they are not complete.
 define install
-$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r $(1)
+$(BIN)/python -m pip check --disable-pip-version-check
 endef
 
 # Any change of the pins starts a new environment, so that nothing that was installed before can hide a missing pin.
@@ -97,12 +99,16 @@ sbom: $(VENV)/dev.done  ## the software bill of materials, CycloneDX, into dist/
 release-check: $(VENV)/dev.done  ## build, check and try what would be released: make release-check ARGS="--tests"
 	$(BIN)/python -m deploy.release_check $(ARGS)
 
-requirements: $(VENV)/dev.done  ## pin anew what pyproject.toml asks for
-	$(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host \
-	  --no-emit-find-links --no-header --allow-unsafe --output-file requirements/run.txt pyproject.toml
-	$(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host \
-	  --no-emit-find-links --no-header --allow-unsafe --extra dev --constraint requirements/run.txt \
-	  --output-file requirements/dev.txt pyproject.toml
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --custom-compile-command "make requirements" $(ARGS)
+
+requirements: $(VENV)/dev.done  ## pin what pyproject.toml declares, for every Python; to upgrade: make requirements ARGS=--upgrade
+	$(COMPILE) --output-file requirements/run.txt pyproject.toml
+	$(COMPILE) --output-file requirements/dev.txt --group dev --constraint requirements/run.txt pyproject.toml
+	$(COMPILE) --output-file deploy/container/build.txt deploy/container/build.in
+
+lock-check:  ## install the pins from nothing with every Python found, and check that none is missing
+	@tools/lock-check $(PYTHON)
 
 clean:  ## remove what was installed and built
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist build

@@ -12,13 +12,17 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from exporter.version import VERSION
+from packaging.utils import canonicalize_name
 
+from exporter.version import VERSION
+from tools.lock import pins as pinned
+
+LINUX = {"sys_platform": "linux", "os_name": "posix", "platform_system": "Linux"}
 ROOT = "livepeer-session-exporter"
 
 
 def dependencies_of(pins: str) -> dict[str, list[str]]:
-    """Map each name of a requirements file to the names it depends on, from pip-compile's ``# via`` comments."""
+    """Map each name of a requirements file to the names it depends on, from the ``# via`` comments."""
     dependencies: defaultdict[str, list[str]] = defaultdict(list)
     name = ""
     for line in pins.splitlines():
@@ -30,16 +34,20 @@ def dependencies_of(pins: str) -> dict[str, list[str]]:
 
 
 def without_registry_addresses(bom: dict[str, Any], pins: str) -> dict[str, Any]:
-    """Return the bill without registry addresses, and with the dependency graph."""
-    references = {component["name"].lower(): component["purl"] for component in bom["components"]}
+    """Return the bill for Linux without registry addresses, and with the dependency graph."""
+    components = [each for each in bom["components"] if canonicalize_name(each["name"]) in pinned(pins, LINUX)]
+    references = {component["name"].lower(): component["purl"] for component in components}
     root = bom["metadata"]["component"] | {"bom-ref": ROOT, "version": VERSION}
     references[ROOT] = ROOT
     dependencies = dependencies_of(pins)
     return bom | {
         "metadata": bom["metadata"] | {"component": root, "tools": _without_addresses(bom["metadata"]["tools"])},
-        "components": [_component(component) for component in bom["components"]],
+        "components": [_component(component) for component in components],
         "dependencies": [
-            {"ref": reference, "dependsOn": [references[need] for need in dependencies.get(name, [])]}
+            {
+                "ref": reference,
+                "dependsOn": [references[need] for need in dependencies.get(name, []) if need in references],
+            }
             for name, reference in sorted(references.items())
         ],
     }

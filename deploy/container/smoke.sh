@@ -40,10 +40,10 @@ rm "$scratch"/*.tar
 
 echo "== build"
 # Download the packages outside, where pip has an index; the build reads them from a directory.
-python=${PYTHON:-.venv/bin/python}
+python=${PYTHON:-python3}
 mkdir "$scratch/wheels"
 for lock in requirements/run.txt deploy/container/build.txt; do
-    "$python" -m pip download --quiet --python-version 3.11 --only-binary :all: --require-hashes \
+    "$python" -m pip download --quiet --python-version 3.11 --only-binary :all: --no-deps --require-hashes \
         --dest "$scratch/wheels" -r "$lock"
 done
 buildah $store bud --quiet --isolation chroot --format docker --layers=false \
