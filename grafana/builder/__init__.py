@@ -1,7 +1,7 @@
-"""Builds the dashboards and the rules that stand beside this folder: ``python -m grafana.builder``.
+"""Generator of the dashboards and rule files in this directory: ``python -m grafana.builder``.
 
-Dashboards are made with Grafana's Foundation SDK. It warns on import that it would rather write schema v2, which
-Grafana 11 cannot import; we stay with the classic schema on purpose, so that one warning is silenced, here alone.
+The dashboards are built with Grafana's Foundation SDK. On import the SDK recommends dashboard schema v2, which Grafana
+11 cannot import. The generator uses the classic schema on purpose, so this one warning is suppressed, and only here.
 """
 
 import warnings
@@ -9,4 +9,4 @@ import warnings
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "Prefer using dashboardv2", DeprecationWarning)
     import grafana_foundation_sdk.builders.dashboard
-    import grafana_foundation_sdk.builders.prometheus  # noqa: F401  it imports every model that warns
+    import grafana_foundation_sdk.builders.prometheus  # noqa: F401  imports every model that warns

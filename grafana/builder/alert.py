@@ -1,27 +1,15 @@
-"""What an alert is: what it says, how bad it is, how long it must last, and where to look."""
+"""One alerting rule, with the links in its annotations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
+from grafana.builder.base_urls import BaseUrls
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the links of an alert lead.
+Severity = Literal["warning", "critical"]
 
-    Attributes:
-        grafana: the base URL of a Grafana that has the dashboards.
-        runbooks: the URL of ``docs/runbooks.md``, wherever it is published; empty if it is not.
-    """
-
-    grafana: str = "http://localhost:3000"
-    runbooks: str = ""
-
-    def runbook(self, anchor: str) -> dict[str, str]:
-        """The annotation that leads to a runbook: a link, or the path in this repository if there is no URL."""
-        if not self.runbooks:
-            return {"runbook": f"docs/runbooks.md#{anchor}"}
-        return {"runbook_url": f"{self.runbooks}#{anchor}"}
+_VARIABLES: Final = {"stream_id": "stream", "session_id": "session"}
+"""Dashboard variables whose name differs from that of the label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,41 +17,41 @@ class Alert:
     """One alerting rule.
 
     Attributes:
-        name: also the runbook's anchor, in lower case.
-        expr: what fires.
-        lasts: how long it must be true, as Prometheus writes durations.
-        severity: critical wakes somebody up, warning waits for the morning.
-        summary, description: templates; the summary fits a telephone.
-        dashboard: the dashboard that shows it.
-        variables: the labels that become its variables.
+        name: of the alert; in lower case also the anchor in the runbooks.
+        expr: the condition.
+        for_duration: how long the condition must hold, a Prometheus duration.
+        severity: critical for paging, warning for working hours.
+        summary: template, short enough for a pager.
+        description: template, a sentence or two.
+        dashboard_uid: the dashboard that the alert links to.
+        labels: labels of the alert that select the dashboard's variables.
     """
 
     name: str
     expr: str
-    lasts: str
-    severity: Literal["warning", "critical"]
+    for_duration: str
+    severity: Severity
     summary: str
     description: str
-    dashboard: str
-    variables: Sequence[str] = field(default=("job", "account"))
+    dashboard_uid: str
+    labels: Sequence[str] = ("job", "account")
 
-    def plain(self, places: Places) -> dict[str, Any]:
-        """As the rule file has it."""
+    def to_rule(self, urls: BaseUrls) -> dict[str, Any]:
+        """Return the rule as in a Prometheus rule file."""
         return {
             "alert": self.name,
             "expr": self.expr,
-            "for": self.lasts,
+            "for": self.for_duration,
             "labels": {"severity": self.severity},
             "annotations": {
                 "summary": self.summary,
                 "description": self.description,
-                **places.runbook(self.name.lower()),
-                "dashboard_url": f"{places.grafana}/d/{self.dashboard}?{self._chosen()}".rstrip("?"),
+                **urls.runbook_annotation(self.name.lower()),
+                "dashboard_url": f"{urls.grafana}/d/{self.dashboard_uid}?{self._selected_variables()}".rstrip("?"),
             },
         }
 
-    def _chosen(self) -> str:
-        names = {"stream_id": "stream", "session_id": "session"}
+    def _selected_variables(self) -> str:
         return "&".join(
-            f"var-{names.get(label, label)}={{{{ $labels.{label} | urlquery }}}}" for label in self.variables
+            f"var-{_VARIABLES.get(label, label)}={{{{ $labels.{label} | urlquery }}}}" for label in self.labels
         )

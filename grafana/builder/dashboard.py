@@ -1,7 +1,7 @@
-"""A dashboard as a whole: its place in the set, its variables, its grid.
+"""Dashboards: uid and title, variables, the panel grid, and the JSON model.
 
-The schema's version is 39, Grafana 11's, although the SDK would write its own: Grafana reads older versions and brings
-them up to date, but promises nothing about newer ones.
+The schema version is 39, that of Grafana 11, and not the SDK's: Grafana migrates older versions on import but does not
+support newer ones.
 """
 
 import itertools
@@ -11,116 +11,134 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models import dashboard
+from grafana_foundation_sdk.models import dashboard as models
 
-SCHEMA: Final = 39
-WIDTH: Final = 24
+SCHEMA_VERSION: Final = 39
+GRID_COLUMNS: Final = 24
 TAG: Final = "livepeer"
-REFRESH: Final = "30s"
-"""The default poll interval: a page that refreshes faster shows the same figures again."""
+REFRESH_INTERVAL: Final = "30s"
+"""The default poll interval; a faster refresh shows the same values again."""
 
-OVERVIEW, SESSION, EXPORTER = "livepeer-overview", "livepeer-session", "livepeer-exporter"
-TITLES: Final = {OVERVIEW: "Livepeer / Overview", SESSION: "Livepeer / Session", EXPORTER: "Livepeer / Exporter"}
+OVERVIEW_UID, SESSION_UID, EXPORTER_UID = "livepeer-overview", "livepeer-session", "livepeer-exporter"
+TITLES: Final = {
+    OVERVIEW_UID: "Livepeer / Overview",
+    SESSION_UID: "Livepeer / Session",
+    EXPORTER_UID: "Livepeer / Exporter",
+}
 
 
-class Builder(Protocol):
-    """What the SDK's panel builders have in common."""
+class PanelBuilder(Protocol):
+    """The interface that the SDK's panel builders share."""
 
-    def build(self) -> dashboard.Panel:
-        """The panel."""
+    def build(self) -> models.Panel:
+        """Return the panel."""
         ...
 
 
-Sized = tuple[Builder, int]
-"""A panel and how many of the 24 columns it is wide."""
+PanelWidth = tuple[PanelBuilder, int]
+"""A panel and its width in grid columns."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """Panels side by side, of one height in grid units.
+class Row:
+    """Panels side by side.
 
-    A title makes it the start of a section; a section that is folded up asks nothing until it is opened.
+    Attributes:
+        height: of every panel, in grid units.
+        panels: from left to right, with their widths.
+        title: starts a section with this heading; empty continues the section above.
+        collapsed: collapse the section, so that its queries run only when it is opened.
     """
 
     height: int
-    panels: Sequence[Sized]
+    panels: Sequence[PanelWidth]
     title: str = ""
-    folded: bool = False
+    collapsed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """What one dashboard consists of."""
+class Dashboard:
+    """One dashboard.
+
+    Attributes:
+        uid: a key of ``TITLES``.
+        description: shown in the list of dashboards.
+        variables: in the order of the selectors at the top.
+        rows: from top to bottom.
+        annotations: annotation queries of the graphs.
+        time_from: start of the default time range.
+    """
 
     uid: str
-    about: str
-    variables: Sequence[dashboard.VariableModel]
-    shelves: Sequence[Shelf]
-    annotations: Sequence[dashboard.AnnotationQuery] = ()
-    since: str = "now-1h"
+    description: str
+    variables: Sequence[models.VariableModel]
+    rows: Sequence[Row]
+    annotations: Sequence[models.AnnotationQuery] = ()
+    time_from: str = "now-1h"
 
 
-def write(page: Page) -> str:
-    """The dashboard as JSON text, as Grafana imports and provisions it."""
-    made = dashboard.Dashboard(
-        uid=page.uid,
-        title=TITLES[page.uid],
-        description=page.about,
+def to_json(dashboard: Dashboard) -> str:
+    """Return the JSON model that Grafana imports and provisions."""
+    model = models.Dashboard(
+        uid=dashboard.uid,
+        title=TITLES[dashboard.uid],
+        description=dashboard.description,
         tags=[TAG],
         timezone="browser",
         editable=False,
-        graph_tooltip=dashboard.DashboardCursorSync.CROSSHAIR,
-        time=dashboard.DashboardDashboardTime(from_val=page.since, to="now"),
-        timepicker=dashboard.TimePickerConfig(refresh_intervals=[REFRESH, "1m", "5m", "15m"]),
-        refresh=REFRESH,
-        schema_version=SCHEMA,
-        panels=_place(page.shelves),
-        templating=dashboard.DashboardDashboardTemplating(list_val=list(page.variables)),
-        annotations=dashboard.AnnotationContainer(list_val=list(page.annotations)),
-        links=[_link(uid) for uid in TITLES if uid != page.uid],
+        graph_tooltip=models.DashboardCursorSync.CROSSHAIR,
+        time=models.DashboardDashboardTime(from_val=dashboard.time_from, to="now"),
+        timepicker=models.TimePickerConfig(refresh_intervals=[REFRESH_INTERVAL, "1m", "5m", "15m"]),
+        refresh=REFRESH_INTERVAL,
+        schema_version=SCHEMA_VERSION,
+        panels=_layout(dashboard.rows),
+        templating=models.DashboardDashboardTemplating(list_val=list(dashboard.variables)),
+        annotations=models.AnnotationContainer(list_val=list(dashboard.annotations)),
+        links=[_link(uid) for uid in TITLES if uid != dashboard.uid],
     )
-    plain: Any = json.loads(json.dumps(made, cls=JSONEncoder))
+    plain: Any = json.loads(json.dumps(model, cls=JSONEncoder))
     return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
 
 
-def _place(shelves: Sequence[Shelf]) -> list[dashboard.Panel | dashboard.RowPanel]:
-    placed: list[dashboard.Panel | dashboard.RowPanel] = []
+def _layout(rows: Sequence[Row]) -> list[models.Panel | models.RowPanel]:
+    """Assign ids and grid positions, which the SDK leaves unset."""
+    result: list[models.Panel | models.RowPanel] = []
     ids = itertools.count(1)
     y = 0
-    for shelf in shelves:
-        row = None
-        if shelf.title:
-            at = dashboard.GridPos(h=1, w=WIDTH, x=0, y=y)
-            row = dashboard.RowPanel(
-                title=shelf.title, id_val=next(ids), grid_pos=at, panels=[], collapsed=shelf.folded
+    for row in rows:
+        header = None
+        if row.title:
+            position = models.GridPos(h=1, w=GRID_COLUMNS, x=0, y=y)
+            header = models.RowPanel(
+                title=row.title, id_val=next(ids), grid_pos=position, panels=[], collapsed=row.collapsed
             )
-            placed.append(row)
+            result.append(header)
             y += 1
-        panels = _beside(shelf, y, ids)
-        if row is not None and shelf.folded:
-            row.panels = panels
+        panels = _side_by_side(row, y, ids)
+        if header is not None and row.collapsed:
+            header.panels = panels
         else:
-            placed += panels
-            y += shelf.height
-    return placed
+            result += panels
+            y += row.height
+    return result
 
 
-def _beside(shelf: Shelf, y: int, ids: Iterator[int]) -> list[dashboard.Panel]:
+def _side_by_side(row: Row, y: int, ids: Iterator[int]) -> list[models.Panel]:
     panels = []
     x = 0
-    for builder, width in shelf.panels:
+    for builder, width in row.panels:
         panel = builder.build()
         panel.id_val = next(ids)
-        panel.grid_pos = dashboard.GridPos(h=shelf.height, w=width, x=x, y=y)
+        panel.grid_pos = models.GridPos(h=row.height, w=width, x=x, y=y)
         panels.append(panel)
         x += width
     return panels
 
 
-def _link(uid: str) -> dashboard.DashboardLink:
-    return dashboard.DashboardLink(
+def _link(uid: str) -> models.DashboardLink:
+    return models.DashboardLink(
         title=TITLES[uid].rpartition(" ")[2],
-        type_val=dashboard.DashboardLinkType.LINK,
+        type_val=models.DashboardLinkType.LINK,
         icon="dashboard",
         tooltip=f"Open {TITLES[uid]} with the same variables and time range",
         url=f"/d/{uid}",

@@ -1,197 +1,186 @@
-"""The dashboard Exporter: can these numbers be trusted."""
+"""The Exporter dashboard: whether the data is current and complete."""
 
 from typing import Final
 
 from grafana_foundation_sdk.models import dashboard as models
 
-from grafana.builder import dashboard, queries, variables
 from grafana.builder import exporter_graphs as graphs
-from grafana.builder.panels import BLUE, GREEN, GREY, ORANGE, RED, TEXT, figure
-from grafana.builder.promql import PROCESS, series
-from grafana.builder.tables import Column, grid
+from grafana.builder import queries
+from grafana.builder.dashboard import EXPORTER_UID, Dashboard, PanelBuilder, Row
+from grafana.builder.panels import BLUE, GREEN, GREY, ORANGE, RED, TEXT, stat_panel
+from grafana.builder.promql import ACCOUNT_FILTERS, selector
+from grafana.builder.queries import MILLISECONDS
+from grafana.builder.tables import EMPTY_CELL, Column, table_panel
 from grafana.builder.thresholds import Thresholds
+from grafana.builder.variables import common_variables, stream_variable
 
-_P: Final = PROCESS
-_QUIET: Final = "None"
-_LABELS: Final = "job, instance, account"
+_NONE: Final = "None"
+_NO_EXPORTER: Final = "No exporter is scraped"
 
 
-def exporter(limits: Thresholds) -> dashboard.Page:
-    """The dashboard; it has the choice of streams, hidden, so that the choice survives the way through it."""
-    stream = variables.stream()
+def exporter(thresholds: Thresholds) -> Dashboard:
+    """Return the dashboard.
+
+    Its stream variable is hidden. It exists so that links between the dashboards keep the selected streams.
+    """
+    stream = stream_variable()
     stream.hide = models.VariableHide.HIDE_VARIABLE
-    return dashboard.Page(
-        uid=dashboard.EXPORTER,
-        about="Whether the figures can be trusted: polls, the API's answers, what was left out, the process itself.",
-        variables=[*variables.common(), stream],
-        shelves=[
-            dashboard.Shelf(4, [(panel, 4) for panel in _figures(limits)]),
-            dashboard.Shelf(6, [(_accounts(limits), 24)]),
-            dashboard.Shelf(
-                8,
-                [(graphs.age(limits), 8), (graphs.duration(), 8), (graphs.polls(), 8)],
-                "Polls",
-            ),
-            dashboard.Shelf(
-                8,
-                [(graphs.requests(), 8), (graphs.latency(), 8), (graphs.received(), 8)],
-                "API",
-            ),
-            dashboard.Shelf(
-                8,
-                [(graphs.walk(), 8), (graphs.invalid(), 8), (graphs.regressions(), 8)],
-                "What the API sent",
-            ),
-            dashboard.Shelf(
-                8,
-                [(graphs.series_used(), 8), (graphs.kept(), 8), (graphs.clocks(), 8)],
-                "What is on the page",
-            ),
-            dashboard.Shelf(8, [(graphs.growth(), 12), (graphs.amounts(), 12)], "Counted since the start"),
-            dashboard.Shelf(8, [(graphs.cpu(), 8), (graphs.memory(), 8), (graphs.files(), 8)], "Process"),
-            dashboard.Shelf(5, [(_builds(), 24)]),
+    return Dashboard(
+        uid=EXPORTER_UID,
+        description="Whether the data is current and complete: polls, API responses, dropped values, process.",
+        variables=[*common_variables(), stream],
+        rows=[
+            Row(4, [(panel, 4) for panel in _stats(thresholds)]),
+            Row(6, [(_accounts(thresholds), 24)]),
+            Row(8, [(graphs.data_age(thresholds), 8), (graphs.poll_duration(), 8), (graphs.polls(), 8)], "Polls"),
+            Row(8, [(graphs.requests(), 8), (graphs.request_duration(), 8), (graphs.response_bytes(), 8)], "API"),
+            Row(8, [(graphs.pages(), 8), (graphs.invalid(), 8), (graphs.regressions(), 8)], "API data"),
+            Row(8, [(graphs.series(), 8), (graphs.sessions(), 8), (graphs.clock_skew(), 8)], "Exported data"),
+            Row(8, [(graphs.segments(), 12), (graphs.media(), 12)], "Account counters"),
+            Row(8, [(graphs.cpu(), 8), (graphs.memory(), 8), (graphs.file_descriptors(), 8)], "Process"),
+            Row(5, [(_versions(), 24)]),
         ],
     )
 
 
-def _s(name: str, *matchers: str) -> str:
-    return series(_P, name, *matchers)
+def _series(name: str) -> str:
+    return selector(ACCOUNT_FILTERS, name)
 
 
-def _figures(limits: Thresholds) -> list[dashboard.Builder]:
+def _stats(thresholds: Thresholds) -> list[PanelBuilder]:
     return [
-        figure(
-            "Accounts whose last poll failed",
-            "An account of one exporter counts when its last poll failed, or when none has succeeded yet.",
-            f"count({_s('up')} == 0)",
+        stat_panel(
+            "Failing accounts",
+            "Accounts whose last poll failed or that have not been polled successfully yet, counted per exporter.",
+            f"count({_series('up')} == 0)",
             unit="short",
-            colours=((None, GREEN), (1, RED)),
-            no_value=_QUIET,
+            colors=((None, GREEN), (1, RED)),
+            no_value=_NONE,
         ),
-        figure(
+        stat_panel(
             "Oldest data",
-            "Seconds since the poll began whose answer is shown.",
-            f"max({queries.age(_P)})",
+            "Time since the start of the poll that produced the displayed data, for the account with the oldest data.",
+            f"max({queries.snapshot_age(ACCOUNT_FILTERS)})",
             unit="s",
-            colours=((None, GREEN), (limits.age_orange, ORANGE), (limits.age_red, RED)),
+            colors=((None, GREEN), (thresholds.data_age_warning, ORANGE), (thresholds.data_age_critical, RED)),
             decimals=0,
         ),
-        figure(
+        stat_panel(
             "Exporters",
-            "Processes that are scraped: replicas and shards alike.",
-            f"count({_s('exporter_build_info')})",
+            "Scraped exporter processes, including replicas and shards.",
+            f"count({_series('exporter_build_info')})",
             unit="short",
-            colours=((None, BLUE),),
+            colors=((None, BLUE),),
         ),
-        figure(
-            "Series of the limit",
-            "Share of the series that the budget allows; of several exporters the fullest.",
-            f"max({_s('exporter_series')} / {_s('exporter_series_limit')})",
+        stat_panel(
+            "Series limit used",
+            "Share of the series limit (--max-series) that is used, for the exporter with the highest share.",
+            f"max({_series('exporter_series')} / {_series('exporter_series_limit')})",
             unit="percentunit",
-            colours=((None, GREEN), (0.8, ORANGE), (1, RED)),
+            colors=((None, GREEN), (0.8, ORANGE), (1, RED)),
         ),
-        figure(
-            "Sessions left off the page",
-            "Sessions that have no series of their own, since the budget is used up. Totals still count them.",
-            f"sum({_s('exporter_sessions_dropped')})",
+        stat_panel(
+            "Dropped sessions",
+            "Sessions without series, because the series limit (--max-series) is reached. Account totals include them.",
+            f"sum({_series('exporter_sessions_dropped')})",
             unit="short",
-            colours=((None, GREEN), (1, RED)),
+            colors=((None, GREEN), (1, RED)),
         ),
-        figure(
-            "Settings could not be read",
-            "Exporters whose last reload of the settings failed; they go on with the old ones.",
-            f"count({_s('exporter_config_reload_successful')} == 0)",
+        stat_panel(
+            "Failed reloads",
+            "Exporters whose last reload of the settings failed. They keep the previous settings.",
+            f"count({_series('exporter_config_reload_successful')} == 0)",
             unit="short",
-            colours=((None, GREEN), (1, RED)),
-            no_value=_QUIET,
+            colors=((None, GREEN), (1, RED)),
+            no_value=_NONE,
         ),
     ]
 
 
-def _accounts(limits: Thresholds) -> dashboard.Builder:
-    def each(expr: str) -> str:
-        return f"max by ({_LABELS}) ({expr})"
+def _accounts(thresholds: Thresholds) -> PanelBuilder:
+    def value(name: str) -> str:
+        return f"max by ({graphs.ACCOUNT_KEYS}) ({_series(name)})"
 
-    return grid(
+    return table_panel(
         "Accounts",
-        "How the polling of each account goes, as each exporter tells it.",
+        "Polling of each account, per exporter.",
         [
             Column(title="Account", label="account"),
             Column(
                 title="Last poll",
-                expr=each(_s("up")),
-                meaning={"1": ("Succeeded", GREEN), "0": ("Failed", RED)},
+                expr=value("up"),
+                mapping={"1": ("Succeeded", GREEN), "0": ("Failed", RED)},
                 width=110,
             ),
             Column(
-                title="Age",
-                expr=f"time() - {each(_s('snapshot_timestamp_seconds'))}",
+                title="Data age",
+                expr=f"time() - {value('snapshot_timestamp_seconds')}",
                 unit="s",
                 decimals=0,
-                colours=((None, GREEN), (limits.age_orange, ORANGE), (limits.age_red, RED)),
-                missing=("No data", RED),
+                colors=((None, GREEN), (thresholds.data_age_warning, ORANGE), (thresholds.data_age_critical, RED)),
+                empty=("No data", RED),
                 width=90,
             ),
-            Column(title="Interval", expr=each(_s("exporter_poll_interval_seconds")), unit="s", width=90),
+            Column(title="Interval", expr=value("exporter_poll_interval_seconds"), unit="s", width=90),
             Column(
-                title="Failures in a row",
-                expr=each(_s("exporter_poll_consecutive_failures")),
+                title="Consecutive failures",
+                expr=value("exporter_poll_consecutive_failures"),
                 unit="short",
-                colours=((None, TEXT), (1, RED)),
-                width=130,
+                colors=((None, TEXT), (1, RED)),
+                width=150,
             ),
             Column(
                 title="Last success",
-                expr=f"1000 * {each(_s('exporter_poll_last_success_timestamp_seconds'))}",
+                expr=f"{MILLISECONDS} * {value('exporter_poll_last_success_timestamp_seconds')}",
                 unit="dateTimeFromNow",
-                missing=("Never", RED),
+                empty=("Never", RED),
                 width=160,
             ),
             Column(
-                title="Waits until",
-                expr=f"1000 * ({each(_s('exporter_poll_backoff_until_timestamp_seconds'))} > 0)",
+                title="Backoff until",
+                expr=f"{MILLISECONDS} * ({value('exporter_poll_backoff_until_timestamp_seconds')} > 0)",
                 unit="dateTimeAsIso",
-                missing=("–", GREY),
+                empty=(EMPTY_CELL, GREY),
                 width=170,
             ),
-            Column(title="Sessions", expr=each(_s("exporter_sessions_exported")), unit="short", width=90),
-            Column(title="Pages", expr=each(_s("exporter_walk_pages")), unit="short", width=80),
+            Column(title="Sessions", expr=value("exporter_sessions_exported"), unit="short", width=90),
+            Column(title="Pages", expr=value("exporter_walk_pages"), unit="short", width=80),
             Column(title="Job", label="job"),
-            Column(title="Exporter", label="instance"),
+            Column(title="Instance", label="instance"),
         ],
-        no_value="No exporter is scraped",
+        no_value=_NO_EXPORTER,
     )
 
 
-def _builds() -> dashboard.Builder:
-    def each(expr: str, *labels: str) -> str:
-        return f"max by ({', '.join(('job', 'instance', *labels))}) ({expr})"
+def _versions() -> PanelBuilder:
+    def value(name: str, *labels: str) -> str:
+        return f"max by ({', '.join(('job', 'instance', *labels))}) ({_series(name)})"
 
-    return grid(
+    return table_panel(
         "Versions",
-        "What runs, which part of the sessions it reads, and since when.",
+        "Version, shard and start time of each exporter.",
         [
-            Column(title="Exporter", label="instance"),
+            Column(title="Instance", label="instance"),
             Column(title="Job", label="job"),
             Column(
                 title="Version",
-                expr=each(_s("exporter_build_info"), "version", "revision", "python_version"),
+                expr=value("exporter_build_info", "version", "revision", "python_version"),
                 label="version",
             ),
             Column(title="Revision", label="revision"),
             Column(title="Python", label="python_version"),
-            Column(title="Shard", expr=each(_s("exporter_shard_info"), "index", "count"), label="index"),
-            Column(title="of", label="count"),
+            Column(title="Shard", expr=value("exporter_shard_info", "index", "count"), label="index"),
+            Column(title="Shards", label="count"),
             Column(
-                title="Running since",
-                expr=f"1000 * {each(_s('process_start_time_seconds'))}",
+                title="Started",
+                expr=f"{MILLISECONDS} * {value('process_start_time_seconds')}",
                 unit="dateTimeFromNow",
             ),
             Column(
-                title="Settings read",
-                expr=f"1000 * {each(_s('exporter_config_reload_timestamp_seconds'))}",
+                title="Settings loaded",
+                expr=f"{MILLISECONDS} * {value('exporter_config_reload_timestamp_seconds')}",
                 unit="dateTimeFromNow",
             ),
         ],
-        no_value="No exporter is scraped",
+        no_value=_NO_EXPORTER,
     )

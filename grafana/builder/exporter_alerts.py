@@ -1,100 +1,122 @@
-"""Alerts about the exporter, its data, and the API: without them silence would look like peace."""
+"""Alerts on the exporter, the age of its data, and the API. While one fires, alerts on streams may be missing."""
 
 from typing import Final
 
-from grafana.builder import dashboard, queries
+from grafana.builder import queries
 from grafana.builder.alert import Alert
-from grafana.builder.promql import EVERYWHERE, series
+from grafana.builder.dashboard import EXPORTER_UID
+from grafana.builder.promql import NO_FILTERS, selector
 from grafana.builder.thresholds import Thresholds
 
-_ALL: Final = EVERYWHERE
 _ACCOUNT: Final = "job, account"
-_PROCESS: Final = "job, instance, account"
+_EXPORTER_ACCOUNT: Final = "job, instance, account"
+_EXPORTER_ACCOUNT_LABELS: Final = ("job", "instance", "account")
 
 
-def _s(name: str, *matchers: str, window: str = "") -> str:
-    return series(_ALL, name, *matchers, window=window)
+def _series(name: str, *matchers: str, window: str = "") -> str:
+    return selector(NO_FILTERS, name, *matchers, window=window)
 
 
-def about_exporters(limits: Thresholds) -> list[Alert]:
-    """An exporter is down, or there is none."""
-    build = "exporter_build_info"
+def exporter_alerts(thresholds: Thresholds) -> list[Alert]:
+    """Return the alerts on exporters that are down or absent."""
     return [
         Alert(
             name="LivepeerExporterDown",
-            expr=f"up == 0 and on (job, instance) last_over_time({_s(build, window='1d')})",
-            lasts=limits.down_for,
+            expr=f"up == 0 and on (job, instance) last_over_time({_series('exporter_build_info', window='1d')})",
+            for_duration=thresholds.down_for,
             severity="critical",
             summary="Livepeer exporter {{ $labels.instance }} is down",
             description="Prometheus cannot scrape the exporter {{ $labels.instance }} of job {{ $labels.job }}. "
-            "Unless a replica goes on, nothing is known of its streams.",
-            dashboard=dashboard.EXPORTER,
-            variables=("job", "instance"),
+            "Unless a replica is running, its streams are not monitored.",
+            dashboard_uid=EXPORTER_UID,
+            labels=("job", "instance"),
         ),
         Alert(
             name="LivepeerExporterAbsent",
-            expr=f"absent({_s(build)})",
-            lasts=limits.absent_for,
+            expr=f"absent({_series('exporter_build_info')})",
+            for_duration=thresholds.absent_for,
             severity="critical",
             summary="No Livepeer exporter is scraped",
-            description="Prometheus has no Livepeer exporter that answers: none is deployed, or none is discovered.",
-            dashboard=dashboard.EXPORTER,
-            variables=(),
+            description="Prometheus scrapes no Livepeer exporter: none is deployed, or service discovery does not find "
+            "any.",
+            dashboard_uid=EXPORTER_UID,
+            labels=(),
         ),
     ]
 
 
-def about_data(limits: Thresholds) -> list[Alert]:
-    """The data is old, the API fails or throttles, sessions are missing."""
-    interval = f"max by (job, account) ({_s('exporter_poll_interval_seconds')})"
-    oldest = f"max by ({_ACCOUNT}) ({queries.age(_ALL)})"
-    allowed = f"{limits.stale_intervals:g} * {interval} + {limits.stale_slack:g}"
-    never = f"max by ({_ACCOUNT}) ({_s('up')}) == 0 unless on ({_ACCOUNT}) {_s('snapshot_timestamp_seconds')}"
-    failed = f"sum by ({_PROCESS}, class) (rate({_s('exporter_poll_failures_total', window=limits.failing_window)}))"
-    polls = f"sum by ({_PROCESS}) (rate({_s('exporter_polls_total', window=limits.failing_window)}))"
-    throttled = f"increase({_s('exporter_api_throttled_total', window=limits.throttled_window)})"
-    return [
-        Alert(
-            name="LivepeerDataStale",
-            expr=f"({oldest} > on ({_ACCOUNT}) {allowed}) or {never}",
-            lasts=limits.stale_for,
-            severity="critical",
-            summary="No fresh data of the Livepeer account {{ $labels.account }}",
-            description="The last good poll is too long ago, or there was none yet, although the exporter runs. After "
-            "its staleness limit the figures of the streams disappear, and alerts about streams fall silent.",
-            dashboard=dashboard.EXPORTER,
-        ),
-        Alert(
-            name="LivepeerApiErrors",
-            expr=f"{failed} / on ({_PROCESS}) group_left {polls} > {limits.failing_share:g}",
-            lasts=limits.failing_for,
-            severity="warning",
-            summary="Polls of the Livepeer account {{ $labels.account }} fail ({{ $labels.class }})",
-            description="{{ $value | humanizePercentage }} of the polls of {{ $labels.instance }} fail with class "
-            "{{ $labels.class }}.",
-            dashboard=dashboard.EXPORTER,
-            variables=("job", "instance", "account"),
-        ),
-        Alert(
-            name="LivepeerRateLimited",
-            expr=f"sum by ({_PROCESS}) ({throttled}) > {limits.throttled_answers:g}",
-            lasts=limits.throttled_for,
-            severity="warning",
-            summary="The Livepeer API throttles the account {{ $labels.account }}",
-            description="The API answered 429 about {{ $value | humanize }} times of late; the exporter slows down, "
-            "and the data gets older.",
-            dashboard=dashboard.EXPORTER,
-            variables=("job", "instance", "account"),
-        ),
-        Alert(
-            name="LivepeerSessionsDropped",
-            expr=f"sum by ({_PROCESS}) ({_s('exporter_sessions_dropped')}) > {limits.dropped_sessions:g}",
-            lasts=limits.dropped_for,
-            severity="warning",
-            summary="{{ $value }} sessions of the Livepeer account {{ $labels.account }} are not on the page",
-            description="The budget of series is used up, so {{ $value }} sessions have no series of their own, and "
-            "no alert can tell of them. Totals still count them.",
-            dashboard=dashboard.EXPORTER,
-            variables=("job", "instance", "account"),
-        ),
-    ]
+def data_alerts(thresholds: Thresholds) -> list[Alert]:
+    """Return the alerts on stale data, failing polls, rate limiting and dropped sessions."""
+    return [_stale(thresholds), _api_errors(thresholds), _rate_limited(thresholds), _sessions_dropped(thresholds)]
+
+
+def _stale(thresholds: Thresholds) -> Alert:
+    interval = f"max by ({_ACCOUNT}) ({_series('exporter_poll_interval_seconds')})"
+    oldest = f"max by ({_ACCOUNT}) ({queries.snapshot_age(NO_FILTERS)})"
+    allowed = f"{thresholds.stale_intervals:g} * {interval} + {thresholds.stale_grace:g}"
+    no_data = (
+        f"max by ({_ACCOUNT}) ({_series('up')}) == 0 unless on ({_ACCOUNT}) {_series('snapshot_timestamp_seconds')}"
+    )
+    return Alert(
+        name="LivepeerDataStale",
+        expr=f"({oldest} > on ({_ACCOUNT}) {allowed}) or {no_data}",
+        for_duration=thresholds.stale_for,
+        severity="critical",
+        summary="Data of the Livepeer account {{ $labels.account }} is stale",
+        description="The exporter is running, but its last successful poll is too old, or no poll has succeeded yet. "
+        "Data older than --max-staleness is removed: session and stream series disappear, and alerts on streams cannot "
+        "fire.",
+        dashboard_uid=EXPORTER_UID,
+    )
+
+
+def _api_errors(thresholds: Thresholds) -> Alert:
+    window = thresholds.failure_window
+    failures = f"rate({_series('exporter_poll_failures_total', window=window)})"
+    polls = f"rate({_series('exporter_polls_total', window=window)})"
+    ratio = (
+        f"sum by ({_EXPORTER_ACCOUNT}, class) ({failures})"
+        f" / on ({_EXPORTER_ACCOUNT}) group_left sum by ({_EXPORTER_ACCOUNT}) ({polls})"
+    )
+    return Alert(
+        name="LivepeerApiErrors",
+        expr=f"{ratio} > {thresholds.failure_ratio:g}",
+        for_duration=thresholds.failure_for,
+        severity="warning",
+        summary="Polls of the Livepeer account {{ $labels.account }} fail ({{ $labels.class }})",
+        description=f"In the last {window}, {{{{ $value | humanizePercentage }}}} of the polls of "
+        "{{ $labels.instance }} failed with class {{ $labels.class }}.",
+        dashboard_uid=EXPORTER_UID,
+        labels=_EXPORTER_ACCOUNT_LABELS,
+    )
+
+
+def _rate_limited(thresholds: Thresholds) -> Alert:
+    window = thresholds.throttled_window
+    throttled = f"increase({_series('exporter_api_throttled_total', window=window)})"
+    return Alert(
+        name="LivepeerRateLimited",
+        expr=f"sum by ({_EXPORTER_ACCOUNT}) ({throttled}) > {thresholds.throttled_responses:g}",
+        for_duration=thresholds.throttled_for,
+        severity="warning",
+        summary="The Livepeer API rate-limits the account {{ $labels.account }}",
+        description=f"The API returned status 429 about {{{{ $value | humanize }}}} times in the last {window}. The "
+        "exporter backs off, so its data gets older.",
+        dashboard_uid=EXPORTER_UID,
+        labels=_EXPORTER_ACCOUNT_LABELS,
+    )
+
+
+def _sessions_dropped(thresholds: Thresholds) -> Alert:
+    dropped = f"sum by ({_EXPORTER_ACCOUNT}) ({_series('exporter_sessions_dropped')})"
+    return Alert(
+        name="LivepeerSessionsDropped",
+        expr=f"{dropped} > {thresholds.max_dropped_sessions:g}",
+        for_duration=thresholds.dropped_for,
+        severity="warning",
+        summary="{{ $value }} sessions of the Livepeer account {{ $labels.account }} have no series",
+        description="The series limit (--max-series) is reached, so {{ $value }} sessions have no series and "
+        "cannot cause alerts. Account totals include them.",
+        dashboard_uid=EXPORTER_UID,
+        labels=_EXPORTER_ACCOUNT_LABELS,
+    )

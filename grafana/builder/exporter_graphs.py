@@ -1,250 +1,260 @@
-"""What the dashboard Exporter draws over time."""
+"""The panels over time of the Exporter dashboard."""
 
 from typing import Final
 
-from grafana.builder import dashboard
-from grafana.builder.panels import RED, SLOW_STEP, graph, query
-from grafana.builder.promql import PROCESS, series
+from grafana.builder.dashboard import PanelBuilder
+from grafana.builder.panels import COUNTER_INTERVAL, RED, graph_panel, range_query
+from grafana.builder.promql import ACCOUNT_FILTERS, selector
 from grafana.builder.thresholds import Thresholds
-from grafana.builder.value_mappings import PAINTED
+from grafana.builder.value_mappings import STATE_COLORS
 
-_LABELS: Final = "job, instance, account"
-_P: Final = PROCESS
-_QUIET: Final = "None"
+ACCOUNT_KEYS: Final = "job, instance, account"
+"""Labels that identify an account of one exporter."""
+
+_NONE: Final = "None"
 
 
-def _s(name: str, *matchers: str) -> str:
-    return series(_P, name, *matchers)
+def _series(name: str) -> str:
+    return selector(ACCOUNT_FILTERS, name)
 
 
 def _rate(name: str) -> str:
-    return f"rate({series(_P, name, window='$__rate_interval')})"
+    return f"rate({selector(ACCOUNT_FILTERS, name, window='$__rate_interval')})"
 
 
-def age(limits: Thresholds) -> dashboard.Builder:
-    """Whether the data is fresh."""
-    return graph(
-        "Age of the data",
-        "Seconds since the poll began whose answer is shown. Climbing to the poll interval is as it should be.",
-        query(f"time() - max by ({_LABELS}) ({_s('snapshot_timestamp_seconds')})", "{{account}} {{instance}}"),
+def _max_per_account(name: str) -> str:
+    return f"max by ({ACCOUNT_KEYS}) ({_series(name)})"
+
+
+def _quantile(quantile: float, operation: str) -> str:
+    buckets = _rate(f"exporter_{operation}_duration_seconds_bucket")
+    return f"histogram_quantile({quantile:g}, sum by (account, le) ({buckets}))"
+
+
+def _mean(operation: str) -> str:
+    total, count = (_rate(f"exporter_{operation}_duration_seconds_{suffix}") for suffix in ("sum", "count"))
+    return f"sum by (account) ({total}) / sum by (account) ({count})"
+
+
+def data_age(thresholds: Thresholds) -> PanelBuilder:
+    """Age of the snapshot."""
+    return graph_panel(
+        "Data age",
+        "Time since the start of the poll that produced the displayed data. A sawtooth up to the poll interval is "
+        "normal.",
+        range_query(f"time() - {_max_per_account('snapshot_timestamp_seconds')}", "{{account}} {{instance}}"),
         unit="s",
-        limits=((limits.age_red, RED),),
-        dense_legend=False,
+        threshold_lines=((thresholds.data_age_critical, RED),),
+        legend_table=False,
     )
 
 
-def _quantile(share: float, histogram: str) -> str:
-    inside = _rate(f"exporter_{histogram}_duration_seconds_bucket")
-    return f"histogram_quantile({share:g}, sum by (account, le) ({inside}))"
-
-
-def _mean(histogram: str) -> str:
-    whole, number = (_rate(f"exporter_{histogram}_duration_seconds_{part}") for part in ("sum", "count"))
-    return f"sum by (account) ({whole}) / sum by (account) ({number})"
-
-
-def duration() -> dashboard.Builder:
-    """Whether polls end in time."""
-    return graph(
-        "Duration of polls",
-        "How long polls take, failed ones included; they must stay well below the interval.",
-        query(_quantile(0.99, "poll"), "99 % {{account}}"),
-        query(_mean("poll"), "mean {{account}}"),
+def poll_duration() -> PanelBuilder:
+    """Duration of polls."""
+    return graph_panel(
+        "Poll duration",
+        "Duration of polls, including failed ones. It must stay well below the poll interval.",
+        range_query(_quantile(0.99, "poll"), "p99 {{account}}"),
+        range_query(_mean("poll"), "mean {{account}}"),
         unit="s",
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def polls() -> dashboard.Builder:
-    """Whether polls succeed."""
-    return graph(
-        "Polls, and those that failed",
-        "Polls per second: begun, skipped since the one before was under way, and failed by class.",
-        query(f"sum by (account) ({_rate('exporter_polls_total')})", "begun {{account}}"),
-        query(f"sum by (account) ({_rate('exporter_polls_skipped_total')}) > 0", "skipped {{account}}"),
-        query(
-            f"sum by (account, class) ({_rate('exporter_poll_failures_total')}) > 0", "failed: {{class}} {{account}}"
-        ),
+def polls() -> PanelBuilder:
+    """Rate of started, skipped and failed polls."""
+    failures = f"sum by (account, class) ({_rate('exporter_poll_failures_total')}) > 0"
+    return graph_panel(
+        "Polls and failures",
+        "Polls per second: started, skipped because the previous poll was still running, and failed by class.",
+        range_query(f"sum by (account) ({_rate('exporter_polls_total')})", "started {{account}}"),
+        range_query(f"sum by (account) ({_rate('exporter_polls_skipped_total')}) > 0", "skipped {{account}}"),
+        range_query(failures, "failed: {{class}} {{account}}"),
         unit="cps",
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def requests() -> dashboard.Builder:
-    """What the API answers."""
-    return graph(
-        "Requests to the API by answer",
-        "Requests per second by status code; none means that no answer came. Throttled ones had status 429.",
-        query(f"sum by (code) ({_rate('exporter_api_requests_total')}) > 0", "{{code}}"),
-        query(f"sum({_rate('exporter_api_retries_total')}) > 0", "repeated"),
-        query(f"sum({_rate('exporter_api_throttled_total')}) > 0", "throttled"),
+def requests() -> PanelBuilder:
+    """Rate of API requests."""
+    return graph_panel(
+        "API requests by status code",
+        "Requests per second by status code (none: no response), retries, and responses with status 429 (throttled).",
+        range_query(f"sum by (code) ({_rate('exporter_api_requests_total')}) > 0", "{{code}}"),
+        range_query(f"sum({_rate('exporter_api_retries_total')}) > 0", "retries"),
+        range_query(f"sum({_rate('exporter_api_throttled_total')}) > 0", "throttled"),
         unit="reqps",
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def latency() -> dashboard.Builder:
-    """How fast the API answers."""
-    return graph(
-        "Latency of the API",
-        "How long requests to the API take.",
-        query(_quantile(0.99, "api_request"), "99 % {{account}}"),
-        query(_quantile(0.5, "api_request"), "50 % {{account}}"),
-        query(_mean("api_request"), "mean {{account}}"),
+def request_duration() -> PanelBuilder:
+    """Duration of API requests."""
+    return graph_panel(
+        "API request duration",
+        "Duration of API requests.",
+        range_query(_quantile(0.99, "api_request"), "p99 {{account}}"),
+        range_query(_quantile(0.5, "api_request"), "p50 {{account}}"),
+        range_query(_mean("api_request"), "mean {{account}}"),
         unit="s",
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def received() -> dashboard.Builder:
-    """How much the API sends."""
-    return graph(
-        "Bytes from the API",
-        "Bytes per second of the API's answers.",
-        query(f"sum by (account) ({_rate('exporter_api_response_bytes_total')})", "{{account}}"),
+def response_bytes() -> PanelBuilder:
+    """Size of API responses."""
+    return graph_panel(
+        "API response bytes",
+        "Bytes per second received in API responses.",
+        range_query(f"sum by (account) ({_rate('exporter_api_response_bytes_total')})", "{{account}}"),
         unit="Bps",
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def walk() -> dashboard.Builder:
-    """How much a poll has to read."""
-    return graph(
+def pages() -> PanelBuilder:
+    """Pages per poll, and duplicate sessions."""
+    duplicates = f"sum by (account) ({_rate('exporter_walk_duplicates_total')}) > 0"
+    return graph_panel(
         "Pages and duplicates",
-        "Pages that the last successful poll read, and sessions that came more than once within a walk.",
-        query(f"max by ({_LABELS}) ({_s('exporter_walk_pages')})", "pages {{account}} {{instance}}"),
-        query(f"sum by (account) ({_rate('exporter_walk_duplicates_total')}) > 0", "duplicates per second {{account}}"),
+        "Pages read by the last successful poll, and sessions received more than once in the same poll.",
+        range_query(_max_per_account("exporter_walk_pages"), "pages {{account}} {{instance}}"),
+        range_query(duplicates, "duplicates per second {{account}}"),
         unit="short",
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def invalid() -> dashboard.Builder:
-    """What could not be believed."""
-    return graph(
-        "Values and sessions left out",
-        "Per second: what the API sent and could not be believed. Everything else of the session is kept.",
-        query(f"sum by (field, reason) ({_rate('exporter_invalid_values_total')}) > 0", "{{field}}: {{reason}}"),
-        query(f"sum by (reason) ({_rate('exporter_invalid_sessions_total')}) > 0", "session: {{reason}}"),
+def invalid() -> PanelBuilder:
+    """Invalid values and sessions."""
+    values = f"sum by (field, reason) ({_rate('exporter_invalid_values_total')}) > 0"
+    sessions = f"sum by (reason) ({_rate('exporter_invalid_sessions_total')}) > 0"
+    return graph_panel(
+        "Invalid values and sessions",
+        "Values and sessions dropped per second because they are invalid. The valid values of a session are kept.",
+        range_query(values, "{{field}}: {{reason}}"),
+        range_query(sessions, "session: {{reason}}"),
         unit="cps",
-        no_value=_QUIET,
-        dense_legend=False,
+        no_value=_NONE,
+        legend_table=False,
     )
 
 
-def regressions() -> dashboard.Builder:
-    """Restarts upstream."""
-    return graph(
-        "Values that fell",
-        "Per second: cumulative values that were lower than in the poll before, which restarts upstream bring about.",
-        query(f"sum by (field) ({_rate('exporter_regressions_total')}) > 0", "{{field}}"),
+def regressions() -> PanelBuilder:
+    """Decreases of cumulative values."""
+    return graph_panel(
+        "Counter regressions",
+        "Cumulative session values per second that were lower than in the previous poll, as after upstream restarts.",
+        range_query(f"sum by (field) ({_rate('exporter_regressions_total')}) > 0", "{{field}}"),
         unit="cps",
-        no_value=_QUIET,
-        dense_legend=False,
+        no_value=_NONE,
+        legend_table=False,
     )
 
 
-def series_used() -> dashboard.Builder:
-    """How full the page is."""
-    return graph(
-        "Series about sessions",
-        "Series on the page, against the budget.",
-        query(f"sum by (instance) ({_s('exporter_series')})", "{{instance}}"),
-        query(f"max({_s('exporter_series_limit')})", "limit"),
+def series() -> PanelBuilder:
+    """Series, compared with the limit."""
+    return graph_panel(
+        "Session and stream series",
+        "Series exported for sessions and streams, compared with the series limit (--max-series).",
+        range_query(f"sum by (instance) ({_series('exporter_series')})", "{{instance}}"),
+        range_query(f"max({_series('exporter_series_limit')})", "limit"),
         unit="short",
-        painted=PAINTED,
-        dense_legend=False,
+        series_colors=STATE_COLORS,
+        legend_table=False,
     )
 
 
-def kept() -> dashboard.Builder:
-    """Which sessions have found room."""
-    return graph(
-        "Sessions on the page, and left off",
-        "Sessions that have series of their own, and those that the budget left without.",
-        query(f"sum by ({_LABELS}) ({_s('exporter_sessions_exported')})", "on the page {{account}} {{instance}}"),
-        query(f"sum by ({_LABELS}) ({_s('exporter_sessions_dropped')}) > 0", "left off {{account}} {{instance}}"),
+def sessions() -> PanelBuilder:
+    """Sessions with and without series."""
+    exported = f"sum by ({ACCOUNT_KEYS}) ({_series('exporter_sessions_exported')})"
+    dropped = f"sum by ({ACCOUNT_KEYS}) ({_series('exporter_sessions_dropped')}) > 0"
+    return graph_panel(
+        "Exported and dropped sessions",
+        "Sessions with series, and sessions without series because the series limit (--max-series) is reached.",
+        range_query(exported, "exported {{account}} {{instance}}"),
+        range_query(dropped, "dropped {{account}} {{instance}}"),
         unit="short",
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def clocks() -> dashboard.Builder:
-    """Whether clocks agree."""
-    return graph(
-        "Clock of the API against ours",
-        "Seconds that the API's clock is ahead. States are told by the API's clock, so a difference does no harm.",
-        query(f"max by ({_LABELS}) ({_s('exporter_clock_skew_seconds')})", "{{account}} {{instance}}"),
+def clock_skew() -> PanelBuilder:
+    """Difference between the clocks of the API and of the exporter."""
+    return graph_panel(
+        "Clock skew",
+        "Time by which the API's clock is ahead of the exporter's. It does not affect session states, which use the "
+        "API's clock.",
+        range_query(_max_per_account("exporter_clock_skew_seconds"), "{{account}} {{instance}}"),
         unit="s",
-        low=None,
-        dense_legend=False,
+        minimum=None,
+        legend_table=False,
     )
 
 
-def growth() -> dashboard.Builder:
-    """Segments by counters."""
-    return graph(
+def _source_and_transcoded(title: str, description: str, quantity: str, unit: str) -> PanelBuilder:
+    """Rates of two account counters, per exporter."""
+    queries = [
+        range_query(
+            f"sum by (instance) ({_rate(f'{kind}_{quantity}_total')})",
+            f"{kind} {{{{instance}}}}",
+            interval=COUNTER_INTERVAL,
+        )
+        for kind in ("source", "transcoded")
+    ]
+    return graph_panel(title, description, *queries, unit=unit, legend_table=False)
+
+
+def segments() -> PanelBuilder:
+    """Rate of segments."""
+    return _source_and_transcoded(
         "Segments",
-        "Segments per second over all sessions, from counters that outlive the sessions. As each exporter tells it.",
-        query(f"sum by (instance) ({_rate('source_segments_total')})", "arrived {{instance}}", interval=SLOW_STEP),
-        query(
-            f"sum by (instance) ({_rate('transcoded_segments_total')})", "transcoded {{instance}}", interval=SLOW_STEP
-        ),
-        unit="cps",
-        dense_legend=False,
+        "Segments per second over all sessions, from the account counters of each exporter.",
+        "segments",
+        "cps",
     )
 
 
-def amounts() -> dashboard.Builder:
-    """Media by counters."""
-    return graph(
-        "Seconds of media per second",
-        "Over all sessions, from counters that outlive the sessions. As each exporter tells it.",
-        query(
-            f"sum by (instance) ({_rate('source_segments_duration_seconds_total')})",
-            "arrived {{instance}}",
-            interval=SLOW_STEP,
-        ),
-        query(
-            f"sum by (instance) ({_rate('transcoded_segments_duration_seconds_total')})",
-            "transcoded {{instance}}",
-            interval=SLOW_STEP,
-        ),
-        unit="short",
-        dense_legend=False,
+def media() -> PanelBuilder:
+    """Rate of media seconds."""
+    return _source_and_transcoded(
+        "Media seconds",
+        "Seconds of media per second over all sessions, from the account counters of each exporter.",
+        "segments_duration_seconds",
+        "short",
     )
 
 
-def cpu() -> dashboard.Builder:
-    """What it takes of a processor."""
-    return graph(
+def cpu() -> PanelBuilder:
+    """CPU usage."""
+    return graph_panel(
         "CPU",
-        "Share of one core.",
-        query(f"sum by (instance) ({_rate('process_cpu_seconds_total')})", "{{instance}}"),
+        "CPU usage as a share of one core.",
+        range_query(f"sum by (instance) ({_rate('process_cpu_seconds_total')})", "{{instance}}"),
         unit="percentunit",
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def memory() -> dashboard.Builder:
-    """What it takes of memory."""
-    return graph(
+def memory() -> PanelBuilder:
+    """Memory usage."""
+    return graph_panel(
         "Memory",
         "Resident memory.",
-        query(f"max by (instance) ({_s('process_resident_memory_bytes')})", "{{instance}}"),
+        range_query(f"max by (instance) ({_series('process_resident_memory_bytes')})", "{{instance}}"),
         unit="bytes",
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def files() -> dashboard.Builder:
-    """What it has open."""
-    return graph(
-        "Open files and sockets",
-        "File descriptors, against the limit of the process.",
-        query(f"max by (instance) ({_s('process_open_fds')})", "{{instance}}"),
-        query(f"min({_s('process_max_fds')})", "limit"),
+def file_descriptors() -> PanelBuilder:
+    """Open file descriptors, compared with the limit."""
+    return graph_panel(
+        "File descriptors",
+        "Open file descriptors, compared with the limit of the process.",
+        range_query(f"max by (instance) ({_series('process_open_fds')})", "{{instance}}"),
+        range_query(f"min({_series('process_max_fds')})", "limit"),
         unit="short",
-        painted=PAINTED,
-        dense_legend=False,
+        series_colors=STATE_COLORS,
+        legend_table=False,
     )

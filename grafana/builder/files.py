@@ -1,22 +1,22 @@
-"""All that is built, by the name of its file."""
+"""The generated files."""
 
 from collections.abc import Mapping
 
-from grafana.builder import dashboard, rule_files
-from grafana.builder.alert import Places
+from grafana.builder import rule_files
+from grafana.builder.base_urls import BaseUrls
+from grafana.builder.dashboard import to_json
 from grafana.builder.exporter import exporter
 from grafana.builder.overview import overview
 from grafana.builder.session import session
 from grafana.builder.thresholds import Thresholds
 
 
-def build(limits: Thresholds, places: Places) -> Mapping[str, str]:
-    """The text of each file, by its path below ``grafana/``."""
-    pages = (make(limits) for make in (overview, session, exporter))
-    dashboards = {f"dashboards/{made.uid}.json": dashboard.write(made) for made in pages}
-    return dashboards | {
-        "rules/livepeer-recordings.yaml": rule_files.text(rule_files.recording_groups(limits)),
-        "rules/livepeer-alerts.yaml": rule_files.text(rule_files.alert_groups(limits, places)),
-        "kubernetes/prometheusrule.yaml": rule_files.text(rule_files.operator(limits, places)),
-        "examples/expected-live.yaml": rule_files.text(rule_files.expected_groups()),
+def generate(thresholds: Thresholds, urls: BaseUrls) -> Mapping[str, str]:
+    """Return the content of each file by its path below ``grafana/``."""
+    dashboards = (build(thresholds) for build in (overview, session, exporter))
+    return {f"dashboards/{dashboard.uid}.json": to_json(dashboard) for dashboard in dashboards} | {
+        "rules/livepeer-recording-rules.yaml": rule_files.to_yaml(rule_files.recording_groups(thresholds)),
+        "rules/livepeer-alerts.yaml": rule_files.to_yaml(rule_files.alert_groups(thresholds, urls)),
+        "kubernetes/prometheusrule.yaml": rule_files.to_yaml(rule_files.prometheus_rule(thresholds, urls)),
+        "examples/expected-live.yaml": rule_files.to_yaml(rule_files.expected_live_groups()),
     }

@@ -1,4 +1,4 @@
-"""The metrics that no panel shows, each with its reason, from their declarations; a test compares the dashboards."""
+"""The metrics that no panel shows, with the reasons in their declarations; a test compares them with the dashboards."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,4 +10,4 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "process_virtual_memory_bytes": "reserved memory is not used memory; resident memory is shown",
     **{family.name: family.off_dashboards for family, _ in everything(EVERY_OPTION) if family.off_dashboards},
 }
-"""Reasons by metric. Metrics of streams may be on a panel all the same: their reason is that sessions are shown."""
+"""Reasons by metric name. Stream metrics always have a reason, so some of them are on a panel nevertheless."""

@@ -1,194 +1,189 @@
-"""The dashboard Overview: is anything broken now, which stream, since when, and what does Livepeer say."""
+"""The Overview dashboard: whether anything is broken, which stream, since when, and the reported issue."""
 
 from typing import Final
 
-from grafana.builder import dashboard, queries, stream_queries, variables
 from grafana.builder import overview_graphs as graphs
-from grafana.builder.panels import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    RED,
-    TEXT,
-    figure,
-    note,
-)
-from grafana.builder.promql import KEY, STREAMS, named, per_account, per_session, series
-from grafana.builder.tables import Column, grid
+from grafana.builder import queries
+from grafana.builder.dashboard import OVERVIEW_UID, SESSION_UID, TITLES, Dashboard, PanelBuilder, Row
+from grafana.builder.panels import BLUE, GREEN, GREY, ORANGE, RED, TEXT, stat_panel, text_panel
+from grafana.builder.promql import SESSION_KEY, STREAM_FILTERS, per_account, per_session, selector, with_name
+from grafana.builder.stream_table import stream_table
+from grafana.builder.tables import EMPTY_CELL, Column, table_panel
 from grafana.builder.thresholds import Thresholds
-from grafana.builder.value_mappings import HEALTH_ORDER, NONE_LIVE
+from grafana.builder.value_mappings import HEALTH_RANK
+from grafana.builder.variables import annotations, common_variables, stream_variable
 
-_VARIABLES: Final = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "job", "instance", "account"))
-_CHOSEN: Final = "var-stream=$__all&var-session=${__data.fields.Session}&${__url_time_range}"
-DRILL_DOWN: Final = ("Open this session", f"/d/{dashboard.SESSION}?{_VARIABLES}&{_CHOSEN}")
+_KEPT_VARIABLES: Final = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "job", "instance", "account"))
+_CLICKED_SESSION: Final = "var-stream=$__all&var-session=${__data.fields.Session}&${__url_time_range}"
+SESSION_LINK: Final = ("Open session", f"/d/{SESSION_UID}?{_KEPT_VARIABLES}&{_CLICKED_SESSION}")
 
-_MEANING: Final = f"""\
-**Live** means that media was seen in the last 90 seconds. Livepeer writes a session's figures about every 50 seconds \
-and the exporter asks on its own clock, so everything here moves in steps; **Age of the data** says how old it is.
+_ABOUT: Final = f"""\
+**Active** sessions received media within the active window (90 seconds by default). Livepeer Studio updates the \
+values of a session about every 50 seconds and the exporter polls independently, so all values change in steps. \
+**Data age** is the age of the displayed data.
 
-**Lag** is how far transcoding is behind the source: seconds of source minus seconds transcoded per rendition. \
-**Health** and **issues** are Livepeer's own words; *unknown* means that Livepeer has not said.
+**Lag** is the time by which transcoding is behind the source: source seconds minus transcoded seconds per rendition. \
+**Health** and **issues** are reported by Livepeer Studio; *unknown* means that it reports no health.
 
-The figures in the first row count everything in the chosen accounts; the choice of streams narrows the rest. \
-Replicas of the exporter count once, shards add up. A click on a stream opens \
-[{dashboard.TITLES[dashboard.SESSION]}](/d/{dashboard.SESSION}?${{__all_variables}}&${{__url_time_range}})."""
+The *Stream* variable filters the panels on sessions. Panels on account totals ignore it: all stat panels except *Open \
+issues*, and *Sessions by state*, *Sessions started*, *Recordings finished*, *Recordings by status* and *Traffic*. \
+Replicas of the exporter are counted once, shards are summed. Click a stream to open \
+[{TITLES[SESSION_UID]}](/d/{SESSION_UID}?${{__all_variables}}&${{__url_time_range}})."""
 
 
-def overview(limits: Thresholds) -> dashboard.Page:
-    """The dashboard."""
-    return dashboard.Page(
-        uid=dashboard.OVERVIEW,
-        about="Every live stream of the chosen accounts: what is broken, which stream, since when.",
-        variables=[*variables.common(), variables.stream()],
-        annotations=variables.marks(STREAMS),
-        shelves=[
-            dashboard.Shelf(4, [(panel, 3) for panel in _figures(limits)]),
-            dashboard.Shelf(12, [(_sessions(limits), 24)]),
-            dashboard.Shelf(8, [(graphs.health(), 12), (graphs.counts(), 12)]),
-            dashboard.Shelf(8, [(graphs.ingest(), 12), (graphs.lag(limits), 12)], "Media"),
-            dashboard.Shelf(
+def overview(thresholds: Thresholds) -> Dashboard:
+    """Return the dashboard."""
+    return Dashboard(
+        uid=OVERVIEW_UID,
+        description="All active streams of the selected accounts: what is broken, which stream, since when.",
+        variables=[*common_variables(), stream_variable()],
+        annotations=annotations(STREAM_FILTERS),
+        rows=[
+            Row(4, [(panel, 3) for panel in _stats(thresholds)]),
+            Row(12, [(_active_sessions(thresholds), 24)]),
+            Row(8, [(graphs.health(), 12), (graphs.session_states(), 12)]),
+            Row(8, [(graphs.ingest(), 12), (graphs.lag(thresholds), 12)], "Media"),
+            Row(
                 8,
                 [
-                    (graphs.started(), 8),
-                    (graphs.recordings(), 8),
-                    (graphs.recording_states(), 8),
+                    (graphs.sessions_started(), 8),
+                    (graphs.recordings_finished(), 8),
+                    (graphs.recording_statuses(), 8),
                 ],
                 "Sessions and recordings",
             ),
-            dashboard.Shelf(8, [(graphs.traffic(), 12), (graphs.cost(), 12)], "Traffic"),
-            dashboard.Shelf(
-                8, [(stream_queries.table(limits), 24)], "Streams as wholes (only with --detail=stream)", folded=True
-            ),
-            dashboard.Shelf(5, [(note("What these numbers mean", _MEANING), 24)]),
+            Row(8, [(graphs.traffic(), 12), (graphs.traffic_by_stream(), 12)], "Traffic"),
+            Row(8, [(stream_table(thresholds), 24)], "Streams (requires --detail=stream)", collapsed=True),
+            Row(5, [(text_panel("About this dashboard", _ABOUT), 24)]),
         ],
     )
 
 
 def _total(name: str, *matchers: str) -> str:
-    return per_account(STREAMS, series(STREAMS, name, *matchers), by=())
+    return per_account(STREAM_FILTERS, selector(STREAM_FILTERS, name, *matchers), by=())
 
 
-def _figures(limits: Thresholds) -> list[dashboard.Builder]:
-    age = ((None, GREEN), (limits.age_orange, ORANGE), (limits.age_red, RED))
-    bad = ((None, GREEN), (1, RED))
+def _stats(thresholds: Thresholds) -> list[PanelBuilder]:
+    data_age = ((None, GREEN), (thresholds.data_age_warning, ORANGE), (thresholds.data_age_critical, RED))
+    none_expected = ((None, GREEN), (1, RED))
     return [
-        figure(
+        stat_panel(
             "Active sessions",
-            "Sessions with media in the last 90 seconds.",
+            "Sessions that received media within the active window (90 seconds by default).",
             _total("sessions", 'state="active"'),
             unit="short",
-            colours=((None, BLUE),),
-            graph=True,
+            colors=((None, BLUE),),
+            sparkline=True,
         ),
-        figure(
-            "Unhealthy",
-            "Active sessions that Livepeer calls unhealthy.",
+        stat_panel(
+            "Unhealthy sessions",
+            "Active sessions that Livepeer Studio reports as unhealthy.",
             _total("sessions_by_health", 'health="unhealthy"'),
             unit="short",
-            colours=bad,
+            colors=none_expected,
         ),
-        figure(
+        stat_panel(
             "Health unknown",
-            "Active sessions whose health Livepeer has not said.",
+            "Active sessions for which Livepeer Studio reports no health.",
             _total("sessions_by_health", 'health="unknown"'),
             unit="short",
-            colours=((None, TEXT), (1, ORANGE)),
+            colors=((None, TEXT), (1, ORANGE)),
         ),
-        figure(
+        stat_panel(
             "Open issues",
-            "Issues that Livepeer reports for active sessions of the chosen streams.",
-            f"sum({queries.issues(STREAMS)})",
+            "Issues that Livepeer Studio reports for active sessions of the selected streams.",
+            f"sum({queries.issue_count(STREAM_FILTERS)})",
             unit="short",
-            colours=bad,
+            colors=none_expected,
             no_value="None",
         ),
-        figure(
+        stat_panel(
             "Ingest",
-            "Bits per second that arrive, over all active sessions.",
+            "Ingest rate of all active sessions.",
             queries.bits(_total("ingest_rate_bytes_per_second")),
             unit="bps",
-            colours=((None, BLUE),),
-            graph=True,
+            colors=((None, BLUE),),
+            sparkline=True,
         ),
-        figure(
+        stat_panel(
             "Outgoing",
-            "Bits per second that are sent, over all active sessions.",
+            "Outgoing rate of all active sessions.",
             queries.bits(_total("outgoing_rate_bytes_per_second")),
             unit="bps",
-            colours=((None, BLUE),),
-            graph=True,
+            colors=((None, BLUE),),
+            sparkline=True,
         ),
-        figure(
-            "Recordings failed",
-            "Recorded sessions still on the page whose recording has failed.",
+        stat_panel(
+            "Failed recordings",
+            "Sessions within the recording window whose recording failed.",
             _total("sessions_by_recording_status", 'status="failed"'),
             unit="short",
-            colours=bad,
+            colors=none_expected,
         ),
-        figure(
-            "Age of the data",
-            "Seconds since the poll began whose answer is shown; of several accounts the oldest. "
-            "Old data means that none of the other figures can be trusted.",
-            f"max({queries.age(STREAMS)})",
+        stat_panel(
+            "Data age",
+            "Time since the start of the poll that produced the displayed data; the oldest of the selected accounts. "
+            "If it is high, all other panels are outdated.",
+            f"max({queries.snapshot_age(STREAM_FILTERS)})",
             unit="s",
-            colours=age,
+            colors=data_age,
             no_value="No data",
             decimals=0,
         ),
     ]
 
 
-def _sessions(limits: Thresholds) -> dashboard.Builder:
-    keys = ", ".join(KEY)
-    live = queries.active(STREAMS)
-    text = per_session(f"topk by ({keys}) (1, {series(STREAMS, 'session_issue_info')})", "issue")
+def _active_sessions(thresholds: Thresholds) -> PanelBuilder:
+    keys = ", ".join(SESSION_KEY)
+    active = queries.active_sessions(STREAM_FILTERS)
+    issue = per_session(f"topk by ({keys}) (1, {selector(STREAM_FILTERS, 'session_issue_info')})", "issue")
     columns = [
-        Column(title="Stream", expr=named(STREAMS, live), label="name", width=190, link=DRILL_DOWN),
-        Column(title="", expr=queries.trouble(STREAMS, limits)),
-        Column(title="Health", expr=queries.health_or_unknown(STREAMS), width=100, meaning=HEALTH_ORDER, unit="short"),
+        Column(title="Stream", expr=with_name(STREAM_FILTERS, active), label="name", width=190, link=SESSION_LINK),
+        Column(title="", expr=queries.severity_score(STREAM_FILTERS, thresholds)),
+        Column(title="Health", expr=queries.health_rank(STREAM_FILTERS), width=100, mapping=HEALTH_RANK, unit="short"),
         Column(
             title="Issues",
-            expr=queries.issues(STREAMS),
+            expr=queries.issue_count(STREAM_FILTERS),
             width=65,
             unit="short",
-            colours=((None, TEXT), (1, RED)),
-            missing=("–", GREY),
+            colors=((None, TEXT), (1, RED)),
+            empty=(EMPTY_CELL, GREY),
         ),
-        Column(title="Livepeer says", expr=text, label="issue", missing=("–", GREY)),
-        Column(title="Ingest", expr=queries.bits(queries.ingest(STREAMS)), unit="bps", width=95),
-        Column(title="Outgoing", expr=queries.bits(queries.outgoing(STREAMS)), unit="bps", width=95),
+        Column(title="Issue text", expr=issue, label="issue", empty=(EMPTY_CELL, GREY)),
+        Column(title="Ingest", expr=queries.bits(queries.ingest_rate(STREAM_FILTERS)), unit="bps", width=95),
+        Column(title="Outgoing", expr=queries.bits(queries.outgoing_rate(STREAM_FILTERS)), unit="bps", width=95),
         Column(
             title="Lag",
-            expr=queries.lag(STREAMS),
+            expr=queries.transcoding_lag(STREAM_FILTERS),
             unit="s",
             width=80,
             decimals=1,
-            colours=((None, TEXT), (limits.lag_orange, ORANGE), (limits.lag_red, RED)),
+            colors=((None, TEXT), (thresholds.lag_warning, ORANGE), (thresholds.lag_critical, RED)),
         ),
         Column(
             title="Last media",
-            expr=queries.since_media(STREAMS),
+            expr=queries.active_last_media_age(STREAM_FILTERS),
             unit="s",
             width=90,
             decimals=0,
-            colours=((None, TEXT), (limits.late_orange, ORANGE), (limits.late_red, RED)),
+            colors=((None, TEXT), (thresholds.media_age_warning, ORANGE), (thresholds.media_age_critical, RED)),
         ),
         Column(
             title="Started",
-            expr=queries.while_active(STREAMS, queries.created(STREAMS)),
+            expr=queries.while_active(STREAM_FILTERS, queries.created_at(STREAM_FILTERS)),
             unit="dateTimeFromNow",
             width=145,
         ),
         Column(title="Account", label="account", width=90),
-        Column(title="Session", label="session_id", width=95, link=DRILL_DOWN),
+        Column(title="Session", label="session_id", width=95, link=SESSION_LINK),
     ]
-    return grid(
-        "Live sessions, the worst first",
-        "Unhealthy, late, behind and unknown ones come first. A click on the name opens the session.",
+    return table_panel(
+        "Active sessions by severity",
+        "Unhealthy sessions first, then those with late media, transcoding lag or unknown health. Click a stream or "
+        "session to open it.",
         columns,
-        no_value=NONE_LIVE,
-        drop=("job", "stream_id"),
-        worst_first="Value #B",
-        long=True,
+        no_value=graphs.NO_ACTIVE_STREAMS,
+        hidden_labels=("job", "stream_id"),
+        sort_by="Value #B",
+        paginate=True,
     )

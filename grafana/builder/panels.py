@@ -1,7 +1,6 @@
-"""The kinds of panels that the dashboards use, each with the manners that all of its kind share.
+"""Constructors of the panel types, with the options that all panels of a type share.
 
-The SDK leaves legends hidden and panels without ids; what it lacks is set here, so that a dashboard says only what is
-its own: a title, a sentence, queries, a unit, colours.
+The SDK hides legends by default. A panel passes only what distinguishes it: title, description, queries, unit, colors.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,179 +16,184 @@ from grafana_foundation_sdk.models import text as text_model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 
 DATASOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
-GREEN, ORANGE, RED, BLUE, GREY, TEXT = "green", "orange", "red", "blue", "#8e8e99", "text"
+GREEN, ORANGE, RED, BLUE, PURPLE, GREY, TEXT = "green", "orange", "red", "blue", "purple", "#8e8e99", "text"
 
-Step = tuple[float | None, str]
-"""From this value on this colour; None is the beginning."""
+ColorStep = tuple[float | None, str]
+"""A color and the value from which it applies; None is minus infinity."""
 
-SLOW_STEP: Final = "75s"
-"""Lowest step of panels on an account's counters: ``$__rate_interval`` is four of it, the 5 minutes they need."""
+ValueMapping = Mapping[str, tuple[str, str]]
+"""Text and color by value."""
 
-Query = Builder[Dataquery]
+COUNTER_INTERVAL: Final = "75s"
+"""Minimum query interval on account counters. ``$__rate_interval`` is four times that, the 5 minutes they need."""
 
-_Data = TypeVar("_Data", stat.Panel, table.Panel, timeseries.Panel, statetimeline.Panel)
-
-
-def query(expr: str, legend: str = "", *, interval: str = "") -> prometheus.Dataquery:
-    """A query over the dashboard's time range."""
-    made = prometheus.Dataquery().expr(expr).legend_format(legend or "__auto").range()
-    made = made.editor_mode(QueryEditorMode.CODE).datasource(DATASOURCE)
-    return made.interval(interval) if interval else made
+_Query = Builder[Dataquery]
+_Panel = TypeVar("_Panel", stat.Panel, table.Panel, timeseries.Panel, statetimeline.Panel)
 
 
-def instant(expr: str, legend: str = "") -> prometheus.Dataquery:
-    """A query at the end of the dashboard's time range."""
-    made = prometheus.Dataquery().expr(expr).legend_format(legend or "__auto").instant()
-    return made.editor_mode(QueryEditorMode.CODE).datasource(DATASOURCE)
+def range_query(expr: str, legend: str = "", *, interval: str = "") -> prometheus.Dataquery:
+    """Return a query over the dashboard's time range."""
+    result = prometheus.Dataquery().expr(expr).legend_format(legend or "__auto").range()
+    result = result.editor_mode(QueryEditorMode.CODE).datasource(DATASOURCE)
+    return result.interval(interval) if interval else result
 
 
-def rows(expr: str) -> prometheus.Dataquery:
-    """An instant query whose labels become a table's columns."""
-    return instant(expr).format(PromQueryFormat.TABLE)
+def instant_query(expr: str, legend: str = "") -> prometheus.Dataquery:
+    """Return a query at the end of the dashboard's time range."""
+    result = prometheus.Dataquery().expr(expr).legend_format(legend or "__auto").instant()
+    return result.editor_mode(QueryEditorMode.CODE).datasource(DATASOURCE)
 
 
-def steps(*given: Step) -> dashboard_builders.ThresholdsConfig:
-    """Colours by value."""
-    made = [dashboard.Threshold(value=value, color=color) for value, color in given]
-    return dashboard_builders.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(made)
+def table_query(expr: str) -> prometheus.Dataquery:
+    """Return an instant query whose labels become columns of a table."""
+    return instant_query(expr).format(PromQueryFormat.TABLE)
 
 
-def words(
-    meaning: Mapping[str, tuple[str, str]], missing: tuple[str, str] | None = None
-) -> list[dashboard.ValueMapping]:
-    """Words and colours instead of numbers, and for a cell without a value."""
+def color_steps(*steps: ColorStep) -> dashboard_builders.ThresholdsConfig:
+    """Return Grafana thresholds: colors by value."""
+    thresholds = [dashboard.Threshold(value=value, color=color) for value, color in steps]
+    return dashboard_builders.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(thresholds)
+
+
+def value_mappings(mapping: ValueMapping, empty: tuple[str, str] | None = None) -> list[dashboard.ValueMapping]:
+    """Return Grafana value mappings; ``empty`` is the text and color of a missing value."""
     options = {
-        value: dashboard.ValueMappingResult(text=name, color=color, index=index)
-        for index, (value, (name, color)) in enumerate(meaning.items())
+        value: dashboard.ValueMappingResult(text=text, color=color, index=index)
+        for index, (value, (text, color)) in enumerate(mapping.items())
     }
-    mappings: list[dashboard.ValueMapping] = [dashboard.ValueMap(options=options)]
-    if missing:
-        result = dashboard.ValueMappingResult(text=missing[0], color=missing[1], index=len(options))
+    result: list[dashboard.ValueMapping] = [dashboard.ValueMap(options=options)]
+    if empty:
         special = dashboard.DashboardSpecialValueMapOptions(
-            match=dashboard.SpecialValueMatch.NULL_AND_NAN, result=result
+            match=dashboard.SpecialValueMatch.NULL_AND_NAN,
+            result=dashboard.ValueMappingResult(text=empty[0], color=empty[1], index=len(options)),
         )
-        mappings.append(dashboard.SpecialValueMap(options=special))
-    return mappings
+        result.append(dashboard.SpecialValueMap(options=special))
+    return result
 
 
-def _start(
-    panel: _Data,
+def _configure(
+    panel: _Panel, title: str, description: str, queries: Sequence[prometheus.Dataquery], no_value: str
+) -> _Panel:
+    targets: list[_Query] = [query.ref_id(chr(ord("A") + number)) for number, query in enumerate(queries)]
+    return panel.title(title).description(description).datasource(DATASOURCE).targets(targets).no_value(no_value)
+
+
+def stat_panel(
     title: str,
-    about: str,
-    targets: Sequence[prometheus.Dataquery],
-    no_value: str,
-) -> _Data:
-    lettered: list[Query] = [target.ref_id(chr(ord("A") + number)) for number, target in enumerate(targets)]
-    return panel.title(title).description(about).datasource(DATASOURCE).targets(lettered).no_value(no_value)
-
-
-def figure(
-    title: str,
-    about: str,
+    description: str,
     expr: str,
     *,
     unit: str,
-    colours: Sequence[Step] = ((None, TEXT),),
+    colors: Sequence[ColorStep] = ((None, TEXT),),
     no_value: str = "No data",
-    meaning: Mapping[str, tuple[str, str]] | None = None,
-    legend: str = "",
+    mapping: ValueMapping | None = None,
     decimals: int | None = None,
-    graph: bool = False,
-    name: bool = False,
+    sparkline: bool = False,
 ) -> stat.Panel:
-    """One number, the newest; ``name`` shows the legend beside it, ``graph`` how it came there."""
-    target = query(expr, legend) if graph else instant(expr, legend)
-    made = _start(stat.Panel(), title, about, [target], no_value).unit(unit).thresholds(steps(*colours))
-    made = made.color_mode(common.BigValueColorMode.VALUE).reduce_options(
+    """Return a panel that shows the newest value of a query."""
+    query = range_query(expr) if sparkline else instant_query(expr)
+    panel = _configure(stat.Panel(), title, description, [query], no_value).unit(unit).thresholds(color_steps(*colors))
+    panel = panel.color_mode(common.BigValueColorMode.VALUE).reduce_options(
         common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
     )
-    made = made.graph_mode(common.BigValueGraphMode.AREA if graph else common.BigValueGraphMode.NONE)
-    made = made.text_mode(common.BigValueTextMode.VALUE_AND_NAME if name else common.BigValueTextMode.VALUE)
+    panel = panel.graph_mode(common.BigValueGraphMode.AREA if sparkline else common.BigValueGraphMode.NONE)
+    panel = panel.text_mode(common.BigValueTextMode.VALUE)
     if decimals is not None:
-        made = made.decimals(decimals)
-    return made.mappings(words(meaning)) if meaning else made
+        panel = panel.decimals(decimals)
+    return panel.mappings(value_mappings(mapping)) if mapping else panel
 
 
-def graph(
+def graph_panel(
     title: str,
-    about: str,
-    *targets: prometheus.Dataquery,
+    description: str,
+    *queries: prometheus.Dataquery,
     unit: str,
     no_value: str = "No data",
     style: Literal["line", "bars"] = "line",
-    low: float | None = 0,
-    soft_high: float | None = None,
-    limits: Sequence[Step] = (),
+    minimum: float | None = 0,
+    soft_max: float | None = None,
+    threshold_lines: Sequence[ColorStep] = (),
     decimals: int | None = None,
-    dense_legend: bool = True,
-    painted: Mapping[str, str] | None = None,
+    legend_table: bool = True,
+    series_colors: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
-    """Values over time.
+    """Return a time series panel.
 
-    ``limits`` draws dashed lines, ``dense_legend`` is a table beside for panels of many lines, ``painted`` gives series
-    whose name means something the colour of it, and no area below, which would drown the others.
+    Args:
+        title: of the panel.
+        description: of the panel.
+        *queries: their series are drawn in this order.
+        unit: Grafana unit.
+        no_value: text of an empty panel.
+        style: bars are stacked.
+        minimum: lower bound of the axis; None fits it to the data.
+        soft_max: value that the axis always includes.
+        threshold_lines: dashed lines, with their colors.
+        decimals: number of decimals.
+        legend_table: show the legend as a table with last and maximum on the right, for panels with many series;
+            otherwise as a list below.
+        series_colors: colors by legend. These series have no fill, since overlapping fills would hide them.
     """
-    made = _start(timeseries.Panel(), title, about, targets, no_value).unit(unit)
-    legend = common_builders.VizLegendOptions().show_legend(True)
-    if dense_legend:
-        legend = legend.display_mode(common.LegendDisplayMode.TABLE).placement(common.LegendPlacement.RIGHT)
-        legend = legend.calcs(["lastNotNull", "max"]).width(280).sort_by("Last *").sort_desc(True)
-    else:
-        legend = legend.display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM).calcs([])
-    tooltip = (
-        common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
-    )
-    made = (
-        made.legend(legend)
-        .tooltip(tooltip)
+    panel = _configure(timeseries.Panel(), title, description, queries, no_value).unit(unit)
+    tooltip = common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI)
+    panel = (
+        panel.legend(_legend(table=legend_table))
+        .tooltip(tooltip.sort(common.SortOrder.DESCENDING))
         .line_width(1)
-        .fill_opacity(0 if dense_legend else 8)
+        .fill_opacity(0 if legend_table else 8)
         .show_points(common.VisibilityMode.NEVER)
+        .color_scheme(dashboard_builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
     )
-    made = made.color_scheme(dashboard_builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
     if style == "bars":
-        stacked = common_builders.StackingConfig().mode(common.StackingMode.NORMAL).group("A")
-        made = made.draw_style(common.GraphDrawStyle.BARS).fill_opacity(60).stacking(stacked)
-    for name, colour in (painted or {}).items():
-        properties: dict[str, object] = {"color": {"mode": "fixed", "fixedColor": colour}}
+        stacking = common_builders.StackingConfig().mode(common.StackingMode.NORMAL).group("A")
+        panel = panel.draw_style(common.GraphDrawStyle.BARS).fill_opacity(60).stacking(stacking)
+    for name, color in (series_colors or {}).items():
+        properties: dict[str, object] = {"color": {"mode": "fixed", "fixedColor": color}}
         if style == "line":
             properties["custom.fillOpacity"] = 0
-        made = made.override_by_name(name, [dashboard.DynamicConfigValue(*each) for each in properties.items()])
-    if low is not None:
-        made = made.min(low)
-    if soft_high is not None:
-        made = made.axis_soft_max(soft_high)
-    if limits:
+        panel = panel.override_by_name(name, [dashboard.DynamicConfigValue(*each) for each in properties.items()])
+    if minimum is not None:
+        panel = panel.min(minimum)
+    if soft_max is not None:
+        panel = panel.axis_soft_max(soft_max)
+    if threshold_lines:
         dashed = common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
-        made = made.thresholds(steps((None, "transparent"), *limits)).thresholds_style(dashed)
-    return made.decimals(decimals) if decimals is not None else made
+        panel = panel.thresholds(color_steps((None, "transparent"), *threshold_lines)).thresholds_style(dashed)
+    return panel.decimals(decimals) if decimals is not None else panel
 
 
-def timeline(
+def _legend(*, table: bool) -> common_builders.VizLegendOptions:
+    legend = common_builders.VizLegendOptions().show_legend(True)
+    if not table:
+        return legend.display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM).calcs([])
+    legend = legend.display_mode(common.LegendDisplayMode.TABLE).placement(common.LegendPlacement.RIGHT)
+    return legend.calcs(["lastNotNull", "max"]).width(280).sort_by("Last *").sort_desc(True)
+
+
+def state_timeline(
     title: str,
-    about: str,
-    *targets: prometheus.Dataquery,
-    meaning: Mapping[str, tuple[str, str]],
+    description: str,
+    *queries: prometheus.Dataquery,
+    mapping: ValueMapping,
     no_value: str,
-    show_words: bool = False,
+    show_text: bool = False,
 ) -> statetimeline.Panel:
-    """States over time, a row per series, the states as words."""
-    made = _start(statetimeline.Panel(), title, about, targets, no_value).unit("short")
+    """Return a panel with one row of states per series; ``show_text`` writes the states into the row."""
+    panel = _configure(statetimeline.Panel(), title, description, queries, no_value).unit("short")
     legend = common_builders.VizLegendOptions().show_legend(True)
     legend = legend.display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM)
-    shown = common.VisibilityMode.AUTO if show_words else common.VisibilityMode.NEVER
     return (
-        made.mappings(words(meaning))
+        panel.mappings(value_mappings(mapping))
         .legend(legend)
-        .show_value(shown)
+        .show_value(common.VisibilityMode.AUTO if show_text else common.VisibilityMode.NEVER)
         .merge_values(True)
         .row_height(0.8)
         .fill_opacity(75)
         .color_scheme(dashboard_builders.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS))
-        .thresholds(steps((None, TEXT)))
+        .thresholds(color_steps((None, TEXT)))
     )
 
 
-def note(title: str, markdown: str) -> text.Panel:
-    """Words for people."""
+def text_panel(title: str, markdown: str) -> text.Panel:
+    """Return a panel of Markdown text."""
     return text.Panel().title(title).mode(text_model.TextMode.MARKDOWN).content(markdown)

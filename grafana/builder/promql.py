@@ -1,7 +1,7 @@
-"""The words that queries are made of: which series, and how replicas and shards become one.
+"""The parts that every query is built from: selectors and aggregations over replicas and shards.
 
-Every metric name passes through ``series``, which refuses what the catalogue does not know and adds the matchers that
-fit the metric's labels. So no query can misspell a metric or forget a variable.
+``selector`` accepts only metrics of the catalogue and adds the matchers that the metric's labels allow. A misspelt
+metric therefore fails the build, and no query ignores a dashboard variable.
 """
 
 from collections.abc import Mapping
@@ -11,94 +11,100 @@ from typing import Final
 
 from exporter.metrics import catalogue
 
-KEY: Final = ("job", "account", "stream_id", "session_id")
-"""What makes a session one session, however many replicas tell of it."""
+SESSION_KEY: Final = ("job", "account", "stream_id", "session_id")
+"""Labels that identify a session, independent of the replica that exports it."""
 
-PART: Final = ("job", "account", "index")
-"""What makes an account's share one: replicas have the same shard index, shards have not."""
+SHARD_KEY: Final = ("job", "account", "index")
+"""Labels that identify one shard of an account. Replicas have the same shard index, shards have different ones."""
 
 
-def _known() -> Mapping[str, tuple[str, ...]]:
-    names: dict[str, tuple[str, ...]] = {}
-    for family, about in catalogue.everything(catalogue.EVERY_OPTION):
+def _metric_labels() -> Mapping[str, tuple[str, ...]]:
+    labels: dict[str, tuple[str, ...]] = {}
+    for family, subject_labels in catalogue.everything(catalogue.EVERY_OPTION):
         suffixes = ("_bucket", "_sum", "_count") if family.type == "histogram" else ("",)
-        names |= {family.name + suffix: (*about, *family.labels) for suffix in suffixes}
-    return names
+        labels |= {family.name + suffix: (*subject_labels, *family.labels) for suffix in suffixes}
+    return labels
 
 
-LABELS: Final = _known()
-"""Every series name of our own, with its labels."""
+METRIC_LABELS: Final = _metric_labels()
+"""Label names by metric name, for every metric of the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """Which series a query looks at, as matchers by the label that a metric must have for them to apply."""
+class Filters:
+    """Matchers by label name; a matcher applies to the metrics that have the label."""
 
     matchers: Mapping[str, str]
 
-    def of(self, labels: tuple[str, ...]) -> list[str]:
-        """The matchers that fit a metric with these labels; job and instance are the target's and fit every one."""
+    def applicable(self, labels: tuple[str, ...]) -> list[str]:
+        """Return the matchers for a metric with these labels. The target labels job and instance always apply."""
         return [matcher for label, matcher in self.matchers.items() if label in ("job", "instance", *labels)]
 
 
-EVERYWHERE: Final = Scope({})
-PROCESS: Final = Scope({"job": 'job=~"$job"', "instance": 'instance=~"$instance"', "account": 'account=~"$account"'})
-STREAMS: Final = Scope({**PROCESS.matchers, "stream_id": 'stream_id=~"$stream"'})
-ONE_SESSION: Final = Scope({**STREAMS.matchers, "session_id": 'session_id=~"$session"'})
+NO_FILTERS: Final = Filters({})
+ACCOUNT_FILTERS: Final = Filters(
+    {"job": 'job=~"$job"', "instance": 'instance=~"$instance"', "account": 'account=~"$account"'}
+)
+STREAM_FILTERS: Final = Filters({**ACCOUNT_FILTERS.matchers, "stream_id": 'stream_id=~"$stream"'})
+SESSION_FILTERS: Final = Filters({**STREAM_FILTERS.matchers, "session_id": 'session_id=~"$session"'})
 
 
-def series(scope: Scope, name: str, *matchers: str, window: str = "") -> str:
-    """A selector.
+def selector(filters: Filters, name: str, *matchers: str, window: str = "") -> str:
+    """Return an instant or range vector selector.
 
     Args:
-        scope: which series.
-        name: the metric without the common prefix, or a whole name of the client library's own.
-        matchers: more matchers, such as ``state="active"``.
-        window: a duration makes it a range vector.
+        filters: matchers that apply where the metric has the label.
+        name: a metric of the catalogue without the common prefix, or the full name of one of prometheus-client.
+        matchers: additional matchers, such as ``state="active"``.
+        window: a duration; makes the result a range vector.
 
     Raises:
-        LookupError: the catalogue has no such metric.
+        LookupError: the metric is not in the catalogue.
     """
-    whole, labels = _find(name)
-    inside = ", ".join([*scope.of(labels), *matchers])
-    return f"{whole}{{{inside}}}".replace("{}", "") + (f"[{window}]" if window else "")
+    full_name, labels = _resolve(name)
+    inside = ", ".join([*filters.applicable(labels), *matchers])
+    return f"{full_name}{{{inside}}}".replace("{}", "") + (f"[{window}]" if window else "")
 
 
-def _find(name: str) -> tuple[str, tuple[str, ...]]:
-    whole = catalogue.PREFIX + name
-    if whole in LABELS:
-        return whole, LABELS[whole]
+def _resolve(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return the full name of a metric and its labels."""
+    full_name = catalogue.PREFIX + name
+    if full_name in METRIC_LABELS:
+        return full_name, METRIC_LABELS[full_name]
     if any(fnmatch(name, pattern) for pattern in catalogue.EXPOSED_BY_LIBRARY):
         return name, ()
     raise LookupError(f"the catalogue has no metric {name}")
 
 
-def per_session(expr: str, *extra: str, how: str = "max") -> str:
-    """One value per session, whatever the number of replicas."""
-    return f"{how} by ({', '.join((*KEY, *extra))}) ({expr})"
+def per_session(expr: str, *labels: str, aggregation: str = "max") -> str:
+    """Aggregate to one value per session (and the extra labels), for any number of replicas."""
+    return f"{aggregation} by ({', '.join((*SESSION_KEY, *labels))}) ({expr})"
 
 
-def per_account(scope: Scope, expr: str, *extra: str, by: tuple[str, ...] = ("job", "account")) -> str:
-    """The sum over an account's shards of what its replicas agree on: they tell the same, so the largest is taken.
+def per_account(filters: Filters, expr: str, *labels: str, by: tuple[str, ...] = ("job", "account")) -> str:
+    """Sum over shards, taking the maximum of the replicas of each shard.
 
     Args:
-        scope: which series.
-        expr: what every process says of its account.
-        extra: labels of the metric to keep.
+        filters: as for ``selector``.
+        expr: a vector of values per account.
+        labels: labels of the metric to keep.
         by: other labels to keep; empty sums over all accounts.
     """
-    kept = ", ".join((*by, *extra))
-    return f"sum by ({kept}) ({per_part(scope, expr, *extra)})".replace("sum by () ", "sum")
+    kept = ", ".join((*by, *labels))
+    return f"sum by ({kept}) ({per_shard(filters, expr, *labels)})".replace("sum by () ", "sum")
 
 
-def per_part(scope: Scope, expr: str, *extra: str) -> str:
-    """One value per account and shard: the largest that its replicas tell."""
-    shard = series(scope, "exporter_shard_info")
-    return f"max by ({', '.join((*PART, *extra))}) ({expr} * on (job, instance) group_left (index) {shard})"
+def per_shard(filters: Filters, expr: str, *labels: str) -> str:
+    """Aggregate to one value per account and shard: the maximum of its replicas."""
+    shard = selector(filters, "exporter_shard_info")
+    return f"max by ({', '.join((*SHARD_KEY, *labels))}) ({expr} * on (job, instance) group_left (index) {shard})"
 
 
-def named(scope: Scope, expr: str) -> str:
-    """With the stream's name as a label. The one name is drawn by topk, since replicas may know two for a moment."""
-    keys = ", ".join(KEY)
-    info = series(scope, "session_info")
+def with_name(filters: Filters, expr: str) -> str:
+    """Add the stream's name as a label to values per session.
+
+    ``topk`` selects one name, since replicas can export different names until both have polled a change.
+    """
+    keys = ", ".join(SESSION_KEY)
+    info = selector(filters, "session_info")
     return f"({expr}) * on ({keys}) group_left (name) topk by ({keys}) (1, {info})"

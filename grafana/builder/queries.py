@@ -1,147 +1,154 @@
-"""The questions about sessions, as PromQL; panels and alerts ask them in the same words.
+"""PromQL expressions on sessions and accounts, shared by panels and alerts.
 
-A session's values are gauges that move in steps and may fall, so there is ``delta`` and never ``rate``. Speeds are
-``delta`` of media over ``delta`` of the time it was last seen: both move in the same step, so the quotient is exact
-where a slope over wall-clock time would be off by up to a step.
+Session values are gauges that change in steps and can decrease, so they take ``delta`` and never ``rate``. Speeds are
+the ``delta`` of media divided by the ``delta`` of the last-seen timestamp. Both change in the same step, so the
+quotient is exact, whereas a slope over wall-clock time is off by up to one step.
 """
 
-from typing import Final
+from typing import Final, Literal
 
-from grafana.builder.promql import KEY, Scope, per_part, per_session, series
+from grafana.builder.promql import SESSION_KEY, Filters, per_session, per_shard, selector
 from grafana.builder.thresholds import Thresholds
 
-BITS: Final = 8
+BITS_PER_BYTE: Final = 8
 MILLISECONDS: Final = 1000
-_ON: Final = f"on ({', '.join(KEY)})"
+"""Milliseconds per second; Grafana's date units expect Unix milliseconds."""
+
+ON_SESSION: Final = f"on ({', '.join(SESSION_KEY)})"
 
 
-def active(scope: Scope) -> str:
-    """1 for each session that is active; others are not there."""
-    return f"{per_session(series(scope, 'session_active'))} == 1"
+def active_sessions(filters: Filters) -> str:
+    """1 for each active session; other sessions are absent."""
+    return f"{per_session(selector(filters, 'session_active'))} == 1"
 
 
-def while_active(scope: Scope, expr: str) -> str:
-    """Only of sessions that are active, for values that outlive the session."""
-    return f"{expr} and {_ON} {active(scope)}"
+def while_active(filters: Filters, expr: str) -> str:
+    """Restrict an expression to active sessions, for metrics that ended sessions keep."""
+    return f"{expr} and {ON_SESSION} {active_sessions(filters)}"
 
 
-def healthy(scope: Scope) -> str:
-    """1 or 0; 0 when replicas disagree."""
-    return per_session(series(scope, "session_healthy"), how="min")
+def session_health(filters: Filters) -> str:
+    """1 if healthy, 0 if not; 0 if replicas disagree."""
+    return per_session(selector(filters, "session_healthy"), aggregation="min")
 
 
-def health_or_unknown(scope: Scope) -> str:
-    """0 unhealthy, 1 unknown, 2 healthy, for each active session: so that sorting puts the worst first."""
-    return f"2 * {healthy(scope)} or {_ON} {active(scope)}"
+def health_rank(filters: Filters) -> str:
+    """0 unhealthy, 1 unknown, 2 healthy, for each active session; sorts the worst first."""
+    return f"2 * {session_health(filters)} or {ON_SESSION} {active_sessions(filters)}"
 
 
-def issues(scope: Scope) -> str:
+def issue_count(filters: Filters) -> str:
     """Number of open issues."""
-    return per_session(series(scope, "session_issues"))
+    return per_session(selector(filters, "session_issues"))
 
 
 def bits(expr: str) -> str:
-    """Bytes as bits: operators think in bit/s."""
-    return f"{BITS} * {expr}"
+    """Convert bytes to bits."""
+    return f"{BITS_PER_BYTE} * {expr}"
 
 
-def ingest(scope: Scope) -> str:
-    """Bytes per second that arrive."""
-    return per_session(series(scope, "session_ingest_rate_bytes_per_second"))
+def ingest_rate(filters: Filters) -> str:
+    """Ingest rate in bytes per second."""
+    return per_session(selector(filters, "session_ingest_rate_bytes_per_second"))
 
 
-def outgoing(scope: Scope) -> str:
-    """Bytes per second that are sent."""
-    return per_session(series(scope, "session_outgoing_rate_bytes_per_second"))
+def outgoing_rate(filters: Filters) -> str:
+    """Outgoing rate in bytes per second."""
+    return per_session(selector(filters, "session_outgoing_rate_bytes_per_second"))
 
 
-def since_media(scope: Scope) -> str:
-    """Seconds since media was last seen, of active sessions."""
-    return while_active(scope, f"time() - {per_session(series(scope, 'session_last_seen_timestamp_seconds'))}")
+def last_media_age(filters: Filters) -> str:
+    """Seconds since the last media, for every session that received any."""
+    return f"time() - {per_session(selector(filters, 'session_last_seen_timestamp_seconds'))}"
 
 
-def since_any_media(scope: Scope) -> str:
-    """Seconds since media was last seen, of every session that was ever seen."""
-    return f"time() - {per_session(series(scope, 'session_last_seen_timestamp_seconds'))}"
+def active_last_media_age(filters: Filters) -> str:
+    """Seconds since the last media, for active sessions."""
+    return while_active(filters, last_media_age(filters))
 
 
-def created(scope: Scope) -> str:
-    """When it was created, Unix milliseconds, which is what Grafana calls a date."""
-    return f"{MILLISECONDS} * {per_session(series(scope, 'session_created_timestamp_seconds'))}"
+def created_at(filters: Filters) -> str:
+    """Creation time in Unix milliseconds."""
+    return f"{MILLISECONDS} * {per_session(selector(filters, 'session_created_timestamp_seconds'))}"
 
 
-def lag(scope: Scope) -> str:
-    """Seconds that transcoding is behind the source, of active sessions.
+def transcoding_lag(filters: Filters) -> str:
+    """Seconds by which transcoding is behind the source, for active sessions.
 
-    What is transcoded is summed over all renditions, so it is divided by the number of profiles. Rounded, since
-    upstream's seconds carry the noise of floating point, and a lag of some femtoseconds is none.
+    The transcoded duration sums over all renditions, so it is divided by the number of profiles. The result is rounded,
+    since the durations carry floating-point noise that would otherwise show as a lag of femtoseconds.
     """
-    source = series(scope, "session_source_segments_duration_seconds")
-    transcoded = series(scope, "session_transcoded_segments_duration_seconds")
-    profiles = series(scope, "session_profiles")
-    return while_active(scope, per_session(f"round({source} - {transcoded} / ({profiles} > 0), 0.01)"))
+    source = selector(filters, "session_source_segments_duration_seconds")
+    transcoded = selector(filters, "session_transcoded_segments_duration_seconds")
+    profiles = selector(filters, "session_profiles")
+    return while_active(filters, per_session(f"round({source} - {transcoded} / ({profiles} > 0), 0.01)"))
 
 
-def trouble(scope: Scope, limits: Thresholds) -> str:
-    """How badly an active session needs a person: unhealthy 4, late 2, behind 2, health unknown 1, added up."""
-    unhealthy = f"4 * ({healthy(scope)} == bool 0) or {_ON} {active(scope)}"
-    late = f"2 * (({since_media(scope)}) > bool {limits.late_orange:g})"
-    behind = f"2 * (({lag(scope)}) > bool {limits.lag_orange:g})"
-    none = f"0 * ({active(scope)})"
-    return f"({unhealthy}) + {_ON} ({late} or {_ON} {none}) + {_ON} ({behind} or {_ON} {none})"
-
-
-def _growth(scope: Scope, of: str, over: str, limits: Thresholds) -> str:
-    window = limits.window
-    return f"delta({series(scope, of, window=window)}) / delta({series(scope, over, window=window)})"
-
-
-def source_speed(scope: Scope, limits: Thresholds) -> str:
-    """Seconds of media that arrive per second; 1 is real time."""
-    growth = _growth(scope, "session_source_segments_duration_seconds", "session_last_seen_timestamp_seconds", limits)
-    return while_active(scope, per_session(growth))
-
-
-def rendition_speed(scope: Scope, limits: Thresholds) -> str:
-    """Seconds of media that are transcoded per second, as the mean of the renditions; 1 is real time."""
-    growth = _growth(
-        scope, "session_transcoded_segments_duration_seconds", "session_last_seen_timestamp_seconds", limits
+def severity_score(filters: Filters, thresholds: Thresholds) -> str:
+    """Sort key of active sessions: the sum of unhealthy 4, late media 2, transcoding lag 2, unknown health 1."""
+    unhealthy = f"4 * ({session_health(filters)} == bool 0) or {ON_SESSION} {active_sessions(filters)}"
+    late = f"2 * (({active_last_media_age(filters)}) > bool {thresholds.media_age_warning:g})"
+    behind = f"2 * (({transcoding_lag(filters)}) > bool {thresholds.lag_warning:g})"
+    zero = f"0 * ({active_sessions(filters)})"
+    return (
+        f"({unhealthy}) + {ON_SESSION} ({late} or {ON_SESSION} {zero}) + {ON_SESSION} ({behind} or {ON_SESSION} {zero})"
     )
-    profiles = series(scope, "session_profiles")
-    return while_active(scope, per_session(f"{growth} / ({profiles} > 0)"))
 
 
-def renditions(scope: Scope, limits: Thresholds) -> str:
-    """How many renditions are delivered: seconds that are transcoded per second that arrives."""
-    growth = _growth(
-        scope, "session_transcoded_segments_duration_seconds", "session_source_segments_duration_seconds", limits
+def _delta_ratio(filters: Filters, numerator: str, denominator: str, thresholds: Thresholds) -> str:
+    window = thresholds.comparison_window
+    deltas = (f"delta({selector(filters, name, window=window)})" for name in (numerator, denominator))
+    return " / ".join(deltas)
+
+
+def source_speed(filters: Filters, thresholds: Thresholds) -> str:
+    """Seconds of source media received per second, for active sessions; 1 is real time."""
+    ratio = _delta_ratio(
+        filters, "session_source_segments_duration_seconds", "session_last_seen_timestamp_seconds", thresholds
     )
-    return while_active(scope, per_session(growth))
+    return while_active(filters, per_session(ratio))
 
 
-def segment_length(scope: Scope, limits: Thresholds, of: str) -> str:
-    """Seconds per segment, ``of`` being source or transcoded."""
-    growth = _growth(scope, f"session_{of}_segments_duration_seconds", f"session_{of}_segments", limits)
-    return while_active(scope, per_session(growth))
+def rendition_speed(filters: Filters, thresholds: Thresholds) -> str:
+    """Seconds of media transcoded per second, as the mean of the renditions of active sessions; 1 is real time."""
+    ratio = _delta_ratio(
+        filters, "session_transcoded_segments_duration_seconds", "session_last_seen_timestamp_seconds", thresholds
+    )
+    profiles = selector(filters, "session_profiles")
+    return while_active(filters, per_session(f"{ratio} / ({profiles} > 0)"))
 
 
-def age(scope: Scope) -> str:
-    """Seconds since the poll began whose data is shown, per account and shard; of replicas the freshest."""
-    return f"time() - {per_part(scope, series(scope, 'snapshot_timestamp_seconds'))}"
+def delivered_renditions(filters: Filters, thresholds: Thresholds) -> str:
+    """Number of delivered renditions of active sessions: seconds transcoded per second of source."""
+    ratio = _delta_ratio(
+        filters, "session_transcoded_segments_duration_seconds", "session_source_segments_duration_seconds", thresholds
+    )
+    return while_active(filters, per_session(ratio))
 
 
-def bytes_in_range(scope: Scope, of: str) -> str:
-    """Bytes per stream name within the dashboard's range, ``of`` being source or transcoded.
+def segment_duration(filters: Filters, thresholds: Thresholds, kind: Literal["source", "transcoded"]) -> str:
+    """Mean seconds per segment, for active sessions."""
+    ratio = _delta_ratio(filters, f"session_{kind}_segments_duration_seconds", f"session_{kind}_segments", thresholds)
+    return while_active(filters, per_session(ratio))
 
-    A session that was created within the range counts in full, an older one what it grew by.
+
+def snapshot_age(filters: Filters) -> str:
+    """Seconds since the start of the last successful poll, per account and shard; the newest of the replicas."""
+    return f"time() - {per_shard(filters, selector(filters, 'snapshot_timestamp_seconds'))}"
+
+
+def bytes_in_range(filters: Filters, kind: Literal["source", "transcoded"]) -> str:
+    """Bytes per stream and name within the dashboard's time range.
+
+    A session that was created within the range counts in full, an older one by its increase.
     """
-    values = series(scope, f"session_{of}_bytes", window="$__range")
-    began = series(scope, "session_created_timestamp_seconds", window="$__range")
-    info = series(scope, "session_info", window="$__range")
-    keys = ", ".join(KEY)
-    older = f"{per_session(f'last_over_time({began})')} < time() - $__range_s"
-    before = f"{per_session(f'min_over_time({values})', how='min')} and {_ON} ({older})"
+    values = selector(filters, f"session_{kind}_bytes", window="$__range")
+    created = selector(filters, "session_created_timestamp_seconds", window="$__range")
+    info = selector(filters, "session_info", window="$__range")
+    keys = ", ".join(SESSION_KEY)
+    older = f"{per_session(f'last_over_time({created})')} < time() - $__range_s"
+    before = f"{per_session(f'min_over_time({values})', aggregation='min')} and {ON_SESSION} ({older})"
     total = per_session(f"max_over_time({values})")
-    grown = f"{total} - {_ON} ({before} or {_ON} 0 * {total})"
+    increase = f"{total} - {ON_SESSION} ({before} or {ON_SESSION} 0 * {total})"
     name = f"topk by ({keys}) (1, last_over_time({info}))"
-    return f"sum by (account, stream_id, name) (({grown}) * {_ON} group_left (name) {name})"
+    return f"sum by (account, stream_id, name) (({increase}) * {ON_SESSION} group_left (name) {name})"

@@ -1,56 +1,62 @@
-"""Recording rules: replicas become one and shards add up, for those who query, federate or keep data for long.
+"""Recording rules: values without replicas and shards, for ad-hoc queries, federation and long-term storage.
 
-No panel and no alert depends on them. Names are level:metric:operation, as the Prometheus guide for rules asks.
+No panel or alert depends on them. Names are ``level:metric:operation``, as the Prometheus guide on rules recommends.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from exporter.metrics import catalogue
 from grafana.builder import queries
-from grafana.builder.promql import EVERYWHERE, per_account, per_session, series
+from grafana.builder.promql import NO_FILTERS, per_account, per_session, selector
 from grafana.builder.thresholds import Thresholds
+
+_MINIMUM_OVER_REPLICAS: Final = {"session_healthy"}
+"""Metrics whose lowest value counts if replicas disagree; for all others the highest counts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
-    """One recorded series."""
+class RecordingRule:
+    """One recording rule."""
 
     record: str
     expr: str
 
-    def plain(self) -> dict[str, Any]:
-        """As the rule file has it."""
+    def to_rule(self) -> dict[str, Any]:
+        """Return the rule as in a Prometheus rule file."""
         return {"record": self.record, "expr": self.expr}
 
 
-def recordings(limits: Thresholds) -> list[Recording]:
-    """All of them: sessions first, then accounts."""
-    return [*_sessions(), *_accounts(limits)]
+def recording_rules(thresholds: Thresholds) -> list[RecordingRule]:
+    """Return all recording rules, those on sessions first."""
+    return [*_session_rules(), *_account_rules(thresholds)]
 
 
-def _sessions() -> Iterator[Recording]:
-    """One series per session, whatever the number of replicas."""
-    lowest = {"session_healthy"}
+def _unprefixed(family: catalogue.Family) -> str:
+    return family.name.removeprefix(catalogue.PREFIX)
+
+
+def _session_rules() -> Iterator[RecordingRule]:
+    """Yield one rule per metric on sessions: one series per session, for any number of replicas."""
     for family in catalogue.session_families(catalogue.Options()):
         if family.labels:
             continue
-        name = family.name.removeprefix(catalogue.PREFIX)
-        how = "min" if name in lowest else "max"
-        yield Recording(f"session:{family.name}:{how}", per_session(series(EVERYWHERE, name), how=how))
+        name = _unprefixed(family)
+        aggregation = "min" if name in _MINIMUM_OVER_REPLICAS else "max"
+        expr = per_session(selector(NO_FILTERS, name), aggregation=aggregation)
+        yield RecordingRule(f"session:{family.name}:{aggregation}", expr)
     lag = f"session:{catalogue.PREFIX}session_transcoding_lag_seconds:max"
-    yield Recording(lag, queries.lag(EVERYWHERE))
+    yield RecordingRule(lag, queries.transcoding_lag(NO_FILTERS))
 
 
-def _accounts(limits: Thresholds) -> Iterator[Recording]:
-    """One series per account and label: the sum over shards of what replicas agree on."""
+def _account_rules(thresholds: Thresholds) -> Iterator[RecordingRule]:
+    """Yield one rule per total and counter of accounts: summed over shards, the maximum of replicas."""
     for family in catalogue.TOTAL_FAMILIES:
-        name = family.name.removeprefix(catalogue.PREFIX)
-        expr = per_account(EVERYWHERE, series(EVERYWHERE, name), *family.labels)
-        yield Recording(f"account:{family.name}:sum", expr)
+        expr = per_account(NO_FILTERS, selector(NO_FILTERS, _unprefixed(family)), *family.labels)
+        yield RecordingRule(f"account:{family.name}:sum", expr)
+    window = thresholds.comparison_window
     for counter in (*catalogue.AMOUNTS.values(), catalogue.STARTED, catalogue.RECORDINGS):
-        name = counter.name.removeprefix(catalogue.PREFIX)
-        rate = f"rate({series(EVERYWHERE, name, window=limits.window)})"
+        rate = f"rate({selector(NO_FILTERS, _unprefixed(counter), window=window)})"
         stem = counter.name.removesuffix("_total")
-        yield Recording(f"account:{stem}:rate{limits.window}", per_account(EVERYWHERE, rate, *counter.labels))
+        yield RecordingRule(f"account:{stem}:rate{window}", per_account(NO_FILTERS, rate, *counter.labels))

@@ -1,279 +1,297 @@
-"""The dashboard Session: everything about one session, or a few beside one another."""
+"""The Session dashboard: ingest, transcoding, health and recording of one or more selected sessions."""
 
 from typing import Final
 
-from grafana.builder import dashboard, queries, variables
-from grafana.builder.panels import GREEN, GREY, ORANGE, RED, TEXT, figure, graph, query, timeline
-from grafana.builder.promql import ONE_SESSION, named, per_session, series
-from grafana.builder.tables import Column, grid
+from grafana.builder import queries
+from grafana.builder.dashboard import SESSION_UID, Dashboard, PanelBuilder, Row
+from grafana.builder.panels import (
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    TEXT,
+    graph_panel,
+    range_query,
+    stat_panel,
+    state_timeline,
+)
+from grafana.builder.promql import SESSION_FILTERS, per_session, selector, with_name
+from grafana.builder.tables import Column, table_panel
 from grafana.builder.thresholds import Thresholds
-from grafana.builder.value_mappings import AS_SOURCE, HEALTH, RECORDING
+from grafana.builder.value_mappings import HEALTH, RECORDING_STATUS, SAME_AS_SOURCE
+from grafana.builder.variables import annotations, common_variables, session_variable, stream_variable
 
+_NOT_ACTIVE: Final = "Not active"
 _STATUSES: Final = ("unknown", "waiting", "ready", "failed", "none", "deleted")
-_SILENT: Final = "Not live"
-_S: Final = ONE_SESSION
+"""Recording statuses in the order of the numbers in ``RECORDING_STATUS``."""
 
 
-def session(limits: Thresholds) -> dashboard.Page:
-    """The dashboard."""
-    return dashboard.Page(
-        uid=dashboard.SESSION,
-        about="One session from its start to its recording: ingest, transcoding, health, recording.",
-        variables=[*variables.common(), variables.stream(), variables.session()],
-        annotations=variables.marks(_S),
-        shelves=[
-            dashboard.Shelf(4, [(panel, 3) for panel in _figures(limits)]),
-            dashboard.Shelf(5, [(_health(), 12), (_issue_texts(), 12)], "Health"),
-            dashboard.Shelf(8, [(_rates(), 12), (_speed(limits), 12)], "Media"),
-            dashboard.Shelf(8, [(_lag(limits), 8), (_renditions(limits), 8), (_segments(limits), 8)]),
-            dashboard.Shelf(7, [(_bytes(), 8), (_counted(), 8), (_recording(), 8)], "Amounts and recording"),
-            dashboard.Shelf(4, [(_about(), 24)]),
-            dashboard.Shelf(6, [(_profiles(), 24)]),
+def session(thresholds: Thresholds) -> Dashboard:
+    """Return the dashboard."""
+    return Dashboard(
+        uid=SESSION_UID,
+        description="One session from creation to recording: ingest, transcoding, health, recording.",
+        variables=[*common_variables(), stream_variable(), session_variable()],
+        annotations=annotations(SESSION_FILTERS),
+        rows=[
+            Row(4, [(panel, 3) for panel in _stats(thresholds)]),
+            Row(5, [(_health(), 12), (_issues(), 12)], "Health"),
+            Row(8, [(_rates(), 12), (_speed(thresholds), 12)], "Media"),
+            Row(8, [(_lag(thresholds), 8), (_renditions(thresholds), 8), (_segment_duration(thresholds), 8)]),
+            Row(7, [(_bytes(), 8), (_segments(), 8), (_recording(), 8)], "Totals and recording"),
+            Row(4, [(_details(), 24)]),
+            Row(6, [(_profiles(), 24)]),
         ],
     )
 
 
-def _plain(name: str, *matchers: str) -> str:
-    return named(_S, per_session(series(_S, name, *matchers)))
+def _named(expr: str) -> str:
+    return with_name(SESSION_FILTERS, expr)
 
 
-def _status() -> str:
-    """The state of the recording as the number that ``RECORDING`` puts into words."""
-    matchers = [f'status="{status}"' for status in _STATUSES]
-    known = [series(_S, "session_recording_status", matcher) for matcher in matchers]
-    return per_session(" or ".join(f"{number} * ({each} == 1)" for number, each in enumerate(known)))
+def _value(name: str, *labels: str) -> str:
+    return per_session(selector(SESSION_FILTERS, name), *labels)
 
 
-def _figures(limits: Thresholds) -> list[dashboard.Builder]:
+def _recording_status() -> str:
+    """The recording status as an index of ``_STATUSES``."""
+    series = [selector(SESSION_FILTERS, "session_recording_status", f'status="{status}"') for status in _STATUSES]
+    return per_session(" or ".join(f"{number} * ({each} == 1)" for number, each in enumerate(series)))
+
+
+def _stats(thresholds: Thresholds) -> list[PanelBuilder]:
     return [
-        figure(
+        stat_panel(
             "State",
-            "Active means that media was seen in the last 90 seconds.",
-            per_session(series(_S, "session_active")),
+            "Active: media received within the active window (90 seconds by default).",
+            _value("session_active"),
             unit="short",
-            meaning={"1": ("Active", GREEN), "0": ("Not active", GREY)},
+            mapping={"1": ("Active", GREEN), "0": ("Not active", GREY)},
             no_value="Unknown",
         ),
-        figure(
+        stat_panel(
             "Health",
-            "What Livepeer says, while the session is active.",
-            queries.healthy(_S),
+            "Health reported by Livepeer Studio, for an active session.",
+            queries.session_health(SESSION_FILTERS),
             unit="short",
-            meaning=HEALTH,
+            mapping=HEALTH,
             no_value="Unknown",
         ),
-        figure(
+        stat_panel(
             "Open issues",
-            "Issues that Livepeer reports.",
-            queries.issues(_S),
+            "Issues reported by Livepeer Studio.",
+            queries.issue_count(SESSION_FILTERS),
             unit="short",
-            colours=((None, GREEN), (1, RED)),
+            colors=((None, GREEN), (1, RED)),
             no_value="None",
         ),
-        figure(
+        stat_panel(
             "Last media",
-            "Seconds since media was last seen. Upstream writes it about every 50 seconds, so up to that is usual.",
-            queries.since_any_media(_S),
+            "Time since the last media. Livepeer Studio updates it about every 50 seconds, so values up to that are "
+            "normal.",
+            queries.last_media_age(SESSION_FILTERS),
             unit="s",
-            colours=((None, GREEN), (limits.late_orange, ORANGE), (limits.late_red, RED)),
-            no_value="Never seen",
+            colors=((None, GREEN), (thresholds.media_age_warning, ORANGE), (thresholds.media_age_critical, RED)),
+            no_value="Never",
             decimals=0,
         ),
-        figure(
+        stat_panel(
             "Started",
-            "When the session was created.",
-            queries.created(_S),
+            "Creation time of the session.",
+            queries.created_at(SESSION_FILTERS),
             unit="dateTimeFromNow",
             no_value="Unknown",
         ),
-        figure(
+        stat_panel(
             "Lag",
-            "Seconds that transcoding is behind the source.",
-            queries.lag(_S),
+            "Time by which transcoding is behind the source.",
+            queries.transcoding_lag(SESSION_FILTERS),
             unit="s",
-            colours=((None, GREEN), (limits.lag_orange, ORANGE), (limits.lag_red, RED)),
-            no_value=_SILENT,
+            colors=((None, GREEN), (thresholds.lag_warning, ORANGE), (thresholds.lag_critical, RED)),
+            no_value=_NOT_ACTIVE,
             decimals=1,
         ),
-        figure(
-            "Arrived",
-            "Bytes of source since the session began.",
-            per_session(series(_S, "session_source_bytes")),
+        stat_panel(
+            "Source bytes",
+            "Source bytes received since the session was created.",
+            _value("session_source_bytes"),
             unit="decbytes",
-            colours=((None, TEXT),),
+            colors=((None, TEXT),),
         ),
-        figure(
+        stat_panel(
             "Recording",
-            "The state of the recording.",
-            _status(),
+            "Recording status.",
+            _recording_status(),
             unit="short",
-            meaning=RECORDING,
+            mapping=RECORDING_STATUS,
             no_value="Not recorded",
         ),
     ]
 
 
-def _health() -> dashboard.Builder:
-    return timeline(
-        "Health",
-        "What Livepeer said while the session was active.",
-        query(named(_S, queries.healthy(_S)), "{{name}}", interval="30s"),
-        meaning=HEALTH,
-        no_value="Livepeer has not said",
-        show_words=True,
+def _health() -> PanelBuilder:
+    return state_timeline(
+        "Health over time",
+        "Health reported by Livepeer Studio while the session was active.",
+        range_query(_named(queries.session_health(SESSION_FILTERS)), "{{name}}", interval="30s"),
+        mapping=HEALTH,
+        no_value="No health reported",
+        show_text=True,
     )
 
 
-def _issue_texts() -> dashboard.Builder:
-    return timeline(
-        "What Livepeer says",
-        "The texts of the issues, while they stood.",
-        query(per_session(series(_S, "session_issue_info"), "issue"), "{{issue}}", interval="30s"),
-        meaning={"1": ("reported", ORANGE)},
-        no_value="No issue was reported",
+def _issues() -> PanelBuilder:
+    return state_timeline(
+        "Issues over time",
+        "Issues reported by Livepeer Studio, while they were open.",
+        range_query(_value("session_issue_info", "issue"), "{{issue}}", interval="30s"),
+        mapping={"1": ("open", ORANGE)},
+        no_value="No issues reported",
     )
 
 
-def _rates() -> dashboard.Builder:
-    return graph(
-        "Ingest and outgoing",
-        "Bits per second that arrive, and that are sent.",
-        query(queries.bits(named(_S, queries.ingest(_S))), "ingest {{name}}"),
-        query(queries.bits(named(_S, queries.outgoing(_S))), "outgoing {{name}}"),
+def _rates() -> PanelBuilder:
+    return graph_panel(
+        "Ingest and outgoing rate",
+        "Bits per second received and sent.",
+        range_query(queries.bits(_named(queries.ingest_rate(SESSION_FILTERS))), "ingest {{name}}"),
+        range_query(queries.bits(_named(queries.outgoing_rate(SESSION_FILTERS))), "outgoing {{name}}"),
         unit="bps",
-        no_value=_SILENT,
-        dense_legend=False,
+        no_value=_NOT_ACTIVE,
+        legend_table=False,
     )
 
 
-def _speed(limits: Thresholds) -> dashboard.Builder:
-    return graph(
-        "Seconds of media per second",
-        f"1 is real time; below {limits.real_time:g} viewers run out of media. A rendition's is the mean of all.",
-        query(named(_S, queries.source_speed(_S, limits)), "source {{name}}"),
-        query(named(_S, queries.rendition_speed(_S, limits)), "per rendition {{name}}"),
+def _speed(thresholds: Thresholds) -> PanelBuilder:
+    return graph_panel(
+        "Media speed (1 = real time)",
+        "Seconds of media received and transcoded per second. If the source is below "
+        f"{thresholds.min_media_speed:g}, players run out of media. The rendition value is the mean of all renditions.",
+        range_query(_named(queries.source_speed(SESSION_FILTERS, thresholds)), "source {{name}}"),
+        range_query(_named(queries.rendition_speed(SESSION_FILTERS, thresholds)), "per rendition {{name}}"),
         unit="short",
-        low=None,
-        soft_high=1.05,
-        limits=((limits.real_time, ORANGE),),
-        no_value=_SILENT,
+        minimum=None,
+        soft_max=1.05,
+        threshold_lines=((thresholds.min_media_speed, ORANGE),),
+        no_value=_NOT_ACTIVE,
         decimals=2,
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def _lag(limits: Thresholds) -> dashboard.Builder:
-    return graph(
+def _lag(thresholds: Thresholds) -> PanelBuilder:
+    return graph_panel(
         "Transcoding lag",
-        "Seconds that transcoding is behind the source.",
-        query(named(_S, queries.lag(_S)), "{{name}}"),
+        "Time by which transcoding is behind the source.",
+        range_query(_named(queries.transcoding_lag(SESSION_FILTERS)), "{{name}}"),
         unit="s",
-        low=None,
-        soft_high=limits.lag_red,
-        limits=((limits.lag_red, RED),),
-        no_value=_SILENT,
-        dense_legend=False,
+        minimum=None,
+        soft_max=thresholds.lag_critical,
+        threshold_lines=((thresholds.lag_critical, RED),),
+        no_value=_NOT_ACTIVE,
+        legend_table=False,
     )
 
 
-def _renditions(limits: Thresholds) -> dashboard.Builder:
-    return graph(
-        "Renditions delivered",
-        "Renditions that are transcoded in real time, against the profiles that were asked for.",
-        query(named(_S, queries.renditions(_S, limits)), "delivered {{name}}"),
-        query(_plain("session_profiles"), "asked for {{name}}"),
+def _renditions(thresholds: Thresholds) -> PanelBuilder:
+    return graph_panel(
+        "Delivered renditions",
+        "Number of renditions transcoded in real time, compared with the number of configured profiles.",
+        range_query(_named(queries.delivered_renditions(SESSION_FILTERS, thresholds)), "delivered {{name}}"),
+        range_query(_named(_value("session_profiles")), "configured {{name}}"),
         unit="short",
-        no_value=_SILENT,
+        no_value=_NOT_ACTIVE,
         decimals=1,
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def _segments(limits: Thresholds) -> dashboard.Builder:
-    return graph(
-        "Length of segments",
-        "Seconds of media per segment.",
-        query(named(_S, queries.segment_length(_S, limits, "source")), "source {{name}}"),
-        query(named(_S, queries.segment_length(_S, limits, "transcoded")), "transcoded {{name}}"),
+def _segment_duration(thresholds: Thresholds) -> PanelBuilder:
+    return graph_panel(
+        "Segment duration",
+        "Mean duration of a segment.",
+        range_query(_named(queries.segment_duration(SESSION_FILTERS, thresholds, "source")), "source {{name}}"),
+        range_query(_named(queries.segment_duration(SESSION_FILTERS, thresholds, "transcoded")), "transcoded {{name}}"),
         unit="s",
-        no_value=_SILENT,
-        dense_legend=False,
+        no_value=_NOT_ACTIVE,
+        legend_table=False,
     )
 
 
-def _bytes() -> dashboard.Builder:
-    return graph(
+def _bytes() -> PanelBuilder:
+    return graph_panel(
         "Bytes",
-        "Bytes since the session began; upstream's counts may fall after its restarts.",
-        query(_plain("session_source_bytes"), "arrived {{name}}"),
-        query(_plain("session_transcoded_bytes"), "transcoded {{name}}"),
+        "Source and transcoded bytes since the session was created. Values decrease if an upstream process restarts.",
+        range_query(_named(_value("session_source_bytes")), "source {{name}}"),
+        range_query(_named(_value("session_transcoded_bytes")), "transcoded {{name}}"),
         unit="decbytes",
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def _counted() -> dashboard.Builder:
-    return graph(
+def _segments() -> PanelBuilder:
+    return graph_panel(
         "Segments",
-        "Segments since the session began; those of all renditions are counted together.",
-        query(_plain("session_source_segments"), "arrived {{name}}"),
-        query(_plain("session_transcoded_segments"), "transcoded {{name}}"),
+        "Source segments, and transcoded segments over all renditions, since the session was created.",
+        range_query(_named(_value("session_source_segments")), "source {{name}}"),
+        range_query(_named(_value("session_transcoded_segments")), "transcoded {{name}}"),
         unit="short",
-        dense_legend=False,
+        legend_table=False,
     )
 
 
-def _recording() -> dashboard.Builder:
-    available = per_session(series(_S, "session_recording_available"), "format")
-    return timeline(
-        "Recording",
-        "The state of the recording, and whether it can be fetched in a format.",
-        query(named(_S, _status()), "{{name}}", interval="30s"),
-        query(f"{available} + 6", "{{format}}", interval="30s"),
-        meaning={**RECORDING, "6": ("Not there", GREY), "7": ("Can be fetched", GREEN)},
+def _recording() -> PanelBuilder:
+    available = _value("session_recording_available", "format")
+    first = len(RECORDING_STATUS)
+    return state_timeline(
+        "Recording over time",
+        "Recording status, and availability of the recording by format.",
+        range_query(_named(_recording_status()), "{{name}}", interval="30s"),
+        range_query(f"{available} + {first}", "{{format}}", interval="30s"),
+        mapping={**RECORDING_STATUS, f"{first}": ("Not available", GREY), f"{first + 1}": ("Available", GREEN)},
         no_value="Not recorded",
-        show_words=True,
+        show_text=True,
     )
 
 
-def _about() -> dashboard.Builder:
-    return grid(
-        "Session",
-        "What the chosen sessions are.",
+def _details() -> PanelBuilder:
+    return table_panel(
+        "Session details",
+        "Stream, ids and settings of the selected sessions.",
         [
-            Column(title="Stream", expr=_plain("session_created_timestamp_seconds"), label="name"),
+            Column(title="Stream", expr=_named(_value("session_created_timestamp_seconds")), label="name"),
             Column(title="Account", label="account"),
-            Column(title="Stream id", label="stream_id"),
-            Column(title="Session id", label="session_id"),
-            Column(title="Created", expr=queries.created(_S), unit="dateTimeAsIso", width=180),
+            Column(title="Stream ID", label="stream_id"),
+            Column(title="Session ID", label="session_id"),
+            Column(title="Created", expr=queries.created_at(SESSION_FILTERS), unit="dateTimeAsIso", width=180),
             Column(
                 title="Recorded",
-                expr=per_session(series(_S, "session_recording_enabled")),
-                meaning={"1": ("Yes", GREEN), "0": ("No", GREY)},
+                expr=_value("session_recording_enabled"),
+                mapping={"1": ("Yes", GREEN), "0": ("No", GREY)},
                 width=90,
             ),
-            Column(title="Renditions", expr=per_session(series(_S, "session_profiles")), unit="short", width=90),
+            Column(title="Renditions", expr=_value("session_profiles"), unit="short", width=90),
         ],
-        no_value="No session is chosen",
-        drop=("job",),
+        no_value="No session selected",
+        hidden_labels=("job",),
     )
 
 
-def _profiles() -> dashboard.Builder:
-    shape = ("profile", "width", "height", "fps", "gop", "encoder")
-    asked = series(_S, "session_profile_bitrate_bytes_per_second")
-    return grid(
-        "Renditions that were asked for",
-        "Only where the exporter runs with --profile-series. What is not set is as in the source.",
+def _profiles() -> PanelBuilder:
+    profile = _value("session_profile_info", "profile", "width", "height", "fps", "gop", "encoder")
+    bitrate = _value("session_profile_bitrate_bytes_per_second", "profile")
+    return table_panel(
+        "Configured renditions",
+        "Transcoding profiles of the selected sessions. Requires --profile-series.",
         [
-            Column(title="Rendition", expr=per_session(series(_S, "session_profile_info"), *shape), label="profile"),
-            Column(title="Width", label="width", meaning=AS_SOURCE),
-            Column(title="Height", label="height", meaning=AS_SOURCE),
-            Column(title="Frames per second", label="fps", meaning=AS_SOURCE),
+            Column(title="Rendition", expr=profile, label="profile"),
+            Column(title="Width", label="width", mapping=SAME_AS_SOURCE),
+            Column(title="Height", label="height", mapping=SAME_AS_SOURCE),
+            Column(title="Frames per second", label="fps", mapping=SAME_AS_SOURCE),
             Column(title="GOP", label="gop"),
             Column(title="Encoder", label="encoder"),
-            Column(title="Bit rate", expr=queries.bits(per_session(asked, "profile")), unit="bps"),
+            Column(title="Bit rate", expr=queries.bits(bitrate), unit="bps"),
         ],
-        no_value="The exporter runs without --profile-series",
-        drop=("job", "account", "stream_id", "session_id"),
+        no_value="No data: requires --profile-series",
+        hidden_labels=("job", "account", "stream_id", "session_id"),
     )

@@ -1,130 +1,44 @@
-"""Streams as wholes, for exporters that run with ``--detail=stream`` and tell of no session.
+"""PromQL expressions on streams, for exporters with ``--detail=stream``, which export no sessions.
 
-A stream's sums hold ended sessions too, and fall when one leaves the window. So there are only questions here that a
-moment answers: no lag, no speed, nothing that compares two moments but the ingest, which is of active sessions alone.
+The sums of a stream include ended sessions and decrease when one leaves the session window. Expressions here therefore
+use single points in time: no lag, no speed, nothing that compares two samples. The ingest rate is usable, since it
+includes active sessions only.
 """
 
 from typing import Final
 
-from grafana.builder import dashboard
-from grafana.builder.panels import GREY, ORANGE, RED, TEXT
-from grafana.builder.promql import PART, STREAMS, Scope, series
-from grafana.builder.queries import MILLISECONDS, bits
-from grafana.builder.tables import Column, grid
-from grafana.builder.thresholds import Thresholds
-from grafana.builder.value_mappings import HEALTH_ORDER
+from grafana.builder.promql import SHARD_KEY, Filters, selector
 
-KEY: Final = ("job", "account", "stream_id")
-_KEYS: Final = ", ".join(KEY)
-_ON: Final = f"on ({_KEYS})"
+STREAM_KEY: Final = ("job", "account", "stream_id")
+"""Labels that identify a stream, independent of replica and shard."""
+
+STREAM_KEYS: Final = ", ".join(STREAM_KEY)
+ON_STREAM: Final = f"on ({STREAM_KEYS})"
 
 
-def agreed(expr: str, how: str = "max") -> str:
-    """One value per stream where replicas and shards may be compared: the worst health, the newest time."""
-    return f"{how} by ({_KEYS}) ({expr})"
+def per_stream(expr: str, aggregation: str = "max") -> str:
+    """Aggregate replicas and shards alike, for values that do not add up, such as health and timestamps."""
+    return f"{aggregation} by ({STREAM_KEYS}) ({expr})"
 
 
-def added(scope: Scope, expr: str) -> str:
-    """One value per stream where shards add up and replicas do not."""
-    part = ", ".join(dict.fromkeys((*PART, *KEY)))
-    shard = series(scope, "exporter_shard_info")
-    return f"sum by ({_KEYS}) (max by ({part}) ({expr} * on (job, instance) group_left (index) {shard}))"
+def sum_per_stream(filters: Filters, expr: str) -> str:
+    """Sum over shards, taking the maximum of the replicas of each shard."""
+    keys = ", ".join(dict.fromkeys((*SHARD_KEY, *STREAM_KEY)))
+    shard = selector(filters, "exporter_shard_info")
+    return f"sum by ({STREAM_KEYS}) (max by ({keys}) ({expr} * on (job, instance) group_left (index) {shard}))"
 
 
-def named(scope: Scope, expr: str) -> str:
-    """With the stream's name as a label."""
-    return f"({expr}) * {_ON} group_left (name) topk by ({_KEYS}) (1, {series(scope, 'stream_info')})"
+def with_name(filters: Filters, expr: str) -> str:
+    """Add the stream's name as a label; ``topk`` selects one if replicas export different names."""
+    info = selector(filters, "stream_info")
+    return f"({expr}) * {ON_STREAM} group_left (name) topk by ({STREAM_KEYS}) (1, {info})"
 
 
-def active(scope: Scope) -> str:
-    """1 for each stream that has an active session; others are not there."""
-    return f"{agreed(series(scope, 'stream_active'))} == 1"
+def active_streams(filters: Filters) -> str:
+    """1 for each stream with an active session; other streams are absent."""
+    return f"{per_stream(selector(filters, 'stream_active'))} == 1"
 
 
-def healthy(scope: Scope) -> str:
-    """1 or 0; 0 when one session is unhealthy."""
-    return agreed(series(scope, "stream_healthy"), how="min")
-
-
-def table(limits: Thresholds) -> dashboard.Builder:
-    """A row per stream."""
-    scope = STREAMS
-    live = active(scope)
-    ended = added(scope, series(scope, "stream_recording_status", 'status="failed"'))
-    seen = f"time() - {agreed(series(scope, 'stream_last_seen_timestamp_seconds'))} and {_ON} {live}"
-    columns = [
-        Column(title="Stream", expr=named(scope, live), label="name", width=220),
-        Column(
-            title="Health",
-            expr=f"2 * {healthy(scope)} or {_ON} {live}",
-            width=100,
-            meaning=HEALTH_ORDER,
-            unit="short",
-        ),
-        Column(
-            title="Issues",
-            expr=added(scope, series(scope, "stream_issues")),
-            width=70,
-            unit="short",
-            colours=((None, TEXT), (1, RED)),
-            missing=("–", GREY),
-        ),
-        Column(
-            title="Livepeer says",
-            expr=f"max by ({_KEYS}, issue) (topk by ({_KEYS}) (1, {series(scope, 'stream_issue_info')}))",
-            label="issue",
-            missing=("–", GREY),
-        ),
-        Column(
-            title="Live sessions",
-            expr=added(scope, series(scope, "stream_sessions", 'state="active"')),
-            width=110,
-            unit="short",
-        ),
-        Column(
-            title="Ingest",
-            expr=bits(added(scope, series(scope, "stream_ingest_rate_bytes_per_second"))),
-            unit="bps",
-            width=105,
-        ),
-        Column(
-            title="Outgoing",
-            expr=bits(added(scope, series(scope, "stream_outgoing_rate_bytes_per_second"))),
-            unit="bps",
-            width=105,
-        ),
-        Column(
-            title="Last media",
-            expr=seen,
-            unit="s",
-            width=100,
-            decimals=0,
-            colours=((None, TEXT), (limits.late_orange, ORANGE), (limits.late_red, RED)),
-        ),
-        Column(
-            title="Started",
-            expr=f"{MILLISECONDS} * {agreed(series(scope, 'stream_created_timestamp_seconds'))}",
-            unit="dateTimeFromNow",
-            width=130,
-        ),
-        Column(title="Arrived", expr=added(scope, series(scope, "stream_source_bytes")), unit="decbytes", width=100),
-        Column(title="Recorded", expr=added(scope, series(scope, "stream_recording_enabled")), unit="short", width=90),
-        Column(
-            title="Failed",
-            expr=ended,
-            unit="short",
-            width=80,
-            colours=((None, TEXT), (1, RED)),
-            missing=("–", GREY),
-        ),
-        Column(title="Account", label="account", width=110),
-    ]
-    return grid(
-        "Streams",
-        "Only where the exporter runs with --detail=stream. Recorded and failed count sessions.",
-        columns,
-        no_value="The exporter tells of sessions: see above",
-        drop=("job", "stream_id"),
-        worst_first="Issues",
-        long=True,
-    )
+def stream_health(filters: Filters) -> str:
+    """1 if healthy, 0 if any session is unhealthy."""
+    return per_stream(selector(filters, "stream_healthy"), aggregation="min")

@@ -1,4 +1,4 @@
-"""Tables: queries that are joined on their labels, and columns that say how each value is shown."""
+"""Table panels: instant queries joined on their labels, and the columns that show them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,12 @@ from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models import common, dashboard
 
-from grafana.builder.panels import DATASOURCE, Step, rows, words
+from grafana.builder.panels import DATASOURCE, ColorStep, ValueMapping, table_query, value_mappings
 
-NOTHING: Final = "–"
+EMPTY_CELL: Final = "–"
+COLORED_TEXT: Final = {"type": "color-text"}
 
-_Names = Mapping[str, Mapping[str, object]]
-
-COLOURED_TEXT: Final = {"type": "color-text"}
+_OrganizeOptions = Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +21,16 @@ class Column:
     """One column of a table.
 
     Attributes:
-        title: its head; empty keeps the column out of sight, though links and sorting know it.
-        expr: the query whose value it shows; empty for a label.
-        label: the label it shows, of whichever query has it; with ``expr`` that query's value is dropped.
-        unit, width, decimals: how it looks; pixels.
-        colours: by value.
-        meaning: words instead of numbers.
-        missing: what an empty cell says.
-        link: where a click leads.
+        title: the header; empty hides the column, which sorting can still use.
+        expr: the query whose value is shown; empty for a label of another column's query.
+        label: the label that is shown. With ``expr`` that query's value is not shown.
+        unit: Grafana unit.
+        width: pixels; 0 fits the column to the table.
+        decimals: number of decimals.
+        colors: text color by value.
+        mapping: text and color instead of the value.
+        empty: text and color of an empty cell.
+        link: title and URL of a link on the cell.
     """
 
     title: str
@@ -38,93 +39,98 @@ class Column:
     unit: str = ""
     width: int = 0
     decimals: int | None = None
-    colours: Sequence[Step] = ()
-    meaning: Mapping[str, tuple[str, str]] | None = None
-    missing: tuple[str, str] | None = None
+    colors: Sequence[ColorStep] = ()
+    mapping: ValueMapping | None = None
+    empty: tuple[str, str] | None = None
     link: tuple[str, str] | None = None
 
 
-def grid(
+def table_panel(
     title: str,
-    about: str,
+    description: str,
     columns: Sequence[Column],
     *,
     no_value: str,
-    drop: Sequence[str] = (),
-    worst_first: str = "",
-    long: bool = False,
+    hidden_labels: Sequence[str] = (),
+    sort_by: str = "",
+    paginate: bool = False,
 ) -> table.Panel:
-    """A table of instant queries, one row for each set of labels that the queries share.
+    """Return a table with one row per set of labels that the queries share.
 
     Args:
-        title: the panel's.
-        about: the panel's description.
-        columns: from left to right; the order of the queries is that of the columns that have one.
-        no_value: what an empty table says.
-        drop: labels that are not shown.
-        worst_first: the title of the column to sort by, largest first.
-        long: whether it may have more rows than find room, and needs pages.
+        title: of the panel.
+        description: of the panel.
+        columns: from left to right. Their queries are lettered in this order.
+        no_value: text of an empty table.
+        hidden_labels: labels of the queries that are not shown.
+        sort_by: title or field name of the column to sort by, descending.
+        paginate: for tables that can have more rows than fit.
     """
-    asked = [column for column in columns if column.expr]
-    letters = {id(column): chr(ord("A") + number) for number, column in enumerate(asked)}
-    made = table.Panel().title(title).description(about).datasource(DATASOURCE).no_value(no_value)
-    made = made.targets([rows(column.expr).ref_id(letters[id(column)]) for column in asked])
-    fields = {_field(column, letters): column for column in columns}
-    hidden = [*drop, "Time", *(f"Value #{letters[id(column)]}" for column in asked if column.label)]
-    organize: _Names = {
-        "excludeByName": dict.fromkeys(hidden, True)
-        | {name: True for name, column in fields.items() if not column.title},
-        "indexByName": {name: place for place, name in enumerate(fields)},
-        "renameByName": {name: column.title for name, column in fields.items() if column.title},
-    }
-    if len(asked) > 1:
-        made = made.with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
-    elif asked:
-        organize = _single(organize, letters[id(asked[0])])
-    if worst_first:
-        by = next(name for name, column in fields.items() if column.title == worst_first or name == worst_first)
-        sort = {"sort": [{"field": by, "desc": True}]}
-        made = made.with_transformation(dashboard.DataTransformerConfig(id_val="sortBy", options=sort))
-    made = made.with_transformation(dashboard.DataTransformerConfig(id_val="organize", options=organize))
-    made = made.cell_height(common.TableCellHeight.SM).footer(
-        common_builders.TableFooterOptions().enable_pagination(long)
-    )
+    queried = [column for column in columns if column.expr]
+    letters = {id(column): chr(ord("A") + number) for number, column in enumerate(queried)}
+    fields = {_field_name(column, letters): column for column in columns}
+    panel = table.Panel().title(title).description(description).datasource(DATASOURCE).no_value(no_value)
+    panel = panel.targets([table_query(column.expr).ref_id(letters[id(column)]) for column in queried])
+    hidden = [*hidden_labels, "Time", *(f"Value #{letters[id(column)]}" for column in queried if column.label)]
+    organize = _organize(fields, hidden)
+    if len(queried) > 1:
+        panel = panel.with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
+    elif queried:
+        organize = _with_plain_value(organize, letters[id(queried[0])])
+    if sort_by:
+        field = next(name for name, column in fields.items() if sort_by in (column.title, name))
+        order = {"sort": [{"field": field, "desc": True}]}
+        panel = panel.with_transformation(dashboard.DataTransformerConfig(id_val="sortBy", options=order))
+    panel = panel.with_transformation(dashboard.DataTransformerConfig(id_val="organize", options=organize))
+    footer = common_builders.TableFooterOptions().enable_pagination(paginate)
+    panel = panel.cell_height(common.TableCellHeight.SM).footer(footer)
     for column in columns:
         if column.title:
-            made = made.override_by_name(column.title, _properties(column))
-    return made
+            panel = panel.override_by_name(column.title, _properties(column))
+    return panel
 
 
-def _field(column: Column, letters: Mapping[int, str]) -> str:
+def _field_name(column: Column, letters: Mapping[int, str]) -> str:
     return column.label or f"Value #{letters[id(column)]}"
 
 
-def _single(organize: _Names, letter: str) -> _Names:
-    """With one query Grafana calls its value plainly Value."""
-    value = f"Value #{letter}"
+def _organize(fields: Mapping[str, Column], hidden: Sequence[str]) -> _OrganizeOptions:
+    """Return the options of the transformation that hides, orders and renames fields."""
+    untitled = [name for name, column in fields.items() if not column.title]
     return {
-        what: {"Value" if name == value else name: to for name, to in names.items()} for what, names in organize.items()
+        "excludeByName": dict.fromkeys([*hidden, *untitled], True),
+        "indexByName": {name: index for index, name in enumerate(fields)},
+        "renameByName": {name: column.title for name, column in fields.items() if column.title},
+    }
+
+
+def _with_plain_value(organize: _OrganizeOptions, letter: str) -> _OrganizeOptions:
+    """Rename the value field: Grafana calls it ``Value``, without the letter, if there is one query only."""
+    lettered = f"Value #{letter}"
+    return {
+        option: {"Value" if name == lettered else name: value for name, value in names.items()}
+        for option, names in organize.items()
     }
 
 
 def _properties(column: Column) -> list[dashboard.DynamicConfigValue]:
-    given: dict[str, object] = {"noValue": NOTHING}  # else an empty cell says what an empty table says
+    properties: dict[str, object] = {"noValue": EMPTY_CELL}  # otherwise Grafana shows the panel's noValue
     if column.unit:
-        given["unit"] = column.unit
+        properties["unit"] = column.unit
     if column.decimals is not None:
-        given["decimals"] = column.decimals
+        properties["decimals"] = column.decimals
     if column.width:
-        given["custom.width"] = column.width
-    if column.colours:
-        given["thresholds"] = dashboard.ThresholdsConfig(
+        properties["custom.width"] = column.width
+    if column.colors:
+        properties["thresholds"] = dashboard.ThresholdsConfig(
             mode=dashboard.ThresholdsMode.ABSOLUTE,
-            steps=[dashboard.Threshold(value=value, color=color) for value, color in column.colours],
+            steps=[dashboard.Threshold(value=value, color=color) for value, color in column.colors],
         )
-    if column.meaning or column.missing:
-        given["mappings"] = words(column.meaning or {}, column.missing)
-    if column.colours or (column.meaning and not column.label):
-        given["custom.cellOptions"] = COLOURED_TEXT
+    if column.mapping or column.empty:
+        properties["mappings"] = value_mappings(column.mapping or {}, column.empty)
+    if column.colors or (column.mapping and not column.label):
+        properties["custom.cellOptions"] = COLORED_TEXT
     if column.link:
         title, url = column.link
-        given["links"] = [{"title": title, "url": url}]
-    return [dashboard.DynamicConfigValue(id_val=name, value=value) for name, value in given.items()]
+        properties["links"] = [{"title": title, "url": url}]
+    return [dashboard.DynamicConfigValue(id_val=name, value=value) for name, value in properties.items()]

@@ -1,4 +1,4 @@
-"""Every number that decides a colour or an alert, in one place."""
+"""The thresholds of colors and alerts."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,61 +6,63 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """When something is worth a colour or a message.
+    """Limits from which a value is colored or an alert fires.
 
-    A live session's figures move every 50 to 52 s (upstream's cadence, measured). So windows on them are 5 minutes or
-    more, and nothing fires on less than 3 minutes. Windows and ``*_for`` are durations as Prometheus writes them.
+    Livepeer Studio updates the values of an active session every 50 to 52 s (measured). Windows on session values are
+    therefore 5 minutes or longer, and no alert on sessions fires in less than 3 minutes. Windows and ``*_for`` are
+    Prometheus durations.
 
     Attributes:
-        late_orange, late_red: seconds since media was last seen; upstream itself calls 90 s inactive.
-        real_time: seconds of media per second; below it viewers run out of media.
-        lag_orange, lag_red: seconds that transcoding is behind the source; red is the alert.
-        age_orange, age_red: seconds since the poll whose data is shown, for the colour.
-        stale_intervals, stale_slack: the data is stale when it is older than so many poll intervals and so many
-            seconds; relative, since the interval is a setting.
-        window: over which the figures of a session are compared.
-        down_for, absent_for, stale_for: of the alerts about the exporter and its data.
-        failing_share: polls that may fail, as a share of all polls over ``failing_window``.
-        throttled_answers: answers 429 that may come within ``throttled_window``.
-        dropped_sessions: sessions that may miss their own series.
-        unhealthy_for, unhealthy_critical_for: how long a stream may be unhealthy.
-        drop_share: the share of its own usual ingest that a stream may fall to; usual is over ``usual_window``.
-        drop_floor: bytes per second; a stream that usually has less is too thin to compare.
-        nothing_share: renditions per rendition of source; below it nothing is transcoded.
-        nothing_media: seconds of source that must have arrived within ``window`` before that counts.
-        stuck_after: seconds after the last media that a recording may still be waiting.
-        session_for, recording_for, expected_for: of the alerts about sessions, recordings and expected streams.
+        media_age_warning, media_age_critical: seconds since the last media; Livepeer Studio counts a session as
+            inactive after 90 s.
+        min_media_speed: seconds of media per second; below it players run out of media.
+        lag_warning, lag_critical: seconds by which transcoding is behind the source; an alert fires at critical.
+        data_age_warning, data_age_critical: seconds since the last successful poll, for colors only.
+        stale_intervals, stale_grace: data is stale if it is older than this number of poll intervals plus this number
+            of seconds; relative, since the interval is a setting.
+        comparison_window: window over which session values are compared.
+        down_for, absent_for, stale_for: ``for`` of the alerts on the exporter and its data.
+        failure_ratio: failed polls of one class as a ratio of all polls in ``failure_window``.
+        throttled_responses: responses with status 429 in ``throttled_window``.
+        max_dropped_sessions: sessions without series because of the series limit.
+        unhealthy_for, unhealthy_critical_for: ``for`` of the warning and of the critical alert on an unhealthy stream.
+        ingest_drop_ratio: ingest rate as a ratio of its mean in ``ingest_baseline_window``.
+        ingest_drop_min_rate: bytes per second; streams with a lower mean are not compared.
+        no_transcoding_ratio: delivered renditions as a ratio of the configured profiles.
+        no_transcoding_min_media: seconds of source that must arrive in ``comparison_window`` for the ratio to count.
+        recording_stuck_after: seconds since the last media after which a recording must be ready.
+        session_for, recording_for, expected_for: ``for`` of the alerts on sessions, recordings and expected streams.
     """
 
-    late_orange: float = 75
-    late_red: float = 90
-    real_time: float = 0.95
-    lag_orange: float = 10
-    lag_red: float = 30
-    age_orange: float = 90
-    age_red: float = 180
+    media_age_warning: float = 75
+    media_age_critical: float = 90
+    min_media_speed: float = 0.95
+    lag_warning: float = 10
+    lag_critical: float = 30
+    data_age_warning: float = 90
+    data_age_critical: float = 180
     stale_intervals: float = 2
-    stale_slack: float = 120
-    window: str = "5m"
+    stale_grace: float = 120
+    comparison_window: str = "5m"
     down_for: str = "3m"
     absent_for: str = "5m"
     stale_for: str = "1m"
-    failing_share: float = 0.2
-    failing_window: str = "15m"
-    failing_for: str = "5m"
-    throttled_answers: float = 3
+    failure_ratio: float = 0.2
+    failure_window: str = "15m"
+    failure_for: str = "5m"
+    throttled_responses: float = 3
     throttled_window: str = "15m"
     throttled_for: str = "5m"
-    dropped_sessions: float = 0
+    max_dropped_sessions: float = 0
     dropped_for: str = "10m"
     unhealthy_for: str = "3m"
     unhealthy_critical_for: str = "15m"
-    drop_share: float = 0.5
-    drop_floor: float = 12_500
-    usual_window: str = "30m"
-    nothing_share: float = 0.05
-    nothing_media: float = 60
-    stuck_after: float = 3600
+    ingest_drop_ratio: float = 0.5
+    ingest_drop_min_rate: float = 12_500
+    ingest_baseline_window: str = "30m"
+    no_transcoding_ratio: float = 0.05
+    no_transcoding_min_media: float = 60
+    recording_stuck_after: float = 3600
     session_for: str = "3m"
     recording_for: str = "3m"
     expected_for: str = "5m"

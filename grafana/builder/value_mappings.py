@@ -1,14 +1,16 @@
-"""Numbers that stand for words, the words, and their colours."""
+"""Value mappings (number to text and color) and the colors of series that are named by a state."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from grafana.builder.panels import BLUE, GREEN, GREY, ORANGE, RED
+from grafana.builder.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, ValueMapping
 
-HEALTH: Final = {"0": ("Unhealthy", RED), "1": ("Healthy", GREEN)}
-HEALTH_ORDER: Final = {"0": ("Unhealthy", RED), "1": ("Unknown", GREY), "2": ("Healthy", GREEN)}
-"""As ``queries.health_or_unknown`` counts."""
+HEALTH: Final[ValueMapping] = {"0": ("Unhealthy", RED), "1": ("Healthy", GREEN)}
 
-RECORDING: Final = {
+HEALTH_RANK: Final[ValueMapping] = {"0": ("Unhealthy", RED), "1": ("Unknown", GREY), "2": ("Healthy", GREEN)}
+"""For the values of ``queries.health_rank``."""
+
+RECORDING_STATUS: Final[ValueMapping] = {
     "0": ("Unknown", GREY),
     "1": ("Waiting", BLUE),
     "2": ("Ready", GREEN),
@@ -16,22 +18,23 @@ RECORDING: Final = {
     "4": ("None", ORANGE),
     "5": ("Deleted", GREY),
 }
-AS_SOURCE: Final = {"0": ("as the source", GREY)}
-NONE_LIVE: Final = "No live stream"
 
-PAINTED: Final = {
+SAME_AS_SOURCE: Final[ValueMapping] = {"0": ("same as source", GREY)}
+"""For profile dimensions, where 0 means that the source's value is used."""
+
+STATE_COLORS: Final[Mapping[str, str]] = {
     "active": BLUE,
     "pending": ORANGE,
     "ended": GREY,
     "healthy (active)": GREEN,
     "unhealthy (active)": RED,
-    "unknown (active)": "purple",
+    "unknown (active)": PURPLE,
     "ready": GREEN,
     "failed": RED,
     "waiting": BLUE,
     "none": ORANGE,
     "deleted": GREY,
-    "unknown": "purple",
+    "unknown": PURPLE,
     "limit": RED,
 }
-"""Colours of series whose name is a state."""
+"""Series colors by legend."""

@@ -1,8 +1,8 @@
-"""The choices at the top of every dashboard, and the marks on every graph.
+"""Dashboard variables and annotations.
 
-They are anchored on series that are there when no stream is live: what the exporter says of itself, and the names of
-all sessions within the dashboard's time range. A stream is shown by name and sent by id, so no name, whatever
-characters it has, becomes part of a query.
+Variables query series that exist while no stream is active: those on accounts, and the names of all sessions within the
+time range. The stream and session variables show names and send ids, so the characters of a name cannot change a
+query.
 """
 
 from typing import Final
@@ -13,77 +13,90 @@ from grafana_foundation_sdk.models import dashboard
 from grafana_foundation_sdk.models.prometheus import QueryEditorMode
 
 from grafana.builder.panels import BLUE, DATASOURCE, RED
-from grafana.builder.promql import KEY, PROCESS, STREAMS, Scope, named, per_session, series
-from grafana.builder.queries import created
+from grafana.builder.promql import (
+    ACCOUNT_FILTERS,
+    NO_FILTERS,
+    SESSION_KEY,
+    STREAM_FILTERS,
+    Filters,
+    per_session,
+    selector,
+    with_name,
+)
+from grafana.builder.queries import created_at
 
-ANY: Final = ".+"
-ANY_OR_NONE: Final = ".*"
-"""A session whose API item names no parent stream has no label ``stream_id``."""
+ANY_VALUE: Final = ".+"
+ANY_VALUE_OR_ABSENT: Final = ".*"
+"""A session without a parent stream has no label ``stream_id``."""
 
 _ALL: Final = dashboard.VariableOption(text="All", value="$__all", selected=True)
 
 
-def _choice(name: str, label: str, query: str) -> builders.QueryVariable:
-    made = builders.QueryVariable(name).label(label).datasource(DATASOURCE).definition(query)
-    made = made.query({"qryType": 3 if query.startswith("query_result") else 1, "query": query, "refId": name})
-    return made.refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED).multi(True)
+def _query_variable(name: str, label: str, query: str) -> builders.QueryVariable:
+    query_type = 3 if query.startswith("query_result") else 1
+    variable = builders.QueryVariable(name).label(label).datasource(DATASOURCE).definition(query)
+    variable = variable.query({"qryType": query_type, "query": query, "refId": name})
+    return variable.refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED).multi(True)
 
 
-def _label_values(name: str, label: str, scope: Scope) -> dashboard.VariableModel:
-    known = {key: matcher for key, matcher in scope.matchers.items() if key != name}
-    query = f"label_values({series(Scope(known), 'up')}, {name})"
-    made = _choice(name, label, query).include_all(True).all_value(ANY).current(_ALL)
-    return made.sort(dashboard.VariableSort.NATURAL_ASC).build()
+def _label_values(name: str, label: str, filters: Filters) -> dashboard.VariableModel:
+    query = f"label_values({selector(filters, 'up')}, {name})"
+    variable = _query_variable(name, label, query).include_all(True).all_value(ANY_VALUE).current(_ALL)
+    return variable.sort(dashboard.VariableSort.NATURAL_ASC).build()
 
 
-def common() -> list[dashboard.VariableModel]:
-    """Data source, job, instance, account."""
-    source = builders.DatasourceVariable("datasource").label("Data source").type("prometheus").build()
-    scope = Scope({})
-    made = [source]
+def common_variables() -> list[dashboard.VariableModel]:
+    """Return data source, job, instance and account; each of the last three is filtered by those before it."""
+    variables = [builders.DatasourceVariable("datasource").label("Data source").type("prometheus").build()]
+    filters = NO_FILTERS
     for name, label in (("job", "Job"), ("instance", "Instance"), ("account", "Account")):
-        made.append(_label_values(name, label, scope))
-        scope = Scope({**scope.matchers, name: PROCESS.matchers[name]})
-    return made
+        variables.append(_label_values(name, label, filters))
+        filters = Filters({**filters.matchers, name: ACCOUNT_FILTERS.matchers[name]})
+    return variables
 
 
-def stream() -> dashboard.VariableModel:
-    """Streams of the time range: the name is shown, the id is sent."""
-    info = f"last_over_time({series(PROCESS, 'session_info', window='$__range')})"
+def stream_variable() -> dashboard.VariableModel:
+    """Return the streams of the time range; shows the name, sends the id."""
+    info = f"last_over_time({selector(ACCOUNT_FILTERS, 'session_info', window='$__range')})"
     query = f"query_result(max by (name, stream_id) ({info}))"
-    made = _choice("stream", "Stream", query).regex('/^{(?:name="(?<text>.*)",)?stream_id="(?<value>[^"]*)"}/')
-    made = made.include_all(True).all_value(ANY_OR_NONE).current(_ALL)
-    return made.sort(dashboard.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC).build()
+    variable = _query_variable("stream", "Stream", query)
+    variable = variable.regex('/^{(?:name="(?<text>.*)",)?stream_id="(?<value>[^"]*)"}/')
+    variable = variable.include_all(True).all_value(ANY_VALUE_OR_ABSENT).current(_ALL)
+    return variable.sort(dashboard.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC).build()
 
 
-def session() -> dashboard.VariableModel:
-    """Sessions of the chosen streams, the newest first: name and the start of the id are shown, the id is sent."""
-    began = per_session(f"last_over_time({series(STREAMS, 'session_created_timestamp_seconds', window='$__range')})")
-    info = f"last_over_time({series(STREAMS, 'session_info', window='$__range')})"
-    keys = ", ".join(KEY)
-    both = f"{began} * on ({keys}) group_left (name) topk by ({keys}) (1, {info})"
-    short = f'label_replace({both}, "short", "$1", "session_id", "([^-]*).*")'
+def session_variable() -> dashboard.VariableModel:
+    """Return the sessions of the selected streams, newest first; shows name and start of the id, sends the id."""
+    timestamps = selector(STREAM_FILTERS, "session_created_timestamp_seconds", window="$__range")
+    created = per_session(f"last_over_time({timestamps})")
+    info = f"last_over_time({selector(STREAM_FILTERS, 'session_info', window='$__range')})"
+    keys = ", ".join(SESSION_KEY)
+    named = f"{created} * on ({keys}) group_left (name) topk by ({keys}) (1, {info})"
+    short = f'label_replace({named}, "short", "$1", "session_id", "([^-]*).*")'
     titled = f'label_join({short}, "title", " · ", "name", "short")'
     query = f"query_result(sort_desc(max by (session_id, title) ({titled})))"
-    made = _choice("session", "Session", query).regex('/^{session_id="(?<value>[^"]*)",title="(?<text>.*)"}/')
-    return made.sort(dashboard.VariableSort.DISABLED).build()
+    variable = _query_variable("session", "Session", query)
+    variable = variable.regex('/^{session_id="(?<value>[^"]*)",title="(?<text>.*)"}/')
+    return variable.sort(dashboard.VariableSort.DISABLED).build()
 
 
-def marks(scope: Scope) -> list[dashboard.AnnotationQuery]:
-    """Starts of sessions and firing alerts."""
+def annotations(filters: Filters) -> list[dashboard.AnnotationQuery]:
+    """Return the annotations for started sessions and firing alerts."""
     alerts = 'ALERTS{alertname=~"Livepeer.+", alertstate="firing", job=~"$job|", account=~"$account|"}'
+    started = with_name(filters, created_at(filters))
     return [
-        _mark("Session started", BLUE, named(scope, created(scope)), "{{name}} started", use_value=True),
-        _mark("Firing alert", RED, alerts, "{{alertname}} {{name}}", use_value=False),
+        _annotation("Session started", BLUE, started, "{{name}} started", use_value=True),
+        _annotation("Firing alert", RED, alerts, "{{alertname}} {{name}}", use_value=False),
     ]
 
 
-def _mark(name: str, colour: str, expr: str, title: str, *, use_value: bool) -> dashboard.AnnotationQuery:
+def _annotation(name: str, color: str, expr: str, title: str, *, use_value: bool) -> dashboard.AnnotationQuery:
+    """Return an annotation query; ``use_value`` takes the time from the value instead of the sample."""
     query = prometheus.Dataquery().expr(expr).ref_id("Anno").range().editor_mode(QueryEditorMode.CODE)
     return dashboard.AnnotationQuery(
         name=name,
         datasource=DATASOURCE,
-        icon_color=colour,
+        icon_color=color,
         target=query.build(),
         expr=expr,
         title_format=title,

@@ -8,7 +8,7 @@ import pytest
 from promql_parser import AggregateExpr, BinaryExpr, parse
 
 from exporter.metrics.catalogue import EVERY_OPTION, everything
-from tests.grafana.promql_ast import selectors, walk, windows
+from tests.grafana.promql_ast import range_selectors, selectors, walk
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -78,6 +78,6 @@ def test_a_gauge_is_no_argument_of_rate_or_increase(query: str) -> None:
 
 @every_query
 def test_a_window_over_session_values_is_at_least_five_minutes(query: str) -> None:
-    for window, _ in windows(query):
+    for window, _ in range_selectors(query):
         if {"session_id", "stream_id"} & set(LABELS.get(window.vector_selector.name or "", ())):
             assert window.range >= SHORTEST_SESSION_WINDOW

@@ -1,4 +1,4 @@
-"""The committed dashboards as the tests read them, and what Grafana puts in the place of variables."""
+"""The committed dashboards: their panels and queries, with variables interpolated as Grafana does."""
 
 import json
 import re
@@ -14,13 +14,13 @@ Json = dict[str, Any]
 
 
 def load(uid: str) -> Json:
-    """A committed dashboard."""
-    found: Json = json.loads((GRAFANA / "dashboards" / f"{uid}.json").read_text(encoding="utf-8"))
-    return found
+    """Return a committed dashboard."""
+    dashboard: Json = json.loads((GRAFANA / "dashboards" / f"{uid}.json").read_text(encoding="utf-8"))
+    return dashboard
 
 
 def panels(dashboard: Json) -> Iterator[Json]:
-    """All panels, rows and what is folded into them included."""
+    """Yield all panels, including rows and the panels of collapsed rows."""
     for panel in dashboard["panels"]:
         yield panel
         yield from panel.get("panels", ())
@@ -28,62 +28,61 @@ def panels(dashboard: Json) -> Iterator[Json]:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query and where it stands."""
+    """A query and its location, such as ``livepeer-overview: Ingest A``."""
 
-    where: str
+    location: str
     expr: str
-    instant: bool = True
     interval: str = ""
 
 
 def panel_queries(dashboard: Json) -> Iterator[Query]:
-    """Every query of every panel."""
+    """Yield the queries of all panels."""
     for panel in panels(dashboard):
         for target in panel.get("targets", ()):
-            where = f"{dashboard['uid']}: {panel['title']} {target['refId']}"
-            yield Query(where, target["expr"], bool(target.get("instant")), target.get("interval", ""))
+            location = f"{dashboard['uid']}: {panel['title']} {target['refId']}"
+            yield Query(location, target["expr"], target.get("interval", ""))
 
 
 def variable_queries(dashboard: Json) -> Iterator[Query]:
-    """What every query variable asks, as the instant query or selector that it comes to."""
+    """Yield the PromQL inside ``query_result()`` or ``label_values()`` of all query variables."""
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
-            asked = variable["query"]["query"]
-            inner = re.fullmatch(r"query_result\((.*)\)|label_values\((.*), \w+\)", asked)
-            assert inner, asked
+            query = variable["query"]["query"]
+            inner = re.fullmatch(r"query_result\((.*)\)|label_values\((.*), \w+\)", query)
+            assert inner, query
             yield Query(f"{dashboard['uid']}: ${variable['name']}", inner[1] or inner[2])
 
 
 def annotation_queries(dashboard: Json) -> Iterator[Query]:
-    """What every annotation asks."""
+    """Yield the queries of all annotations."""
     for annotation in dashboard["annotations"]["list"]:
-        yield Query(f"{dashboard['uid']}: {annotation['name']}", annotation["target"]["expr"], instant=False)
+        yield Query(f"{dashboard['uid']}: {annotation['name']}", annotation["target"]["expr"])
 
 
-def every_query(dashboard: Json) -> list[Query]:
-    """Panels, variables and annotations."""
+def all_queries(dashboard: Json) -> list[Query]:
+    """Return the queries of panels, variables and annotations."""
     return [*panel_queries(dashboard), *variable_queries(dashboard), *annotation_queries(dashboard)]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What a person has chosen: per variable All (None) or the values; and the time range in seconds."""
+class Selection:
+    """Selected values by variable (a variable without an entry is All), and the time range in seconds."""
 
-    chosen: Mapping[str, Sequence[str] | None]
+    values: Mapping[str, Sequence[str]]
     range_seconds: int = 3600
     rate_interval: str = "2m"
 
 
-EVERYTHING: Final = View({})
-_ALL: Final = {"job": ".+", "instance": ".+", "account": ".+", "stream": ".*", "session": ".+"}
+ALL: Final = Selection({})
+_ALL_VALUES: Final = {"job": ".+", "instance": ".+", "account": ".+", "stream": ".*", "session": ".+"}
 
 
-def substitute(expr: str, view: View) -> str:
-    """The query as Grafana's Prometheus data source sends it."""
+def interpolate(expr: str, selection: Selection) -> str:
+    """Return the query as Grafana's Prometheus data source sends it."""
     builtin = {
-        "__range": f"{view.range_seconds}s",
-        "__range_s": str(view.range_seconds),
-        "__rate_interval": view.rate_interval,
+        "__range": f"{selection.range_seconds}s",
+        "__range_s": str(selection.range_seconds),
+        "__rate_interval": selection.rate_interval,
         "__interval": "30s",
     }
 
@@ -91,18 +90,18 @@ def substitute(expr: str, view: View) -> str:
         name = match[1]
         if name in builtin:
             return builtin[name]
-        if name not in _ALL:
+        if name not in _ALL_VALUES:
             return match[0]
-        chosen = view.chosen.get(name)
-        if chosen is None:
-            return _ALL[name]
-        escaped = [escape(each) for each in chosen]
+        values = selection.values.get(name)
+        if values is None:
+            return _ALL_VALUES[name]
+        escaped = [escape(each) for each in values]
         return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
 
     return re.sub(r"\$(\w+)", value, expr)
 
 
 def escape(value: str) -> str:
-    """A chosen value inside of a quoted regular expression, as Grafana's Prometheus data source escapes it."""
-    slashes = value.replace("\\", "\\\\\\\\").replace('"', '\\\\\\"')
-    return re.sub(r"[$^*{}\[\]'+?.()|]", r"\\\\\g<0>", slashes)
+    """Escape a value for a quoted regular expression, as Grafana's Prometheus data source does."""
+    backslashes = value.replace("\\", "\\\\\\\\").replace('"', '\\\\\\"')
+    return re.sub(r"[$^*{}\[\]'+?.()|]", r"\\\\\g<0>", backslashes)

@@ -1,4 +1,4 @@
-"""The rules that a dashboard keeps: each is a function from a dashboard to its complaints."""
+"""Rules for dashboards: each is a function that yields the violations in a dashboard."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,35 +8,35 @@ from typing import Final
 from promql_parser import MatchOp
 
 from exporter.metrics import catalogue
-from grafana.builder.promql import LABELS
+from grafana.builder.promql import METRIC_LABELS
 from tests.grafana.dashboards import (
-    EVERYTHING,
+    ALL,
     UIDS,
     Json,
-    View,
+    Selection,
+    all_queries,
     annotation_queries,
-    every_query,
+    interpolate,
     panel_queries,
     panels,
-    substitute,
     variable_queries,
 )
-from tests.grafana.promql_ast import constant_fallbacks, selectors, windows
+from tests.grafana.promql_ast import constant_fallbacks, range_selectors, selectors
 
 Rule = Callable[[Json], Iterator[str]]
 
-CORE: Final = {"stat", "table", "timeseries", "state-timeline", "text", "row"}
-FILTERED: Final = {"job": "$job", "instance": "$instance"}
-SLOWEST_STEP: Final = timedelta(minutes=5)
-POLL_SECONDS: Final = 30
-_RATE: Final = 1234
-"""A rate interval that nobody would write: where a window has this length, ``$__rate_interval`` stood there."""
+CORE_PANELS: Final = {"stat", "table", "timeseries", "state-timeline", "text", "row"}
+MIN_SESSION_WINDOW: Final = timedelta(minutes=5)
+POLL_INTERVAL_SECONDS: Final = 30
 
-_MARKED: Final = View({}, range_seconds=4321, rate_interval=f"{_RATE}s")
+_RATE_INTERVAL: Final = timedelta(seconds=1234)
+"""A window that no query uses; where it is found after interpolation, the query has ``$__rate_interval``."""
+
+_MARKED: Final = Selection({}, range_seconds=4321, rate_interval=f"{_RATE_INTERVAL.seconds}s")
 
 
-def drawn(dashboard: Json) -> Iterator[Json]:
-    """Panels that show data."""
+def data_panels(dashboard: Json) -> Iterator[Json]:
+    """Yield the panels with queries."""
     return (panel for panel in panels(dashboard) if panel["type"] not in ("row", "text"))
 
 
@@ -45,43 +45,43 @@ def _variables(dashboard: Json) -> dict[str, Json]:
 
 
 def data_source_is_a_variable(dashboard: Json) -> Iterator[str]:
-    """It is named, labelled and used by every panel, target, variable and annotation."""
+    """All panels, targets, variables and annotations use the variable ``datasource``."""
     source = _variables(dashboard).get("datasource", {})
     if source.get("type") != "datasource" or source.get("label") != "Data source":
-        yield "no data source variable with the right label"
-    users = [*drawn(dashboard), *dashboard["annotations"]["list"]]
-    users += [target for panel in drawn(dashboard) for target in panel["targets"]]
+        yield "no data source variable, or a wrong label"
+    users = [*data_panels(dashboard), *dashboard["annotations"]["list"]]
+    users += [target for panel in data_panels(dashboard) for target in panel["targets"]]
     users += [variable for variable in _variables(dashboard).values() if variable["type"] == "query"]
     for user in users:
         if user.get("datasource", {}).get("uid") != "${datasource}":
             yield f"fixed data source: {user.get('title') or user.get('name') or user.get('refId')}"
 
 
-def choices_are_complete(dashboard: Json) -> Iterator[str]:
-    """Job and instance as dashboard-linter wants them, and all variables of the design."""
-    found = _variables(dashboard)
+def variables_are_complete(dashboard: Json) -> Iterator[str]:
+    """All variables exist; job and instance have the options that Grafana's dashboard-linter requires."""
+    variables = _variables(dashboard)
     for name in ("job", "instance"):
-        wanted = {"type": "query", "multi": True, "includeAll": True, "allValue": ".+", "refresh": 2}
-        if {key: found.get(name, {}).get(key) for key in wanted} != wanted:
+        required = {"type": "query", "multi": True, "includeAll": True, "allValue": ".+", "refresh": 2}
+        if {key: variables.get(name, {}).get(key) for key in required} != required:
             yield f"variable {name}"
-    wanted_names = {"datasource", "job", "instance", "account", "stream"}
+    required_names = {"datasource", "job", "instance", "account", "stream"}
     if dashboard["uid"] == "livepeer-session":
-        wanted_names.add("session")
-    if set(found) != wanted_names:
-        yield f"variables {sorted(found)}"
+        required_names.add("session")
+    if set(variables) != required_names:
+        yield f"variables {sorted(variables)}"
 
 
-def panels_explain_themselves(dashboard: Json) -> Iterator[str]:
-    """Title, description, unit, a word where there is no value; text needs only a title."""
+def panels_are_documented(dashboard: Json) -> Iterator[str]:
+    """Panels have a title, and those with queries a description, a unit, and a text for missing values."""
     for panel in panels(dashboard):
         if not panel.get("title"):
             yield f"panel {panel.get('id')} has no title"
-    for panel in drawn(dashboard):
+    for panel in data_panels(dashboard):
         defaults = panel["fieldConfig"]["defaults"]
         if not panel.get("description"):
             yield f"{panel['title']}: no description"
         if not defaults.get("noValue"):
-            yield f"{panel['title']}: no word for no value"
+            yield f"{panel['title']}: no text for missing values"
         if panel["type"] == "table":
             yield from _columns_without_unit(panel)
         elif not defaults.get("unit") or defaults["unit"] == "none":
@@ -89,146 +89,148 @@ def panels_explain_themselves(dashboard: Json) -> Iterator[str]:
 
 
 def _columns_without_unit(panel: Json) -> Iterator[str]:
-    """A column that shows a query's value says its unit or puts it into words."""
+    """Columns of a table that show the value of a query have a unit or value mappings."""
     organize = next(each["options"] for each in panel["transformations"] if each["id"] == "organize")
-    told = {
+    properties = {
         override["matcher"]["options"]: {each["id"] for each in override["properties"]}
         for override in panel["fieldConfig"]["overrides"]
     }
     for name, title in organize["renameByName"].items():
-        if name.startswith("Value") and not told.get(title, set()) & {"unit", "mappings"}:
+        if name.startswith("Value") and not properties.get(title, set()) & {"unit", "mappings"}:
             yield f"{panel['title']}: no unit for {title}"
 
 
-def queries_follow_the_choices(dashboard: Json) -> Iterator[str]:
-    """Every selector of every panel has job and instance, and what other choice its labels allow."""
+def queries_use_the_variables(dashboard: Json) -> Iterator[str]:
+    """Every selector has matchers for job and instance, and for each variable whose label the metric has."""
     for query in panel_queries(dashboard):
-        for selector, _ in selectors(substitute(query.expr, EVERYTHING)):
-            has = {(m.name, m.value) for m in selector.matchers.matchers if m.op == MatchOp.Re}
-            wanted = {("job", ".+"), ("instance", ".+")}
-            if "account" in LABELS.get(selector.name or "", ()):
-                wanted.add(("account", ".+"))
-            if "stream_id" in LABELS.get(selector.name or "", ()):
-                wanted.add(("stream_id", ".*"))
+        for selector, _ in selectors(interpolate(query.expr, ALL)):
+            matchers = {(m.name, m.value) for m in selector.matchers.matchers if m.op == MatchOp.Re}
+            labels = METRIC_LABELS.get(selector.name or "", ())
+            required = {("job", ".+"), ("instance", ".+")}
+            if "account" in labels:
+                required.add(("account", ".+"))
+            if "stream_id" in labels:
+                required.add(("stream_id", ".*"))
                 if dashboard["uid"] == "livepeer-session":
-                    wanted.add(("session_id", ".+"))
-            if not wanted <= has:
-                yield f"{query.where}: {selector.name} lacks {sorted(wanted - has)}"
+                    required.add(("session_id", ".+"))
+            if not required <= matchers:
+                yield f"{query.location}: {selector.name} lacks {sorted(required - matchers)}"
 
 
-def rates_have_grafanas_window(dashboard: Json) -> Iterator[str]:
-    """Only ``$__rate_interval`` inside rate and increase."""
+def rates_use_the_rate_interval(dashboard: Json) -> Iterator[str]:
+    """The window of ``rate`` and ``increase`` is ``$__rate_interval``."""
     for query in panel_queries(dashboard):
-        for window, around in windows(substitute(query.expr, _MARKED)):
-            if around[:1] in (("rate",), ("increase",)) and window.range != timedelta(seconds=_RATE):
-                yield f"{query.where}: a window of {window.range}"
+        for window, functions in range_selectors(interpolate(query.expr, _MARKED)):
+            if functions[:1] in (("rate",), ("increase",)) and window.range != _RATE_INTERVAL:
+                yield f"{query.location}: a window of {window.range}"
 
 
 def session_windows_are_long(dashboard: Json) -> Iterator[str]:
-    """A session's values move about every 50 seconds: windows are 5 minutes or more, and there is no rate on them."""
+    """Windows on session values, which change about every 50 seconds, are 5 minutes or longer, without ``rate``."""
     for query in panel_queries(dashboard):
-        for window, around in windows(substitute(query.expr, _MARKED)):
-            if "session_id" not in LABELS.get(window.vector_selector.name or "", ()):
+        for window, functions in range_selectors(interpolate(query.expr, _MARKED)):
+            if "session_id" not in METRIC_LABELS.get(window.vector_selector.name or "", ()):
                 continue
-            if around[0] in ("rate", "increase", "irate"):
-                yield f"{query.where}: {around[0]} on a gauge"
-            if window.range < SLOWEST_STEP:
-                yield f"{query.where}: a window of {window.range}"
+            if functions[0] in ("rate", "increase", "irate"):
+                yield f"{query.location}: {functions[0]} on a gauge"
+            if window.range < MIN_SESSION_WINDOW:
+                yield f"{query.location}: a window of {window.range}"
 
 
-def account_counters_have_a_slow_step(dashboard: Json) -> Iterator[str]:
-    """What accounts count moves as slowly as sessions, so four of the step are 5 minutes."""
-    slow = {family.name for family in (*catalogue.AMOUNTS.values(), catalogue.STARTED, catalogue.RECORDINGS)}
+def account_counters_have_a_long_interval(dashboard: Json) -> Iterator[str]:
+    """Queries on account counters, which change as rarely as sessions, have an interval of a quarter of 5 minutes."""
+    counters = {family.name for family in (*catalogue.AMOUNTS.values(), catalogue.STARTED, catalogue.RECORDINGS)}
     for query in panel_queries(dashboard):
-        names = {selector.name for selector, _ in selectors(substitute(query.expr, EVERYTHING))}
-        if names & slow and query.interval != "75s":
-            yield f"{query.where}: step {query.interval or 'of the data source'}"
+        names = {selector.name for selector, _ in selectors(interpolate(query.expr, ALL))}
+        if names & counters and query.interval != "75s":
+            yield f"{query.location}: interval {query.interval or 'of the data source'}"
 
 
-def counters_stand_inside_of_rate(dashboard: Json) -> Iterator[str]:
-    """A counter is only ever the argument of rate or increase."""
+def counters_are_arguments_of_rate(dashboard: Json) -> Iterator[str]:
+    """A counter occurs only as the argument of ``rate`` or ``increase``."""
     for query in panel_queries(dashboard):
-        for selector, around in selectors(substitute(query.expr, EVERYTHING)):
-            if (selector.name or "").endswith("_total") and around[:1] not in (("rate",), ("increase",)):
-                yield f"{query.where}: {selector.name} bare"
+        for selector, functions in selectors(interpolate(query.expr, ALL)):
+            if (selector.name or "").endswith("_total") and functions[:1] not in (("rate",), ("increase",)):
+                yield f"{query.location}: {selector.name} without rate"
 
 
-def nothing_hides_a_missing_metric(dashboard: Json) -> Iterator[str]:
-    """No ``or vector(0)``."""
+def missing_metrics_are_visible(dashboard: Json) -> Iterator[str]:
+    """No query has ``or vector(0)``."""
     for query in panel_queries(dashboard):
-        if any(constant_fallbacks(substitute(query.expr, EVERYTHING))):
-            yield f"{query.where}: a constant in the place of what is not there"
+        if any(constant_fallbacks(interpolate(query.expr, ALL))):
+            yield f"{query.location}: a constant instead of missing series"
 
 
 def metrics_exist(dashboard: Json) -> Iterator[str]:
-    """Every metric is in the catalogue or the client library's own; ALERTS is Prometheus's."""
-    for query in every_query(dashboard):
-        for selector, _ in selectors(substitute(query.expr, EVERYTHING)):
+    """Every metric is one of the catalogue or of prometheus-client, or ALERTS of Prometheus."""
+    for query in all_queries(dashboard):
+        for selector, _ in selectors(interpolate(query.expr, ALL)):
             name = selector.name or ""
-            if name not in LABELS and not re.fullmatch(r"process_[a-z_]+|python_info|ALERTS", name):
-                yield f"{query.where}: unknown metric {name}"
+            if name not in METRIC_LABELS and not re.fullmatch(r"process_[a-z_]+|python_info|ALERTS", name):
+                yield f"{query.location}: unknown metric {name}"
 
 
 def matched_labels_exist(dashboard: Json) -> Iterator[str]:
-    """A matcher on a label that a metric has not would find nothing for ever."""
-    for query in every_query(dashboard):
-        for selector, _ in selectors(substitute(query.expr, EVERYTHING)):
-            labels = {*LABELS.get(selector.name or "", ()), "job", "instance", "le"}
+    """No matcher names a label that the metric does not have."""
+    for query in all_queries(dashboard):
+        for selector, _ in selectors(interpolate(query.expr, ALL)):
+            labels = {*METRIC_LABELS.get(selector.name or "", ()), "job", "instance", "le"}
             for matcher in selector.matchers.matchers:
-                if selector.name in LABELS and matcher.name not in labels:
-                    yield f"{query.where}: {selector.name} has no label {matcher.name}"
+                if selector.name in METRIC_LABELS and matcher.name not in labels:
+                    yield f"{query.location}: {selector.name} has no label {matcher.name}"
 
 
-def variables_are_always_there(dashboard: Json) -> Iterator[str]:
-    """They are anchored on series that exist when no stream is live."""
+def variables_do_not_need_active_streams(dashboard: Json) -> Iterator[str]:
+    """Variables query series that exist while no stream is active."""
     for query in variable_queries(dashboard):
-        for selector, around in selectors(substitute(query.expr, EVERYTHING)):
-            of_sessions = "session_id" in LABELS.get(selector.name or "", ())
-            if selector.name != "livepeer_studio_up" and not (of_sessions and "last_over_time" in around):
-                yield f"{query.where}: {selector.name}"
+        for selector, functions in selectors(interpolate(query.expr, ALL)):
+            on_sessions = "session_id" in METRIC_LABELS.get(selector.name or "", ())
+            if selector.name != "livepeer_studio_up" and not (on_sessions and "last_over_time" in functions):
+                yield f"{query.location}: {selector.name}"
 
 
-def grid_is_tidy(dashboard: Json) -> Iterator[str]:
-    """Unique ids, nothing outside of 24 columns, no overlap."""
-    taken: dict[tuple[int, int], str] = {}
+def grid_is_valid(dashboard: Json) -> Iterator[str]:
+    """Panel ids are unique, and panels are within 24 columns and do not overlap."""
+    occupied: dict[tuple[int, int], str] = {}
     ids = [panel.get("id") for panel in panels(dashboard)]
     if None in ids or len(set(ids)) != len(ids):
         yield "ids missing or not unique"
-    for panel in dashboard["panels"]:  # what is folded up into a row takes no room
-        at = panel["gridPos"]
-        if at["x"] < 0 or at["x"] + at["w"] > 24:
-            yield f"{panel['title']}: outside"
-        cells = [(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])]
+    for panel in dashboard["panels"]:  # without the panels of collapsed rows, which take no space
+        position = panel["gridPos"]
+        left, top = position["x"], position["y"]
+        if left < 0 or left + position["w"] > 24:
+            yield f"{panel['title']}: outside of the grid"
+        cells = [(x, y) for x in range(left, left + position["w"]) for y in range(top, top + position["h"])]
         for cell in cells:
-            if cell in taken:
-                yield f"{panel['title']}: on top of {taken[cell]}"
+            if cell in occupied:
+                yield f"{panel['title']}: overlaps {occupied[cell]}"
                 break
         for cell in cells:
-            taken[cell] = panel["title"]
+            occupied[cell] = panel["title"]
 
 
-def page_is_ours(dashboard: Json) -> Iterator[str]:
-    """Fixed uid, not editable, no ``__inputs``, no id, Grafana 11's schema, core panels, no hidden legend."""
+def model_is_portable(dashboard: Json) -> Iterator[str]:
+    """The uid is fixed, the schema is Grafana 11's, panels are core panels, and nothing of an export is left."""
     if dashboard.get("uid") not in UIDS:
         yield f"uid {dashboard.get('uid')}"
     if dashboard.get("editable") is not False:
         yield "editable"
     if {"__inputs", "__requires", "id"} & set(dashboard):
-        yield "left-overs of an export"
+        yield "fields of an export"
     if dashboard.get("schemaVersion") != 39:
         yield f"schema {dashboard.get('schemaVersion')}"
     for panel in panels(dashboard):
-        if panel["type"] not in CORE:
+        if panel["type"] not in CORE_PANELS:
             yield f"{panel['title']}: not a core panel"
         if panel.get("options", {}).get("legend", {}).get("showLegend", True) is not True:
             yield f"{panel['title']}: hidden legend"
 
 
 def refresh_is_not_faster_than_polls(dashboard: Json) -> Iterator[str]:
-    """Refreshing faster shows the same figures again."""
-    for given in (dashboard["refresh"], *dashboard["timepicker"]["refresh_intervals"]):
-        if _seconds(given) < POLL_SECONDS:
-            yield f"refresh {given}"
+    """The refresh interval is not shorter than the poll interval."""
+    for duration in (dashboard["refresh"], *dashboard["timepicker"]["refresh_intervals"]):
+        if _seconds(duration) < POLL_INTERVAL_SECONDS:
+            yield f"refresh {duration}"
 
 
 def _seconds(duration: str) -> int:
@@ -236,7 +238,7 @@ def _seconds(duration: str) -> int:
 
 
 def links_resolve(dashboard: Json) -> Iterator[str]:
-    """Every link leads to one of our dashboards, keeps variables and time, and names variables that are there."""
+    """Links point to one of the dashboards and pass on variables and time range."""
     for link in dashboard["links"]:
         if link["url"].removeprefix("/d/") not in UIDS or not (link["includeVars"] and link["keepTime"]):
             yield f"link {link['title']}"
@@ -245,30 +247,30 @@ def links_resolve(dashboard: Json) -> Iterator[str]:
         if not uid or uid[1] not in UIDS:
             yield f"link to {url}"
         elif not re.search(r"__all_variables|datasource:queryparam", url) or "__url_time_range" not in url:
-            yield f"link forgets the choices: {url}"
+            yield f"link without variables or time range: {url}"
 
 
 RULES: Final[tuple[Rule, ...]] = (
     data_source_is_a_variable,
-    choices_are_complete,
-    panels_explain_themselves,
-    queries_follow_the_choices,
-    rates_have_grafanas_window,
+    variables_are_complete,
+    panels_are_documented,
+    queries_use_the_variables,
+    rates_use_the_rate_interval,
     session_windows_are_long,
-    account_counters_have_a_slow_step,
-    counters_stand_inside_of_rate,
-    nothing_hides_a_missing_metric,
+    account_counters_have_a_long_interval,
+    counters_are_arguments_of_rate,
+    missing_metrics_are_visible,
     metrics_exist,
     matched_labels_exist,
-    variables_are_always_there,
-    grid_is_tidy,
-    page_is_ours,
+    variables_do_not_need_active_streams,
+    grid_is_valid,
+    model_is_portable,
     refresh_is_not_faster_than_polls,
     links_resolve,
 )
 
 
-LIBRARY: Final = {
+CLIENT_LIBRARY_METRICS: Final = {
     "process_virtual_memory_bytes",
     "process_resident_memory_bytes",
     "process_start_time_seconds",
@@ -277,17 +279,17 @@ LIBRARY: Final = {
     "process_max_fds",
     "python_info",
 }
-"""What prometheus-client says of a process on Linux."""
+"""The metrics of prometheus-client on Linux."""
 
 
 def unused_metrics(dashboards: list[Json]) -> set[str]:
-    """Metrics of the catalogue and of the client library that stand on no panel."""
+    """Return the metrics of the catalogue and of prometheus-client that no panel or annotation uses."""
     used = {
-        selector.name
+        selector.name or ""
         for dashboard in dashboards
         for query in (*panel_queries(dashboard), *annotation_queries(dashboard))
-        for selector, _ in selectors(substitute(query.expr, EVERYTHING))
+        for selector, _ in selectors(interpolate(query.expr, ALL))
     }
-    families = {family.name for family, _ in catalogue.everything(catalogue.EVERY_OPTION)} | LIBRARY
-    stems = {re.sub(r"_(bucket|sum|count)$", "", name or "") for name in used}
-    return families - used - stems
+    histograms = {re.sub(r"_(bucket|sum|count)$", "", name) for name in used}
+    exported = {family.name for family, _ in catalogue.everything(catalogue.EVERY_OPTION)} | CLIENT_LIBRARY_METRICS
+    return exported - used - histograms

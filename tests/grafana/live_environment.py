@@ -1,4 +1,4 @@
-"""Two real exporters and a real Prometheus: accounts in which everything happens, and one in which nothing does."""
+"""Two exporters and a Prometheus, with accounts for every condition that the dashboards show."""
 
 import http.client
 import itertools
@@ -22,130 +22,146 @@ from tests.support.rows import Row
 from tests.support.running import PATIENCE, Exporter, Prometheus, running_exporter, running_prometheus
 from tests.support.simulated import Upstream, answering, aside, live
 
-LIVELY: Final = 'a+b (main) [.*]|^c$ \\d "x"'
-"""The account of a living world; its name would do harm in a query that did not escape it."""
+SIMULATED: Final = 'a+b (main) [.*]|^c$ \\d "x"'
+"""Account of the simulator at ``--detail=session``. Unescaped, its name would change or break a query."""
+
+STREAM_DETAIL: Final = "stream-detail"
+"""Account of the simulator at ``--detail=stream``."""
+
+INVALID: Final = "invalid"
+"""Account with duplicate sessions and invalid and decreasing values."""
+
+FAILING: Final = "failing"
+"""Account whose polls fail."""
+
+EMPTY: Final = "empty"
+"""Account without sessions."""
+
+LIMITED: Final = "limited"
+"""Account of the second exporter, whose series limit is too low for it."""
 
 JOB: Final = "livepeer"
-WHOLE, ODD, FAILING, EMPTY, SMALL = "whole", "odd", "failing", "empty", "small"
-SPEED: Final = 60.0
-STREAMS: Final = 28
-"""Four of each habit: at any moment some are in trouble."""
+SIMULATION_SPEED: Final = 60.0
+STREAM_COUNT: Final = 28
+"""Four streams of each kind that the simulator has, so that at any time some are unhealthy."""
+
+_NOT_SIMULATED: Final = f"{STREAM_DETAIL}|{INVALID}|{FAILING}|{EMPTY}|{LIMITED}"
 
 
-class Oddities:
-    """Sessions that cannot all be believed: every answer has the one twice, one without id, and values that fall."""
+class InvalidSessions:
+    """Rows for the simulated API: a duplicate with decreasing values, one without id, and one with a negative value."""
 
     def rows(self, now: float) -> Sequence[Row]:
-        """What the simulator asks for."""
-        falling = live(1, sourceBytes=1e9 - now % 1e6, parentId="odd-1")
-        nameless = live(2, parentId="odd-2")
-        del nameless["id"]
-        return (falling, falling, nameless, live(3, sourceSegments=-1, parentId="odd-3"))
+        """Return the rows at a time."""
+        decreasing = live(1, sourceBytes=1e9 - now % 1e6, parentId="invalid-1")
+        without_id = live(2, parentId="invalid-2")
+        del without_id["id"]
+        return (decreasing, decreasing, without_id, live(3, sourceSegments=-1, parentId="invalid-3"))
 
 
-class Failing:
-    """An API that throttles, and fails, in turn."""
+class FailingApi:
+    """An API that returns 429 and 500 in turn."""
 
     def __init__(self) -> None:
-        self._answers = itertools.cycle([answering(429), answering(500), answering(500), answering(500)])
+        self._apps = itertools.cycle([answering(429), answering(500), answering(500), answering(500)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        await next(self._answers)(scope, receive, send)
+        """Handle one request."""
+        await next(self._apps)(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What a person looks at: two streams that are live, unhealthy and recorded, and their sessions."""
+class SelectedSessions:
+    """Two streams that are active, unhealthy and recorded, and their sessions."""
 
     streams: tuple[str, str]
     sessions: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """What the queries are asked of.
+class Environment:
+    """The running programs.
 
     Attributes:
-        prometheus: it scrapes both exporters every second.
-        instances: the exporters' addresses: the first has all accounts but ``SMALL``, which the second has.
+        prometheus: scrapes both exporters every second.
+        instances: addresses of the exporters. The first has all accounts but ``LIMITED``, which the second has.
     """
 
     prometheus: Prometheus
     instances: tuple[str, str]
 
-    def ask(self, promql: str, at: float) -> list[tuple[dict[str, str], float]]:
-        """What a query gives at a moment: labels and value of each series.
+    def query(self, promql: str, time: float) -> list[tuple[dict[str, str], float]]:
+        """Return labels and value of each series of an instant query.
 
         Raises:
-            AssertionError: Prometheus refuses the query.
+            AssertionError: Prometheus rejects the query.
         """
-        form = urlencode({"query": promql, "time": at})
+        form = urlencode({"query": promql, "time": time})
         connection = http.client.HTTPConnection("127.0.0.1", self.prometheus.port, timeout=PATIENCE)
         try:
             connection.request("POST", "/api/v1/query", form, {"Content-Type": "application/x-www-form-urlencoded"})
-            answer = json.loads(connection.getresponse().read())
+            response = json.loads(connection.getresponse().read())
         finally:
             connection.close()
-        assert answer["status"] == "success", f"{answer}: {promql}"
-        return [(each["metric"], float(each["value"][1])) for each in answer["data"]["result"]]
+        assert response["status"] == "success", f"{response}: {promql}"
+        return [(each["metric"], float(each["value"][1])) for each in response["data"]["result"]]
 
-    def choose(self, at: float) -> Chosen | None:
-        """Two streams to look at, if there are two at that moment."""
-        # The lively account is the one that is left: its name would need quoting.
-        mine = f'account!~"{WHOLE}|{ODD}|{SMALL}|{FAILING}|{EMPTY}"'
-        wanted = (
-            f"livepeer_studio_session_healthy{{{mine}}} == 0",
+    def select(self, time: float) -> SelectedSessions | None:
+        """Return two streams with their sessions, or None if there are not two at the time."""
+        # Excluding the other accounts avoids quoting the name of the simulated one.
+        simulated = f'account!~"{_NOT_SIMULATED}"'
+        conditions = (
+            f"livepeer_studio_session_healthy{{{simulated}}} == 0",
             "livepeer_studio_session_issue_info",
             "livepeer_studio_session_recording_status",
-            f"changes(livepeer_studio_session_last_seen_timestamp_seconds{{{mine}}}[1m]) > 2",
+            f"changes(livepeer_studio_session_last_seen_timestamp_seconds{{{simulated}}}[1m]) > 2",
         )
-        rows = self.ask(" and on (session_id) ".join(wanted), at)
-        found = sorted({labels["stream_id"]: labels["session_id"] for labels, _ in rows}.items())
-        if len(found) < 2:
+        samples = self.query(" and on (session_id) ".join(conditions), time)
+        sessions = sorted({labels["stream_id"]: labels["session_id"] for labels, _ in samples}.items())
+        if len(sessions) < 2:
             return None
-        (one, first), (two, second) = found[:2]
-        return Chosen((one, two), (first, second))
+        (stream_1, session_1), (stream_2, session_2) = sessions[:2]
+        return SelectedSessions((stream_1, stream_2), (session_1, session_2))
 
 
 @contextmanager
-def set_up(binary: str, directory: Path) -> Iterator[Stage]:
-    """Let it all run as long as the context lasts."""
-    world = World(1, STREAMS, start=time.time(), speed=SPEED)
+def running_environment(prometheus_binary: str, directory: Path) -> Iterator[Environment]:
+    """Run the programs within the context."""
+    world = World(1, STREAM_COUNT, start=time.time(), speed=SIMULATION_SPEED)
     apps: dict[str, ASGIApp] = {
-        LIVELY: create_app(world, key=KEY, now=time.time),
-        ODD: create_app(Oddities(), key=KEY, now=time.time),
-        FAILING: Failing(),
+        SIMULATED: create_app(world, key=KEY, now=time.time),
+        INVALID: create_app(InvalidSessions(), key=KEY, now=time.time),
+        FAILING: FailingApi(),
         EMPTY: Upstream(()),
     }
     with ExitStack() as stack:
         urls = {name: stack.enter_context(aside(app)) for name, app in apps.items()}
-        urls[WHOLE] = urls[LIVELY]
+        urls[STREAM_DETAIL] = urls[SIMULATED]
         first = _start(stack, directory / "first.yaml", _settings(directory, urls))
-        small = _settings(directory, {SMALL: urls[LIVELY]}) | {"max_series": 200, "shard_index": 1, "shard_count": 2}
-        second = _start(stack, directory / "second.yaml", small)
-        (directory / "second.yaml").write_text("a mistake: true\n", encoding="utf-8")
+        shard = {"max_series": 200, "shard_index": 1, "shard_count": 2}
+        second = _start(stack, directory / "second.yaml", _settings(directory, {LIMITED: urls[SIMULATED]}) | shard)
+        (directory / "second.yaml").write_text("unknown_key: true\n", encoding="utf-8")
         second.signal(signal.SIGHUP)
         instances = (f"127.0.0.1:{first.port}", f"127.0.0.1:{second.port}")
         scrape = {"job_name": JOB, "scrape_interval": "1s", "static_configs": [{"targets": list(instances)}]}
-        (directory / "rules.yaml").write_text(yaml.safe_dump(_ALERT), encoding="utf-8")
+        (directory / "rules.yaml").write_text(yaml.safe_dump(_FIRING_ALERT), encoding="utf-8")
         config = {
             "global": {"evaluation_interval": "1s"},
             "rule_files": [str(directory / "rules.yaml")],
             "scrape_configs": [scrape],
         }
-        yield Stage(stack.enter_context(running_prometheus(binary, directory, config)), instances)
+        yield Environment(stack.enter_context(running_prometheus(prometheus_binary, directory, config)), instances)
 
 
-_ALERT: Final = {
+_FIRING_ALERT: Final = {
     "groups": [
         {
-            "name": "stage",
+            "name": "test",
             "rules": [
                 {
-                    "alert": "LivepeerStaged",
+                    "alert": "LivepeerTest",
                     "expr": "livepeer_studio_up == 1",
-                    "annotations": {"summary": "an alert for the annotation to find"},
+                    "annotations": {"summary": "for the annotation query of firing alerts"},
                 }
             ],
         }
@@ -160,9 +176,9 @@ def _settings(directory: Path, urls: dict[str, str]) -> dict[str, Any]:
         {"name": name, "base_url": url, "api_key_file": str(key)} for name, url in urls.items()
     ]
     for account in accounts:
-        if account["name"] == WHOLE:
+        if account["name"] == STREAM_DETAIL:
             account["detail"] = "stream"
-    # A deadline that a machine under load keeps: a poll that failed by chance is trouble where there should be none.
+    # The deadline is long enough for a loaded machine: no poll may fail in an account that is expected to work.
     timing = {"poll_interval": "4s", "poll_deadline": "3900ms", "active_window": "10s"}
     return {"accounts": accounts, **timing, "profile_series": True}
 

@@ -1,4 +1,4 @@
-"""Walking a query's syntax tree."""
+"""Traversal of PromQL syntax trees."""
 
 from collections.abc import Iterator
 
@@ -16,47 +16,47 @@ from promql_parser import (
 )
 
 Node = tuple[Expr, tuple[str, ...]]
-"""A node, and the names of the functions around it, the nearest first."""
+"""A node, and the names of the functions that enclose it, innermost first."""
 
 
-def walk(expr: Expr, around: tuple[str, ...] = ()) -> Iterator[Node]:
-    """Every node of a tree, from the root down."""
-    yield expr, around
+def walk(expr: Expr, functions: tuple[str, ...] = ()) -> Iterator[Node]:
+    """Yield every node of a tree, parents first."""
+    yield expr, functions
     match expr:
         case AggregateExpr():
-            yield from walk(expr.expr, around)
+            yield from walk(expr.expr, functions)
             if expr.param is not None:
-                yield from walk(expr.param, around)
+                yield from walk(expr.param, functions)
         case BinaryExpr():
-            yield from walk(expr.lhs, around)
-            yield from walk(expr.rhs, around)
+            yield from walk(expr.lhs, functions)
+            yield from walk(expr.rhs, functions)
         case Call():
             for argument in expr.args:
-                yield from walk(argument, (expr.func.name, *around))
+                yield from walk(argument, (expr.func.name, *functions))
         case MatrixSelector():
-            yield from walk(expr.vector_selector, around)
+            yield from walk(expr.vector_selector, functions)
         case ParenExpr() | SubqueryExpr() | UnaryExpr():
-            yield from walk(expr.expr, around)
+            yield from walk(expr.expr, functions)
         case _:
             pass
 
 
 def selectors(expr: str) -> Iterator[tuple[VectorSelector, tuple[str, ...]]]:
-    """Every selector of a query, with the functions around it."""
-    for node, around in walk(parse(expr)):
+    """Yield every selector of a query, with the enclosing functions."""
+    for node, functions in walk(parse(expr)):
         if isinstance(node, VectorSelector):
-            yield node, around
+            yield node, functions
 
 
-def windows(expr: str) -> Iterator[tuple[MatrixSelector, tuple[str, ...]]]:
-    """Every range vector of a query, with the functions around it."""
-    for node, around in walk(parse(expr)):
+def range_selectors(expr: str) -> Iterator[tuple[MatrixSelector, tuple[str, ...]]]:
+    """Yield every range vector selector of a query, with the enclosing functions."""
+    for node, functions in walk(parse(expr)):
         if isinstance(node, MatrixSelector):
-            yield node, around
+            yield node, functions
 
 
 def constant_fallbacks(expr: str) -> Iterator[BinaryExpr]:
-    """Every ``or vector(...)``: it hides a metric that is not there."""
+    """Yield every ``or vector(...)``, which hides a missing metric."""
     for node, _ in walk(parse(expr)):
         if isinstance(node, BinaryExpr) and str(node.op) == "or" and isinstance(node.rhs, Call):
             yield node

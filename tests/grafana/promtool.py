@@ -1,10 +1,10 @@
-"""Cases for ``promtool test rules``: the values that Prometheus saw, and whether an alert fires at a moment.
+"""Input and expectations for ``promtool test rules``.
 
-Time begins at 0 and there is a scrape every 10 seconds. Values are functions of the time in seconds; None is no sample.
+Time starts at 0 and there is a scrape every 10 seconds. Values are functions of the time in seconds; None is no sample.
 """
 
 import subprocess
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -13,97 +13,97 @@ from typing import Any, Final
 import yaml
 
 from grafana.builder import rule_files
-from grafana.builder.alert import Places
+from grafana.builder.base_urls import BaseUrls
 from grafana.builder.thresholds import Thresholds
 
-STEP: Final = 10
+SCRAPE_INTERVAL: Final = 10
 MINUTE: Final = 60
-LONGEST: Final = 130 * MINUTE
+MAX_DURATION: Final = 130 * MINUTE
 
 Value = Callable[[float], float | None]
-"""From the time in seconds to what a scrape finds."""
+"""The value of a series as a function of the time in seconds."""
 
-Seen = dict[str, Value]
-"""By series, as PromQL writes it, its values."""
+InputSeries = dict[str, Value]
+"""Values by series, the series as in PromQL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """At a moment (seconds) an alert fires for so many things, or for none."""
+    """The number of alerts that fire ``at`` a time in seconds."""
 
     alert: str
-    what: str
-    seen: Seen
+    description: str
+    input_series: InputSeries
     at: int
-    fires: int
+    firing: int
 
     def __str__(self) -> str:
-        """For the test's name."""
-        return f"{self.alert}-{self.what}".replace(" ", "-")
+        """Return the id of the case."""
+        return f"{self.alert}-{self.description}".replace(" ", "-")
 
-    def plain(self) -> dict[str, Any]:
-        """As promtool's file has it."""
+    def to_test(self) -> dict[str, Any]:
+        """Return the case as in a promtool test file."""
         firing = f'ALERTS{{alertname="{self.alert}", alertstate="firing"}}'
-        expected = [{"labels": "{}", "value": self.fires}] if self.fires else []
+        expected = [{"labels": "{}", "value": self.firing}] if self.firing else []
         return {
             "name": str(self),
-            "interval": f"{STEP}s",
-            "input_series": series(self.seen, self.at),
+            "interval": f"{SCRAPE_INTERVAL}s",
+            "input_series": promtool_series(self.input_series, self.at),
             "promql_expr_test": [{"expr": f"count({firing})", "eval_time": f"{self.at}s", "exp_samples": expected}],
         }
 
 
-def series(seen: Seen, until: int) -> list[dict[str, str]]:
-    """The scrapes up to a moment in promtool's notation; a series that ends is marked as stale."""
-    return [{"series": name, "values": " ".join(_samples(value, until))} for name, value in seen.items()]
+def promtool_series(series: Mapping[str, Value], until: int) -> list[dict[str, str]]:
+    """Return the samples until a time in promtool's notation; a series that ends gets a staleness marker."""
+    return [{"series": name, "values": " ".join(_samples(value, until))} for name, value in series.items()]
 
 
 def _samples(value: Value, until: int) -> list[str]:
-    found = [value(moment) for moment in range(0, until + STEP, STEP)]
-    marks = ["_" if sample is None else f"{sample:g}" if sample < 1e5 else f"{sample:.3f}" for sample in found]
-    for number in range(1, len(marks)):
-        if marks[number] == "_" and marks[number - 1] not in ("_", "stale"):
-            marks[number] = "stale"
-    return marks
+    values = [value(time) for time in range(0, until + SCRAPE_INTERVAL, SCRAPE_INTERVAL)]
+    samples = ["_" if value is None else f"{value:g}" if value < 1e5 else f"{value:.3f}" for value in values]
+    for index in range(1, len(samples)):
+        if samples[index] == "_" and samples[index - 1] not in ("_", "stale"):
+            samples[index] = "stale"
+    return samples
 
 
-def constant(number: float) -> Value:
-    """Always the same."""
-    return lambda _: number
+def constant(value: float) -> Value:
+    """Return the same value at all times."""
+    return lambda _: value
 
 
-def then(moment: float, before: float | None, after: float | None) -> Value:
-    """One value before a moment and another from it on."""
-    return lambda time: before if time < moment else after
+def changing_at(change: float, before: float | None, after: float | None) -> Value:
+    """Return one value before a time and another from then on."""
+    return lambda time: before if time < change else after
 
 
-def growing(per_second: float) -> Value:
-    """From 0, evenly."""
+def linear(per_second: float) -> Value:
+    """Increase from 0 at a constant rate."""
     return lambda time: per_second * time
 
 
-def stepping(speed: Callable[[int], float], *, step: int = 51) -> Value:
-    """Growing by ``speed`` per second, but seen only in steps, as upstream writes a session's figures."""
-    grown = list(accumulate((speed(second) for second in range(LONGEST)), initial=0.0))
-    return lambda time: grown[int(time // step) * step]
+def stepwise(rate: Callable[[int], float], *, step: int = 51) -> Value:
+    """Increase by ``rate`` per second but change in steps only, as Livepeer Studio updates session values."""
+    totals = list(accumulate((rate(second) for second in range(MAX_DURATION)), initial=0.0))
+    return lambda time: totals[int(time // step) * step]
 
 
-def check(
+def run_tests(
     promtool: str, directory: Path, groups: rule_files.Groups, tests: Sequence[dict[str, Any]]
 ) -> subprocess.CompletedProcess[str]:
-    """Run tests against rules."""
-    (directory / "rules.yaml").write_text(rule_files.text(groups), encoding="utf-8")
-    document = {"rule_files": ["rules.yaml"], "evaluation_interval": f"{STEP}s", "tests": list(tests)}
+    """Run promtool tests against rule groups."""
+    (directory / "rules.yaml").write_text(rule_files.to_yaml(groups), encoding="utf-8")
+    document = {"rule_files": ["rules.yaml"], "evaluation_interval": f"{SCRAPE_INTERVAL}s", "tests": list(tests)}
     path = directory / "tests.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return subprocess.run([promtool, "test", "rules", str(path)], capture_output=True, text=True, timeout=120)
 
 
-def check_alerts(
-    promtool: str, directory: Path, limits: Thresholds, names: Collection[str], tests: Sequence[dict[str, Any]]
+def run_alert_tests(
+    promtool: str, directory: Path, thresholds: Thresholds, alerts: Collection[str], tests: Sequence[dict[str, Any]]
 ) -> subprocess.CompletedProcess[str]:
-    """Run tests against some of the alerts with these thresholds; the others would only cost time."""
-    groups = rule_files.alert_groups(limits, Places())
+    """Run promtool tests against the named alerts only, since evaluating all of them takes long."""
+    groups = rule_files.alert_groups(thresholds, BaseUrls())
     for group in groups["groups"]:
-        group["rules"] = [rule for rule in group["rules"] if rule["alert"] in names]
-    return check(promtool, directory, groups, tests)
+        group["rules"] = [rule for rule in group["rules"] if rule["alert"] in alerts]
+    return run_tests(promtool, directory, groups, tests)

@@ -1,4 +1,4 @@
-"""Every alert fires when it should and is silent when it just should not, and every threshold matters to a test."""
+"""Every alert fires and stays silent as its cases require, and the cases detect a change of any threshold."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -7,86 +7,91 @@ from typing import Any, Final
 
 import pytest
 
-from grafana.builder.alert import Places
-from grafana.builder.alerting_rules import alerts
-from grafana.builder.files import build
+from grafana.builder.alerting_rules import alerting_rules
+from grafana.builder.base_urls import BaseUrls
+from grafana.builder.files import generate
 from grafana.builder.thresholds import DEFAULT, Thresholds
-from tests.grafana.alert_cases import CASES, OFF, down_from, expected, session
-from tests.grafana.promtool import check_alerts, series
+from tests.grafana.alert_cases import CASES
+from tests.grafana.input_series import ZERO, expected_stream, exporter_down_at, session
+from tests.grafana.promtool import InputSeries, promtool_series, run_alert_tests
 
 pytestmark = pytest.mark.prometheus
 
-MUTANTS: Final[dict[str, Sequence[Any]]] = {
+ALERTS: Final = [alert.name for alert in alerting_rules(DEFAULT)]
+
+MUTATIONS: Final[dict[str, Sequence[Any]]] = {
     "stale_intervals": (1.9, 2.1),
-    "stale_slack": (110, 130),
-    "window": ("4m", "6m"),
+    "stale_grace": (110, 130),
+    "comparison_window": ("4m", "6m"),
     "down_for": ("170s", "190s"),
     "absent_for": ("290s", "310s"),
     "stale_for": ("50s", "70s"),
-    "failing_share": (0.18, 0.22),
-    "failing_window": ("13m", "17m"),
-    "failing_for": ("290s", "310s"),
-    "throttled_answers": (2, 4),
+    "failure_ratio": (0.18, 0.22),
+    "failure_window": ("13m", "17m"),
+    "failure_for": ("290s", "310s"),
+    "throttled_responses": (2, 4),
     "throttled_window": ("13m", "17m"),
     "throttled_for": ("290s", "310s"),
-    "dropped_sessions": (-1, 1),
+    "max_dropped_sessions": (-1, 1),
     "dropped_for": ("590s", "610s"),
     "unhealthy_for": ("170s", "190s"),
     "unhealthy_critical_for": ("890s", "910s"),
-    "drop_share": (0.45, 0.6),
-    "drop_floor": (12_000, 13_000),
-    "usual_window": ("10m", "60m"),
-    "real_time": (0.92, 0.98),
-    "lag_red": (27, 33),
-    "nothing_share": (0.03, 0.07),
-    "nothing_media": (50, 70),
-    "stuck_after": (3500, 3700),
+    "ingest_drop_ratio": (0.45, 0.6),
+    "ingest_drop_min_rate": (12_000, 13_000),
+    "ingest_baseline_window": ("10m", "60m"),
+    "min_media_speed": (0.92, 0.98),
+    "lag_critical": (27, 33),
+    "no_transcoding_ratio": (0.03, 0.07),
+    "no_transcoding_min_media": (50, 70),
+    "recording_stuck_after": (3500, 3700),
     "session_for": ("170s", "250s"),
     "recording_for": ("170s", "190s"),
     "expected_for": ("290s", "310s"),
 }
-"""Values of each threshold that at least one case must notice."""
+"""Values of each threshold that at least one case must detect."""
 
-SHARED: Final = {"window": "LivepeerIngestStarving", "session_for": "LivepeerTranscodingBehind"}
-"""Of a threshold that many alerts share, the one whose cases must notice; all of them would take their time."""
+SHARED: Final = {"comparison_window": "LivepeerIngestStarving", "session_for": "LivepeerTranscodingBehind"}
+"""For thresholds of several alerts, the one alert whose cases are run; running all takes too long."""
 
 
-@pytest.mark.parametrize("alert", [each.name for each in alerts(DEFAULT)])
-def test_the_alert_fires_and_is_silent_as_its_cases_say(alert: str, promtool: str, tmp_path: Path) -> None:
-    tests = [case.plain() for case in CASES if case.alert == alert]
-    result = check_alerts(promtool, tmp_path, DEFAULT, {alert}, tests)
+@pytest.mark.parametrize("alert", ALERTS)
+def test_alert_fires_in_its_cases_only(alert: str, promtool: str, tmp_path: Path) -> None:
+    tests = [case.to_test() for case in CASES if case.alert == alert]
+    result = run_alert_tests(promtool, tmp_path, DEFAULT, {alert}, tests)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("alert", [each.name for each in alerts(DEFAULT)])
-def test_the_alert_has_cases_of_both_kinds(alert: str) -> None:
-    assert {bool(case.fires) for case in CASES if case.alert == alert} == {True, False}
+@pytest.mark.parametrize("alert", ALERTS)
+def test_alert_has_firing_and_silent_cases(alert: str) -> None:
+    assert {bool(case.firing) for case in CASES if case.alert == alert} == {True, False}
 
 
 @pytest.mark.parametrize(
-    ("threshold", "value"), [(name, value) for name, values in MUTANTS.items() for value in values]
+    ("threshold", "value"), [(name, value) for name, values in MUTATIONS.items() for value in values]
 )
-def test_a_changed_threshold_breaks_a_case(threshold: str, value: Any, promtool: str, tmp_path: Path) -> None:
-    changed = replace(DEFAULT, **{threshold: value})
-    usual, now = ({each.name: each.plain(Places()) for each in alerts(limits)} for limits in (DEFAULT, changed))
-    touched = {name for name in usual if usual[name] != now[name]}
-    looked_at = {SHARED[threshold]} & touched if threshold in SHARED else touched
-    assert looked_at
-    tests = [case.plain() for case in CASES if case.alert in looked_at]
-    result = check_alerts(promtool, tmp_path, changed, looked_at, tests)
+def test_cases_detect_a_changed_threshold(threshold: str, value: Any, promtool: str, tmp_path: Path) -> None:
+    mutated = replace(DEFAULT, **{threshold: value})
+    before, after = (
+        {alert.name: alert.to_rule(BaseUrls()) for alert in alerting_rules(thresholds)}
+        for thresholds in (DEFAULT, mutated)
+    )
+    affected = {name for name in before if before[name] != after[name]}
+    tested = {SHARED[threshold]} & affected if threshold in SHARED else affected
+    assert tested
+    tests = [case.to_test() for case in CASES if case.alert in tested]
+    result = run_alert_tests(promtool, tmp_path, mutated, tested, tests)
     assert result.returncode != 0
 
 
-def test_every_threshold_is_mutated_or_drawn() -> None:
-    """What no alert uses is a colour, and a changed colour is a changed dashboard."""
-    colours = {each.name for each in fields(Thresholds)} - set(MUTANTS)
-    usual = build(DEFAULT, Places())
-    for name in colours:
-        changed = build(replace(DEFAULT, **{name: getattr(DEFAULT, name) + 1}), Places())
-        assert any(changed[file] != usual[file] for file in usual if file.startswith("dashboards")), name
+def test_thresholds_without_mutation_change_a_dashboard() -> None:
+    names = {field.name for field in fields(Thresholds)} - set(MUTATIONS)
+    before = generate(DEFAULT, BaseUrls())
+    for name in names:
+        after = generate(replace(DEFAULT, **{name: getattr(DEFAULT, name) + 1}), BaseUrls())
+        assert any(after[file] != before[file] for file in before if file.startswith("dashboards")), name
 
 
-def _fired(alert: str, labels: dict[str, str], annotations: dict[str, str]) -> dict[str, Any]:
+def _firing(alert: str, labels: dict[str, str], annotations: dict[str, str]) -> dict[str, Any]:
     return {
         "alertname": alert,
         "eval_time": "30m",
@@ -94,53 +99,62 @@ def _fired(alert: str, labels: dict[str, str], annotations: dict[str, str]) -> d
     }
 
 
-def _message(promtool: str, directory: Path, seen: Any, expectation: dict[str, Any]) -> None:
-    test = {"interval": "10s", "input_series": series(seen, 1800), "alert_rule_test": [expectation]}
-    result = check_alerts(promtool, directory, DEFAULT, {expectation["alertname"]}, [test])
+def _assert_firing(promtool: str, directory: Path, series: InputSeries, firing: dict[str, Any]) -> None:
+    test = {"interval": "10s", "input_series": promtool_series(series, 1800), "alert_rule_test": [firing]}
+    result = run_alert_tests(promtool, directory, DEFAULT, {firing["alertname"]}, [test])
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_a_message_about_an_exporter_says_which_and_where_to_look(promtool: str, tmp_path: Path) -> None:
-    wanted = _fired(
+def test_an_alert_on_an_exporter_names_the_instance_and_links_to_it(promtool: str, tmp_path: Path) -> None:
+    firing = _firing(
         "LivepeerExporterDown",
         {"severity": "critical", "job": "livepeer", "instance": "one:9877"},
         {
             "summary": "Livepeer exporter one:9877 is down",
             "description": "Prometheus cannot scrape the exporter one:9877 of job livepeer. "
-            "Unless a replica goes on, nothing is known of its streams.",
+            "Unless a replica is running, its streams are not monitored.",
             "runbook": "docs/runbooks.md#livepeerexporterdown",
             "dashboard_url": "http://localhost:3000/d/livepeer-exporter?var-job=livepeer&var-instance=one%3A9877",
         },
     )
-    _message(promtool, tmp_path, down_from(300), wanted)
+    _assert_firing(promtool, tmp_path, exporter_down_at(300), firing)
 
 
-def test_a_message_about_a_session_names_the_stream_and_opens_the_session(promtool: str, tmp_path: Path) -> None:
-    labels = {"job": "livepeer", "account": "main", "stream_id": "s-1", "session_id": "e-1"}
-    wanted = _fired(
+def _unhealthy_session(description: str) -> dict[str, Any]:
+    return _firing(
         "LivepeerStreamUnhealthy",
-        labels | {"severity": "warning", "name": 'The "late" show'},
+        {
+            "severity": "warning",
+            "job": "livepeer",
+            "account": "main",
+            "stream_id": "s-1",
+            "session_id": "e-1",
+            "name": 'The "late" show',
+        },
         {
             "summary": 'The "late" show: unhealthy',
-            "description": "Livepeer calls the stream unhealthy. "
-            "Its own words are in livepeer_studio_session_issue_info.",
+            "description": description,
             "runbook": "docs/runbooks.md#livepeerstreamunhealthy",
             "dashboard_url": "http://localhost:3000/d/livepeer-session?var-job=livepeer&var-account=main"
             "&var-stream=s-1&var-session=e-1",
         },
     )
-    _message(promtool, tmp_path, session(healthy=OFF), wanted)
 
 
-def test_a_message_about_an_expected_stream_says_its_name(promtool: str, tmp_path: Path) -> None:
-    wanted = _fired(
+def test_an_alert_on_a_session_names_the_stream_and_links_to_the_session(promtool: str, tmp_path: Path) -> None:
+    firing = _unhealthy_session("Livepeer Studio reports the stream as unhealthy.")
+    _assert_firing(promtool, tmp_path, session(healthy=ZERO), firing)
+
+
+def test_an_alert_on_an_expected_stream_shows_its_name(promtool: str, tmp_path: Path) -> None:
+    firing = _firing(
         "LivepeerExpectedStreamNotLive",
         {"account": "main", "stream_id": "s-1", "name": "News", "severity": "critical"},
         {
-            "summary": "News should be live and is not",
-            "description": "The stream is on the list of those that must be live, and no session of it is active.",
+            "summary": "News: expected to be live, but is not",
+            "description": "The stream is listed in livepeer_expected_live, but has no active session.",
             "runbook": "docs/runbooks.md#livepeerexpectedstreamnotlive",
             "dashboard_url": "http://localhost:3000/d/livepeer-overview?var-account=main&var-stream=s-1",
         },
     )
-    _message(promtool, tmp_path, expected(OFF), wanted)
+    _assert_firing(promtool, tmp_path, expected_stream(ZERO), firing)

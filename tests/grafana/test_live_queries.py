@@ -1,4 +1,4 @@
-"""Every query of every panel, variable and annotation on a real Prometheus that scrapes the real program."""
+"""Every query of panels, variables and annotations, on a Prometheus that scrapes the exporter."""
 
 import re
 import time
@@ -8,213 +8,228 @@ from typing import Final
 
 import pytest
 
-from grafana.builder.promql import LABELS
-from tests.grafana.dashboards import EVERYTHING, UIDS, Query, View, every_query, load, substitute
-from tests.grafana.live_environment import EMPTY, FAILING, JOB, LIVELY, ODD, SMALL, WHOLE, Chosen, Stage, set_up
+from grafana.builder.promql import METRIC_LABELS
+from tests.grafana.dashboards import ALL, UIDS, Json, Query, Selection, all_queries, interpolate, load
+from tests.grafana.live_environment import (
+    EMPTY,
+    FAILING,
+    INVALID,
+    JOB,
+    LIMITED,
+    SIMULATED,
+    STREAM_DETAIL,
+    Environment,
+    SelectedSessions,
+    running_environment,
+)
 from tests.grafana.promql_ast import selectors
 from tests.support.running import until
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.process]
 
-QUERIES: Final = [query for uid in UIDS for query in every_query(load(uid))]
-NAMES: Final = [query.where for query in QUERIES]
+QUERIES: Final = [query for uid in UIDS for query in all_queries(load(uid))]
+LOCATIONS: Final = [query.location for query in QUERIES]
 
-SKIPPED: Final = "livepeer-exporter: Polls, and those that failed B"
-"""Polls that were due while one was under way: no API can bring that about: a deadline ends polls before."""
+SKIPPED_POLLS: Final = "livepeer-exporter: Polls and failures B"
+"""Without data in this environment: the poll deadline ends a poll before the next one is due."""
 
-TROUBLE: Final = {
-    "livepeer-exporter: Accounts whose last poll failed A",
-    "livepeer-exporter: Settings could not be read A",
+FAILED_RELOADS: Final = "livepeer-exporter: Failed reloads A"
+
+FAILURE_QUERIES: Final = {
+    "livepeer-exporter: Failing accounts A",
+    FAILED_RELOADS,
     "livepeer-exporter: Accounts F",
-    "livepeer-exporter: Polls, and those that failed C",
-    "livepeer-exporter: Requests to the API by answer B",
-    "livepeer-exporter: Requests to the API by answer C",
+    "livepeer-exporter: Polls and failures C",
+    "livepeer-exporter: API requests by status code B",
+    "livepeer-exporter: API requests by status code C",
     "livepeer-exporter: Pages and duplicates B",
-    "livepeer-exporter: Values and sessions left out A",
-    "livepeer-exporter: Values and sessions left out B",
-    "livepeer-exporter: Values that fell A",
-    "livepeer-exporter: Sessions on the page, and left off B",
-    SKIPPED,
+    "livepeer-exporter: Invalid values and sessions A",
+    "livepeer-exporter: Invalid values and sessions B",
+    "livepeer-exporter: Counter regressions A",
+    "livepeer-exporter: Exported and dropped sessions B",
+    SKIPPED_POLLS,
 }
-"""Queries that have something to show only where something is wrong with the exporter or its data."""
+"""Queries that have data only if the exporter or its data have a problem."""
+
+Values = dict[str, tuple[str, ...]]
+"""Selected values by variable."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """The stage, and a moment at which everything was there; all queries are asked at this moment."""
+class Snapshot:
+    """The environment at the time at which all queries are evaluated."""
 
-    stage: Stage
-    at: float
-    chosen: Chosen
+    environment: Environment
+    time: float
+    selected: SelectedSessions
 
-    def shows(self, query: Query, **choice: tuple[str, ...]) -> bool:
-        """Whether a query has data for a choice; what is not chosen is All."""
-        view = View(choice, range_seconds=300, rate_interval="20s")
-        return bool(self.stage.ask(substitute(query.expr, view), self.at))
+    def has_data(self, query: Query, **values: tuple[str, ...]) -> bool:
+        """Whether a query returns series for the selected values; variables without values are All."""
+        expr = interpolate(query.expr, Selection(values, range_seconds=300, rate_interval="20s"))
+        return bool(self.environment.query(expr, self.time))
 
 
 @pytest.fixture(scope="module")
-def moment(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moment]:
-    with set_up(prometheus_binary, tmp_path_factory.mktemp("stage")) as stage:
-        missing = ["two streams to look at"]
+def snapshot(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
+    with running_environment(prometheus_binary, tmp_path_factory.mktemp("live")) as environment:
+        missing = ["two sessions to select"]
 
-        def complete() -> Moment | None:
-            at = time.time()
-            chosen = stage.choose(at)
-            if chosen is None:
+        def complete_snapshot() -> Snapshot | None:
+            now = time.time()
+            selected = environment.select(now)
+            if selected is None:
                 return None
-            made = Moment(stage, at, chosen)
-            # What was missing last is asked first: most of the waiting is for a few queries.
-            for query in sorted(QUERIES, key=lambda query: query.where not in missing):
-                if not _is_ready(made, query):
-                    missing[:] = [query.where]
+            snapshot = Snapshot(environment, now, selected)
+            # The query that was missing last comes first, since most of the time is spent waiting for a few queries.
+            for query in sorted(QUERIES, key=lambda query: query.location not in missing):
+                if not _is_as_expected(snapshot, query):
+                    missing[:] = [query.location]
                     return None
-            return made
+            return snapshot
 
         try:
-            yield until(complete, "a moment at which every query has data", 90)
+            yield until(complete_snapshot, "a time at which every query has data", 90)
         except AssertionError as error:
-            raise AssertionError(f"{error}; what was missing last: {missing[0]}") from None
+            raise AssertionError(f"{error}; last missing: {missing[0]}") from None
 
 
-def _is_ready(moment: Moment, query: Query) -> bool:
-    """Whether a query says what it should, of everything, of the chosen stream, and of the account without sessions.
+def _is_as_expected(snapshot: Snapshot, query: Query) -> bool:
+    """Whether a query has the expected data for All, for one session and for the account without sessions.
 
-    A poll may come between, and on a machine under load one may have failed.
+    This can be temporarily wrong, between two polls or after a poll that failed on a loaded machine.
     """
-    return (query.where == SKIPPED or moment.shows(query)) and _shows_one(moment, query) and _shows_empty(moment, query)
+    has_data = query.location == SKIPPED_POLLS or snapshot.has_data(query)
+    return has_data and _is_as_expected_for_one(snapshot, query) and _is_as_expected_for_empty(snapshot, query)
 
 
-def _shows_empty(moment: Moment, query: Query) -> bool:
-    """Whether a query tells of the account without sessions what it should."""
-    silent = _of_sessions(query) or query.where in TROUBLE - {"livepeer-exporter: Settings could not be read A"}
-    return moment.shows(query, account=(EMPTY,)) == (not silent)
+def _is_as_expected_for_empty(snapshot: Snapshot, query: Query) -> bool:
+    no_data = _is_on_sessions(query) or query.location in FAILURE_QUERIES - {FAILED_RELOADS}
+    return snapshot.has_data(query, account=(EMPTY,)) == (not no_data)
 
 
-def _shows_one(moment: Moment, query: Query) -> bool:
-    """Whether a query says of the chosen stream what it should."""
-    if _of_whole_streams(query):
-        return moment.shows(query, **_whole(moment))
-    return moment.shows(query, **_one(moment)) == (query.where not in TROUBLE)
+def _is_as_expected_for_one(snapshot: Snapshot, query: Query) -> bool:
+    if _is_on_streams(query):
+        return snapshot.has_data(query, **_one_stream(snapshot))
+    return snapshot.has_data(query, **_one_session(snapshot)) == (query.location not in FAILURE_QUERIES)
 
 
-def _whole(moment: Moment) -> dict[str, tuple[str, ...]]:
-    """The chosen stream as a whole."""
-    return {"job": (JOB,), "account": (WHOLE,), "stream": moment.chosen.streams[:1]}
+def _one_stream(snapshot: Snapshot) -> Values:
+    return {"job": (JOB,), "account": (STREAM_DETAIL,), "stream": snapshot.selected.streams[:1]}
 
 
-def _one(moment: Moment) -> dict[str, tuple[str, ...]]:
-    """One value of each variable."""
+def _one_session(snapshot: Snapshot) -> Values:
     return {
         "job": (JOB,),
-        "instance": moment.stage.instances[:1],
-        "account": (LIVELY,),
-        "stream": moment.chosen.streams[:1],
-        "session": moment.chosen.sessions[:1],
+        "instance": snapshot.environment.instances[:1],
+        "account": (SIMULATED,),
+        "stream": snapshot.selected.streams[:1],
+        "session": snapshot.selected.sessions[:1],
     }
 
 
-def _two(moment: Moment) -> dict[str, tuple[str, ...]]:
-    """Two values of each variable that has two."""
+def _two_sessions(snapshot: Snapshot) -> Values:
     return {
         "job": (JOB, "another (job) [*]"),
-        "instance": moment.stage.instances,
-        "account": (LIVELY, EMPTY),
-        "stream": moment.chosen.streams,
-        "session": moment.chosen.sessions,
+        "instance": snapshot.environment.instances,
+        "account": (SIMULATED, EMPTY),
+        "stream": snapshot.selected.streams,
+        "session": snapshot.selected.sessions,
     }
 
 
 def _metrics(query: Query) -> set[str]:
-    return {selector.name or "" for selector, _ in selectors(substitute(query.expr, EVERYTHING))}
+    return {selector.name or "" for selector, _ in selectors(interpolate(query.expr, ALL))}
 
 
-def _of_whole_streams(query: Query) -> bool:
+def _is_on_streams(query: Query) -> bool:
     return any(name.startswith("livepeer_studio_stream_") for name in _metrics(query))
 
 
-def _of_sessions(query: Query) -> bool:
-    return any("stream_id" in LABELS.get(name, ()) for name in _metrics(query))
+def _is_on_sessions(query: Query) -> bool:
+    return any("stream_id" in METRIC_LABELS.get(name, ()) for name in _metrics(query))
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=NAMES)
-def test_with_all_chosen_the_query_has_data(moment: Moment, query: Query) -> None:
-    if query.where == SKIPPED:  # the comparison drops what is 0; without it the counter is seen to be there
-        query = Query(query.where, query.expr.removesuffix(" > 0"))
-    assert moment.shows(query)
+@pytest.mark.parametrize("query", QUERIES, ids=LOCATIONS)
+def test_query_has_data_for_all_values(snapshot: Snapshot, query: Query) -> None:
+    if query.location == SKIPPED_POLLS:  # the comparison drops the counter, which is 0
+        query = Query(query.location, query.expr.removesuffix(" > 0"))
+    assert snapshot.has_data(query)
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=NAMES)
-def test_with_one_value_of_each_chosen_the_query_has_data_unless_it_tells_of_trouble(
-    moment: Moment, query: Query
-) -> None:
-    if _of_whole_streams(query):
-        assert moment.shows(query, **_whole(moment))
-        assert not moment.shows(query, **_one(moment))
+@pytest.mark.parametrize("query", QUERIES, ids=LOCATIONS)
+def test_query_has_data_for_one_value_unless_it_shows_failures(snapshot: Snapshot, query: Query) -> None:
+    if _is_on_streams(query):
+        assert snapshot.has_data(query, **_one_stream(snapshot))
+        assert not snapshot.has_data(query, **_one_session(snapshot))
     else:
-        assert moment.shows(query, **_one(moment)) == (query.where not in TROUBLE)
+        assert snapshot.has_data(query, **_one_session(snapshot)) == (query.location not in FAILURE_QUERIES)
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=NAMES)
-def test_with_two_values_of_each_chosen_the_query_has_data(moment: Moment, query: Query) -> None:
-    if query.where in TROUBLE:
-        accounts = (ODD, SMALL, FAILING)
-        assert moment.shows(query, job=_two(moment)["job"], account=accounts) == (query.where != SKIPPED)
-    elif _of_whole_streams(query):
-        assert moment.shows(query, account=(WHOLE, EMPTY), stream=moment.chosen.streams)
+@pytest.mark.parametrize("query", QUERIES, ids=LOCATIONS)
+def test_query_has_data_for_two_values(snapshot: Snapshot, query: Query) -> None:
+    if query.location in FAILURE_QUERIES:
+        jobs, accounts = _two_sessions(snapshot)["job"], (INVALID, LIMITED, FAILING)
+        assert snapshot.has_data(query, job=jobs, account=accounts) == (query.location != SKIPPED_POLLS)
+    elif _is_on_streams(query):
+        assert snapshot.has_data(query, account=(STREAM_DETAIL, EMPTY), stream=snapshot.selected.streams)
     else:
-        assert moment.shows(query, **_two(moment))
+        assert snapshot.has_data(query, **_two_sessions(snapshot))
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=NAMES)
-def test_in_an_account_without_sessions_only_the_account_has_data(moment: Moment, query: Query) -> None:
-    assert _shows_empty(moment, query)
+@pytest.mark.parametrize("query", QUERIES, ids=LOCATIONS)
+def test_query_on_sessions_has_no_data_for_an_account_without_sessions(snapshot: Snapshot, query: Query) -> None:
+    assert _is_as_expected_for_empty(snapshot, query)
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=NAMES)
-def test_of_a_job_that_is_not_there_nothing_has_data(moment: Moment, query: Query) -> None:
-    if query.where.endswith("$job"):  # the only query that is asked before a job is chosen
-        assert moment.shows(query, job=("another",))
+@pytest.mark.parametrize("query", QUERIES, ids=LOCATIONS)
+def test_query_has_no_data_for_an_unknown_job(snapshot: Snapshot, query: Query) -> None:
+    if query.location.endswith("$job"):  # the first variable, which no other one filters
+        assert snapshot.has_data(query, job=("another",))
     else:
-        assert not moment.shows(query, job=("another",))
+        assert not snapshot.has_data(query, job=("another",))
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=NAMES)
-def test_every_selector_of_the_query_finds_series_so_that_none_hides_behind_another(
-    moment: Moment, query: Query
-) -> None:
-    view = View({}, range_seconds=300, rate_interval="20s")
-    for selector, _ in selectors(substitute(query.expr, view)):
-        assert moment.stage.ask(selector.prettify(), moment.at), selector.prettify()
+@pytest.mark.parametrize("query", QUERIES, ids=LOCATIONS)
+def test_every_selector_of_the_query_has_data(snapshot: Snapshot, query: Query) -> None:
+    """A selector without data would otherwise remain unnoticed behind ``or``."""
+    expr = interpolate(query.expr, Selection({}, range_seconds=300, rate_interval="20s"))
+    for selector, _ in selectors(expr):
+        assert snapshot.environment.query(selector.prettify(), snapshot.time), selector.prettify()
 
 
-def test_a_mistyped_metric_would_be_noticed(moment: Moment) -> None:
-    assert not moment.shows(Query("a panel", "max(livepeer_studio_session_helthy)"))
-    assert moment.shows(Query("a panel", "max(livepeer_studio_session_healthy)"))
+def test_a_misspelt_metric_has_no_data(snapshot: Snapshot) -> None:
+    assert not snapshot.has_data(Query("a panel", "max(livepeer_studio_session_helthy)"))
+    assert snapshot.has_data(Query("a panel", "max(livepeer_studio_session_healthy)"))
 
 
-def test_a_stream_is_shown_by_its_name_whatever_characters_it_has(moment: Moment) -> None:
-    """What Grafana reads from the answer: it writes the labels without escaping them."""
-    variable = next(each for each in load("livepeer-overview")["templating"]["list"] if each["name"] == "stream")
-    (query,) = [query for query in QUERIES if query.where == "livepeer-overview: $stream"]
-    view = View({"account": (LIVELY,)}, range_seconds=300)
+def _variable(uid: str, name: str) -> tuple[str, re.Pattern[str]]:
+    """Return the PromQL of a variable and its regular expression, in Python's syntax of named groups."""
+    dashboard: Json = load(uid)
+    variable = next(each for each in dashboard["templating"]["list"] if each["name"] == name)
+    (query,) = [query for query in QUERIES if query.location == f"{uid}: ${name}"]
+    expr = interpolate(query.expr, Selection({"account": (SIMULATED,)}, range_seconds=300))
+    return expr, re.compile(variable["regex"].strip("/").replace("(?<", "(?P<"))
+
+
+def test_stream_variable_shows_names_with_any_characters(snapshot: Snapshot) -> None:
+    """The regular expression is applied to Grafana's rendering of the series, which does not escape label values."""
+    expr, regex = _variable("livepeer-overview", "stream")
     shown = {}
-    for labels, value in moment.stage.ask(substitute(query.expr, view), moment.at):
-        text = "{" + ",".join(f'{name}="{labels[name]}"' for name in sorted(labels)) + f"}} {value:g} 1"
-        match = re.search(variable["regex"].strip("/").replace("(?<", "(?P<"), text)
-        assert match, text
+    for labels, value in snapshot.environment.query(expr, snapshot.time):
+        series = "{" + ",".join(f'{name}="{labels[name]}"' for name in sorted(labels)) + f"}} {value:g} 1"
+        match = regex.search(series)
+        assert match, series
         shown[match["value"]] = match["text"]
-    assert set(moment.chosen.streams) <= set(shown)
+    assert set(snapshot.selected.streams) <= set(shown)
     assert {'The "late" show', "match day {final} <live>", "100% techno"} <= set(shown.values())
 
 
-def test_of_two_sessions_the_newer_comes_first_and_is_told_apart_by_its_id(moment: Moment) -> None:
-    variable = next(each for each in load("livepeer-session")["templating"]["list"] if each["name"] == "session")
-    (query,) = [query for query in QUERIES if query.where == "livepeer-session: $session"]
-    found = moment.stage.ask(substitute(query.expr, View({"account": (LIVELY,)}, range_seconds=300)), moment.at)
-    assert [value for _, value in found] == sorted((value for _, value in found), reverse=True)
-    for labels, _ in found:
-        text = f'{{session_id="{labels["session_id"]}",title="{labels["title"]}"}} 1 1'
-        match = re.search(variable["regex"].strip("/").replace("(?<", "(?P<"), text)
+def test_session_variable_shows_the_newest_session_first_and_the_start_of_its_id(snapshot: Snapshot) -> None:
+    expr, regex = _variable("livepeer-session", "session")
+    samples = snapshot.environment.query(expr, snapshot.time)
+    values = [value for _, value in samples]
+    assert values == sorted(values, reverse=True)
+    for labels, _ in samples:
+        match = regex.search(f'{{session_id="{labels["session_id"]}",title="{labels["title"]}"}} 1 1')
         assert match
         assert match["text"].endswith(f" · {labels['session_id'].partition('-')[0]}")

@@ -1,0 +1,188 @@
+"""Alerts on sessions and streams: health, media, recordings, and streams that are expected to be live."""
+
+from typing import Final
+
+from grafana.builder import queries, stream_queries
+from grafana.builder.alert import Alert, Severity
+from grafana.builder.dashboard import OVERVIEW_UID, SESSION_UID
+from grafana.builder.promql import NO_FILTERS, per_session, selector, with_name
+from grafana.builder.queries import ON_SESSION
+from grafana.builder.thresholds import Thresholds
+
+EXPECTED_LIVE: Final = "livepeer_expected_live"
+"""Series of the streams that must be live. The operator defines it in a recording rule."""
+
+
+def _series(name: str, *matchers: str, window: str = "") -> str:
+    return selector(NO_FILTERS, name, *matchers, window=window)
+
+
+def _session_alert(
+    name: str,
+    expr: str,
+    for_duration: str,
+    severity: Severity,
+    summary: str,
+    description: str,
+    *,
+    stream_expr: str = "",
+) -> Alert:
+    """Return an alert on a session.
+
+    Args:
+        name: of the alert.
+        expr: the condition, per session.
+        for_duration: how long the condition must hold.
+        severity: of the alert.
+        summary: template; the name of the stream is put in front.
+        description: template.
+        stream_expr: the condition per stream, for exporters with ``--detail=stream``. An exporter exports sessions or
+            streams, so that at most one of the conditions has series.
+    """
+    named = with_name(NO_FILTERS, expr)
+    return Alert(
+        name=name,
+        expr=f"{named} or {stream_queries.with_name(NO_FILTERS, stream_expr)}" if stream_expr else named,
+        for_duration=for_duration,
+        severity=severity,
+        summary=f"{{{{ $labels.name }}}}: {summary}",
+        description=description,
+        dashboard_uid=SESSION_UID,
+        labels=("job", "account", "stream_id", "session_id"),
+    )
+
+
+def health_alerts(thresholds: Thresholds) -> list[Alert]:
+    """Return the warning and the critical alert on unhealthy streams."""
+    expr = f"{queries.session_health(NO_FILTERS)} == 0"
+    stream_expr = f"{stream_queries.stream_health(NO_FILTERS)} == 0"
+    description = "Livepeer Studio reports the stream as unhealthy."
+    return [
+        _session_alert(
+            "LivepeerStreamUnhealthy",
+            expr,
+            thresholds.unhealthy_for,
+            "warning",
+            "unhealthy",
+            description,
+            stream_expr=stream_expr,
+        ),
+        _session_alert(
+            "LivepeerStreamUnhealthyForLong",
+            expr,
+            thresholds.unhealthy_critical_for,
+            "critical",
+            f"unhealthy for more than {thresholds.unhealthy_critical_for}",
+            description,
+            stream_expr=stream_expr,
+        ),
+    ]
+
+
+def media_alerts(thresholds: Thresholds) -> list[Alert]:
+    """Return the alerts on ingest and transcoding."""
+    return [
+        _ingest_dropped(thresholds),
+        _ingest_starving(thresholds),
+        _transcoding_behind(thresholds),
+        _nothing_transcoded(thresholds),
+    ]
+
+
+def _ingest_dropped(thresholds: Thresholds) -> Alert:
+    rate = "session_ingest_rate_bytes_per_second"
+    window, baseline_window = thresholds.comparison_window, thresholds.ingest_baseline_window
+    current = per_session(f"avg_over_time({_series(rate, window=window)})")
+    baseline = per_session(f"avg_over_time({_series(rate, window=baseline_window)} offset {window})")
+    dropped = f"{current} / ({baseline} > {thresholds.ingest_drop_min_rate:g}) < {thresholds.ingest_drop_ratio:g}"
+    return _session_alert(
+        "LivepeerIngestDropped",
+        queries.while_active(NO_FILTERS, dropped),
+        thresholds.session_for,
+        "warning",
+        "ingest rate dropped to {{ $value | humanizePercentage }}",
+        f"The mean ingest rate of the last {window} is {{{{ $value | humanizePercentage }}}} of the mean of the "
+        f"{baseline_window} before.",
+    )
+
+
+def _ingest_starving(thresholds: Thresholds) -> Alert:
+    speed = queries.source_speed(NO_FILTERS, thresholds)
+    return _session_alert(
+        "LivepeerIngestStarving",
+        f"({speed}) >= 0 < {thresholds.min_media_speed:g}",
+        thresholds.session_for,
+        "warning",
+        "ingest is slower than real time",
+        "Only {{ $value | humanize }} seconds of media arrive per second, so players run out of media.",
+    )
+
+
+def _transcoding_behind(thresholds: Thresholds) -> Alert:
+    return _session_alert(
+        "LivepeerTranscodingBehind",
+        f"({queries.transcoding_lag(NO_FILTERS)}) > {thresholds.lag_critical:g}",
+        thresholds.session_for,
+        "warning",
+        "transcoding is {{ $value | humanizeDuration }} behind",
+        "The renditions are {{ $value | humanizeDuration }} behind the source on average. A rendition that is not "
+        "transcoded at all has the same effect: check the panel Delivered renditions.",
+    )
+
+
+def _nothing_transcoded(thresholds: Thresholds) -> Alert:
+    profiles = per_session(_series("session_profiles"))
+    ratio = f"({queries.delivered_renditions(NO_FILTERS, thresholds)}) / {ON_SESSION} ({profiles} > 0)"
+    media = _series("session_source_segments_duration_seconds", window=thresholds.comparison_window)
+    received = f"{per_session(f'delta({media})')} > {thresholds.no_transcoding_min_media:g}"
+    return _session_alert(
+        "LivepeerNothingTranscoded",
+        f"({ratio}) >= 0 < {thresholds.no_transcoding_ratio:g} and {ON_SESSION} {received}",
+        thresholds.session_for,
+        "critical",
+        "nothing is transcoded",
+        "Media arrives and profiles are configured, but no rendition is transcoded. Viewers get the source or nothing.",
+    )
+
+
+def recording_alerts(thresholds: Thresholds) -> list[Alert]:
+    """Return the alerts on failed and stuck recordings."""
+    failed = per_session(_series("session_recording_status", 'status="failed"'))
+    failed_of_stream = stream_queries.sum_per_stream(NO_FILTERS, _series("stream_recording_status", 'status="failed"'))
+    waiting = per_session(_series("session_recording_status", 'status=~"waiting|none"'))
+    stuck = f"({queries.last_media_age(NO_FILTERS)} > {thresholds.recording_stuck_after:g})"
+    return [
+        _session_alert(
+            "LivepeerRecordingFailed",
+            f"{failed} == 1",
+            thresholds.recording_for,
+            "warning",
+            "recording failed",
+            "Livepeer Studio reports that the recording failed.",
+            stream_expr=f"{failed_of_stream} > 0",
+        ),
+        _session_alert(
+            "LivepeerRecordingStuck",
+            f"{stuck} and {ON_SESSION} {waiting} == 1",
+            thresholds.recording_for,
+            "warning",
+            "recording is not ready",
+            "The recording is not ready, although the last media arrived {{ $value | humanizeDuration }} ago.",
+        ),
+    ]
+
+
+def expected_alert(thresholds: Thresholds) -> Alert:
+    """Return the alert on streams of the operator's list that are not live."""
+    active = f"max by (account, stream_id) ({_series('session_active')} or {_series('stream_active')}) == 1"
+    polled = f"max by (account) ({_series('up')}) == 1"
+    return Alert(
+        name="LivepeerExpectedStreamNotLive",
+        expr=f"({EXPECTED_LIVE} unless on (account, stream_id) ({active})) and on (account) ({polled})",
+        for_duration=thresholds.expected_for,
+        severity="critical",
+        summary="{{ or $labels.name $labels.stream_id }}: expected to be live, but is not",
+        description=f"The stream is listed in {EXPECTED_LIVE}, but has no active session.",
+        dashboard_uid=OVERVIEW_UID,
+        labels=("account", "stream_id"),
+    )

@@ -1,0 +1,144 @@
+"""Series of exporters, sessions and streams, as input of promtool tests."""
+
+from typing import Final
+
+from tests.grafana.promtool import InputSeries, Value, changing_at, constant, linear, stepwise
+
+PREFIX: Final = "livepeer_studio_"
+INSTANCE: Final = "one:9877"
+ONE: Final = constant(1)
+ZERO: Final = constant(0)
+STEP: Final = 51
+"""Seconds between updates of session values, as measured on Livepeer Studio."""
+
+_SESSION_KEY: Final = ('stream_id="s-1"', 'session_id="e-1"')
+
+
+def target_series(metric: str, *labels: str, instance: str = INSTANCE) -> str:
+    """Return a series with the labels of a scrape target."""
+    inside = ", ".join(['job="livepeer"', f'instance="{instance}"', *labels])
+    return f"{metric}{{{inside}}}"
+
+
+def exporter_series(metric: str, *labels: str, instance: str = INSTANCE) -> str:
+    """Return a series of the exporter about its process; the metric without prefix."""
+    return target_series(PREFIX + metric, *labels, instance=instance)
+
+
+def account_series(metric: str, *labels: str, instance: str = INSTANCE) -> str:
+    """Return a series about the account; the metric without prefix."""
+    return exporter_series(metric, 'account="main"', *labels, instance=instance)
+
+
+def exporter(index: str = "0", instance: str = INSTANCE, **metrics: Value) -> InputSeries:
+    """Return the series of an exporter whose polls succeed every 30 seconds, except as given in ``metrics``."""
+    defaults: dict[str, Value] = {"up": ONE, "exporter_poll_interval_seconds": constant(30)}
+    shard = exporter_series("exporter_shard_info", f'index="{index}"', 'count="2"', instance=instance)
+    return {shard: ONE} | {
+        account_series(name, instance=instance): value for name, value in (defaults | metrics).items()
+    }
+
+
+def session(instance: str = INSTANCE, end: float | None = None, **metrics: Value) -> InputSeries:
+    """Return the series of a session with three renditions in real time, except as given in ``metrics``.
+
+    Args:
+        instance: the exporter.
+        end: seconds at which the session becomes inactive; None keeps it active.
+        metrics: values by metric, without the prefix and ``session_``.
+    """
+    defaults: dict[str, Value] = {
+        "active": ONE if end is None else changing_at(end, 1, 0),
+        "last_seen_timestamp_seconds": stepwise(lambda _: 1),
+        "source_segments_duration_seconds": stepwise(lambda _: 1),
+        "transcoded_segments_duration_seconds": stepwise(lambda _: 3),
+        "profiles": constant(3),
+    }
+    values = {
+        account_series(f"session_{name}", *_SESSION_KEY, instance=instance): value
+        for name, value in (defaults | metrics).items()
+    }
+    info = account_series("session_info", *_SESSION_KEY, 'name="The \\"late\\" show"', instance=instance)
+    return values | {info: ONE}
+
+
+def stream(**metrics: Value) -> InputSeries:
+    """Return the series of an active stream, from an exporter with ``--detail=stream``."""
+    values = {
+        account_series(f"stream_{name}", 'stream_id="s-1"'): value
+        for name, value in ({"active": ONE} | metrics).items()
+    }
+    info = account_series("stream_info", 'stream_id="s-1"', 'name="News"')
+    return values | {info: ONE} | exporter()
+
+
+def stream_with_failed_recordings(count: float) -> InputSeries:
+    """Return the series of a stream with this number of failed recordings."""
+    return stream() | {account_series("stream_recording_status", 'stream_id="s-1"', 'status="failed"'): constant(count)}
+
+
+def recording(status: str, value: Value = ONE, **metrics: Value) -> InputSeries:
+    """Return the series of an ended session with a recording status."""
+    series = account_series("session_recording_status", *_SESSION_KEY, f'status="{status}"')
+    return session(INSTANCE, 0, **metrics) | {series: value}
+
+
+def poll_failures(auth: Value, timeout: Value = ZERO) -> InputSeries:
+    """Return ten polls per second, and the numbers of failed polls of two classes."""
+    return {
+        account_series("exporter_polls_total"): linear(10),
+        account_series("exporter_poll_failures_total", 'class="auth"'): auth,
+        account_series("exporter_poll_failures_total", 'class="timeout"'): timeout,
+    }
+
+
+def exporter_down_at(time: float) -> InputSeries:
+    """Return an exporter that cannot be scraped from a time on."""
+    return {
+        target_series("up"): changing_at(time, 1, 0),
+        exporter_series("exporter_build_info"): changing_at(time, 1, None),
+    }
+
+
+def expected_stream(active: Value, up: Value = ONE) -> InputSeries:
+    """Return a stream of the operator's list, its session and its account."""
+    listed = 'livepeer_expected_live{account="main", stream_id="s-1", name="News"}'
+    return {listed: ONE} | session(active=active) | exporter(up=up)
+
+
+def ingest_drop(ratio: float, at: float, before: float = 1e6, end: float | None = None) -> InputSeries:
+    """Return a session whose ingest rate drops from ``before`` to a ratio of it; without rate after its ``end``."""
+    rate = changing_at(at, before, ratio * before)
+    return session(
+        end=end, ingest_rate_bytes_per_second=rate if end is None else lambda t: rate(t) if t < end else None
+    )
+
+
+def source_only(speed: float) -> InputSeries:
+    """Return a session of which nothing is transcoded, with this number of source seconds per second."""
+    return session(source_segments_duration_seconds=linear(speed), transcoded_segments_duration_seconds=ZERO)
+
+
+def frozen_at(freeze: float, value: Value) -> Value:
+    """Stop at the value of a time."""
+    return lambda time: value(min(time, freeze))
+
+
+def source_speed(speed: float, start: float = 0, end: float = 1e9) -> Value:
+    """Source seconds that increase at this speed between two times and in real time otherwise."""
+    return stepwise(lambda second: speed if start <= second < end else 1)
+
+
+def transcoded_speed(ratio: float) -> Value:
+    """Transcoded seconds of three renditions, each at a ratio of real time."""
+    return stepwise(lambda _: 3 * ratio)
+
+
+def transcoded_lag(seconds: float, start: float = 0) -> Value:
+    """Transcoded seconds of three renditions, each behind the source from a time on."""
+    return lambda time: 3 * (int(time // STEP) * STEP - (seconds if time >= start else 0))
+
+
+def upstream_restart(restart: float) -> Value:
+    """Source seconds in real time that decrease by 500 at a time."""
+    return lambda time: int(time // STEP) * STEP - (500 if time > restart else 0)
