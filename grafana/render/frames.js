@@ -1,19 +1,19 @@
-// From Prometheus's answers to Grafana's data frames, the way Grafana's Prometheus data source makes them.
+// Conversion of Prometheus results to Grafana data frames, as in Grafana's Prometheus data source.
 
 import { FieldType, renderLegendFormat, toDataFrame } from '@grafana/data';
 
-/** The frames of a panel: one per series, or one per query where the panel asks for tables. */
+/** Returns the data frames of a panel: one per series, or one per query if the format is a table. */
 export function frames(panel, results) {
   const targets = panel.targets ?? [];
   return targets.flatMap((target) => {
     const result = results[`${panel.id}/${target.refId}`] ?? [];
     return target.format === 'table'
-      ? [table(target, result, targets.length > 1)]
-      : result.map((series) => line(target, series));
+      ? [tableFrame(target, result, targets.length > 1)]
+      : result.map((series) => seriesFrame(target, series));
   });
 }
 
-function line(target, series) {
+function seriesFrame(target, series) {
   const points = series.values ?? [series.value];
   const config = { displayNameFromDS: legend(target, series.metric) };
   return toDataFrame({
@@ -32,9 +32,9 @@ function legend(target, labels) {
   return Object.entries(labels).map(([name, value]) => `${name}="${value}"`).join(', ') || target.expr;
 }
 
-function table(target, result, several) {
+function tableFrame(target, result, lettered) {
   const labels = [...new Set(result.flatMap((series) => Object.keys(series.metric)))].sort();
-  const value = several ? `Value #${target.refId}` : 'Value';
+  const value = lettered ? `Value #${target.refId}` : 'Value';
   return toDataFrame({
     refId: target.refId,
     fields: [

@@ -1,4 +1,4 @@
-// The field options that Grafana's panels register when they load; outside of Grafana nobody does it for us.
+// The field options that Grafana's panel plugins register when they are loaded, which does not happen outside of Grafana.
 
 import { FieldConfigOptionsRegistry } from '@grafana/data';
 
@@ -16,7 +16,7 @@ const item = (id, path, isCustom) => ({
   settings: {},
 });
 
-/** A registry that knows the standard options, and every option of its own that a dashboard's panels use. */
+/** Returns a registry of the standard options and of all custom options that the dashboard uses. */
 export function registryFor(dashboard) {
   const custom = new Set();
   for (const { fieldConfig } of dashboard.panels) {

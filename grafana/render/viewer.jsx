@@ -1,4 +1,4 @@
-// A dashboard as a page: its panels on their grid, drawn with Grafana's own React parts as far as those are public.
+// Draws a dashboard: panels at their grid positions, with the public ones of Grafana's React components.
 
 import { useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
@@ -23,20 +23,20 @@ import { frames } from './frames.js';
 const COLUMN = 64;
 const ROW = 38;
 const GAP = 8;
-const { dashboard, results, from, to, theme: name } = window.STAGE;
+const { dashboard, results, from, to, theme: name } = window.INPUT;
 const theme = createTheme({ colors: { mode: name } });
 const range = { from: dateTime(from), to: dateTime(to), raw: { from: dateTime(from), to: dateTime(to) } };
 const context = { eventsScope: 'render', eventBus: new EventBusSrv(), canAddAnnotations: () => false };
 const registry = registryFor(dashboard);
 
-// Some have an old name beside the new one, and a registry takes every id once.
+// Some transformers are exported under two names, but a registry accepts each id only once.
 const transformers = new Map(Object.values(standardTransformers).map((each) => [each.id, each]));
 standardTransformersRegistry.setInit(() =>
   [...transformers.values()].map((each) => ({ id: each.id, name: each.name, transformation: async () => each }))
 );
 
-function configured(panel, data) {
-  const done = applyFieldOverrides({
+function withFieldConfig(panel, data) {
+  const configured = applyFieldOverrides({
     data,
     fieldConfig: panel.fieldConfig,
     fieldConfigRegistry: registry,
@@ -44,16 +44,16 @@ function configured(panel, data) {
     theme,
     timeZone: 'utc',
   });
-  cacheFieldDisplayNames(done);
-  return done;
+  cacheFieldDisplayNames(configured);
+  return configured;
 }
 
 function Body({ panel, width, height }) {
   const [data, setData] = useState(null);
   useEffect(() => {
-    const given = frames(panel, results);
-    const subscription = transformDataFrame(panel.transformations ?? [], given).subscribe((done) =>
-      setData(configured(panel, done))
+    const input = frames(panel, results);
+    const subscription = transformDataFrame(panel.transformations ?? [], input).subscribe((output) =>
+      setData(withFieldConfig(panel, output))
     );
     return () => subscription.unsubscribe();
   }, [panel]);
@@ -68,8 +68,8 @@ function Body({ panel, width, height }) {
   if (empty && panel.type !== 'stat') {
     return <Centered text={panel.fieldConfig.defaults.noValue} />;
   }
-  const Shape = SHAPES[panel.type];
-  return <Shape panel={panel} data={data} width={width} height={height} />;
+  const Visualization = VISUALIZATIONS[panel.type];
+  return <Visualization panel={panel} data={data} width={width} height={height} />;
 }
 
 function Centered({ text }) {
@@ -90,7 +90,7 @@ function Stat({ panel, data, width, height }) {
   if (data.length === 0) {
     return <Centered text={panel.fieldConfig.defaults.noValue} />;
   }
-  const each = width / values.length;
+  const valueWidth = width / values.length;
   return (
     <div style={{ display: 'flex' }}>
       {values.map((value, index) => (
@@ -103,7 +103,7 @@ function Stat({ panel, data, width, height }) {
           justifyMode={panel.options.justifyMode}
           textMode={panel.options.textMode}
           theme={theme}
-          width={each}
+          width={valueWidth}
           height={height}
         />
       ))}
@@ -112,11 +112,11 @@ function Stat({ panel, data, width, height }) {
 }
 
 function Graph({ panel, data, width, height }) {
-  const graphs = data.filter((frame) => frame.fields.length > 1);
+  const series = data.filter((frame) => frame.fields.length > 1);
   return (
     <PanelContextProvider value={context}>
       <TimeSeries
-        frames={graphs}
+        frames={series}
         structureRev={1}
         timeRange={range}
         timeZone="utc"
@@ -146,20 +146,20 @@ function Table({ panel, data, width, height }) {
   );
 }
 
-function Elsewhere() {
-  return <Centered text="A state timeline: only Grafana itself draws it" />;
+function Unsupported() {
+  return <Centered text="State timelines cannot be rendered outside of Grafana" />;
 }
 
-const SHAPES = { stat: Stat, timeseries: Graph, table: Table, 'state-timeline': Elsewhere };
+const VISUALIZATIONS = { stat: Stat, timeseries: Graph, table: Table, 'state-timeline': Unsupported };
 
 function Panel({ panel }) {
   const { x, y, w, h } = panel.gridPos;
-  const place = { position: 'absolute', left: x * COLUMN, top: y * ROW };
+  const position = { position: 'absolute', left: x * COLUMN, top: y * ROW };
   if (panel.type === 'row') {
-    return <h4 style={{ ...place, color: theme.colors.text.primary, paddingTop: 6 }}>{panel.title}</h4>;
+    return <h4 style={{ ...position, color: theme.colors.text.primary, paddingTop: 6 }}>{panel.title}</h4>;
   }
   return (
-    <div style={place}>
+    <div style={position}>
       <PanelChrome
         title={panel.title}
         description={panel.description}
