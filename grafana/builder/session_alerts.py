@@ -12,9 +12,30 @@ from grafana.builder.thresholds import Thresholds
 EXPECTED_LIVE: Final = "livepeer_expected_live"
 """Series of the streams that must be live. The operator defines it in a recording rule."""
 
+_KEY_ARGUMENTS: Final = {"job": 1, "account": 2, "stream_id": 3, "session_id": 4}
+"""Positions of the label values in the arguments of ``printf``."""
+
 
 def _series(name: str, *matchers: str, window: str = "") -> str:
     return selector(NO_FILTERS, name, *matchers, window=window)
+
+
+def _reported_issues() -> str:
+    """Return a template that lists the issue texts of the alert's session or stream, and nothing without issues.
+
+    A label that the alert does not have is empty and matches only series without it. So the alert of a session matches
+    ``session_issue_info``, and the alert of a stream ``stream_issue_info``.
+    """
+    matchers = {label: f"{label}=%[{position}]q" for label, position in _KEY_ARGUMENTS.items()}
+    of_session = _series("session_issue_info", *matchers.values())
+    of_stream = _series("stream_issue_info", *(matchers[label] for label in stream_queries.STREAM_KEY))
+    arguments = " ".join(f"$labels.{label}" for label in _KEY_ARGUMENTS)
+    query = f'printf "count by (issue) ({of_session} or {of_stream})" {arguments} | query | sortByLabel "issue"'
+    return (
+        f"{{{{ range $index, $sample := {query} }}}}"
+        "{{ if $index }}; {{ else }} Reported issues: {{ end }}{{ $sample.Labels.issue }}"
+        "{{ end }}"
+    )
 
 
 def _session_alert(
@@ -56,7 +77,7 @@ def health_alerts(thresholds: Thresholds) -> list[Alert]:
     """Return the warning and the critical alert on unhealthy streams."""
     expr = f"{queries.session_health(NO_FILTERS)} == 0"
     stream_expr = f"{stream_queries.stream_health(NO_FILTERS)} == 0"
-    description = "Livepeer Studio reports the stream as unhealthy."
+    description = f"Livepeer Studio reports the stream as unhealthy.{_reported_issues()}"
     return [
         _session_alert(
             "LivepeerStreamUnhealthy",

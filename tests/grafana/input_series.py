@@ -62,6 +62,12 @@ def session(instance: str = INSTANCE, end: float | None = None, **metrics: Value
     return values | {info: ONE}
 
 
+def session_issue(issue: str, session_id: str = "e-1", instance: str = INSTANCE) -> InputSeries:
+    """Return the series of an open issue of a session."""
+    labels = ('stream_id="s-1"', f'session_id="{session_id}"', f'issue="{issue}"')
+    return {account_series("session_issue_info", *labels, instance=instance): ONE}
+
+
 def stream(**metrics: Value) -> InputSeries:
     """Return the series of an active stream, from an exporter with ``--detail=stream``."""
     values = {
@@ -70,6 +76,11 @@ def stream(**metrics: Value) -> InputSeries:
     }
     info = account_series("stream_info", 'stream_id="s-1"', 'name="News"')
     return values | {info: ONE} | exporter()
+
+
+def stream_issue(issue: str) -> InputSeries:
+    """Return the series of an open issue of a stream."""
+    return {account_series("stream_issue_info", 'stream_id="s-1"', f'issue="{issue}"'): ONE}
 
 
 def stream_with_failed_recordings(count: float) -> InputSeries:

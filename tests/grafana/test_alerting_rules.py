@@ -12,7 +12,15 @@ from grafana.builder.base_urls import BaseUrls
 from grafana.builder.files import generate
 from grafana.builder.thresholds import DEFAULT, Thresholds
 from tests.grafana.alert_cases import CASES
-from tests.grafana.input_series import ZERO, expected_stream, exporter_down_at, session
+from tests.grafana.input_series import (
+    ZERO,
+    expected_stream,
+    exporter_down_at,
+    session,
+    session_issue,
+    stream,
+    stream_issue,
+)
 from tests.grafana.promtool import InputSeries, promtool_series, run_alert_tests
 
 pytestmark = pytest.mark.prometheus
@@ -144,6 +152,31 @@ def _unhealthy_session(description: str) -> dict[str, Any]:
 def test_an_alert_on_a_session_names_the_stream_and_links_to_the_session(promtool: str, tmp_path: Path) -> None:
     firing = _unhealthy_session("Livepeer Studio reports the stream as unhealthy.")
     _assert_firing(promtool, tmp_path, session(healthy=ZERO), firing)
+
+
+def test_an_alert_on_health_lists_the_issues_of_its_session_once(promtool: str, tmp_path: Path) -> None:
+    series = session(healthy=ZERO) | session("two:9877", healthy=ZERO)
+    series |= session_issue("low frame rate") | session_issue("low frame rate", instance="two:9877")
+    series |= session_issue("{{ bitrate }} above limit") | session_issue("of another session", session_id="e-2")
+    firing = _unhealthy_session(
+        "Livepeer Studio reports the stream as unhealthy. Reported issues: low frame rate; {{ bitrate }} above limit"
+    )
+    _assert_firing(promtool, tmp_path, series, firing)
+
+
+def test_an_alert_on_health_lists_the_issues_of_its_stream(promtool: str, tmp_path: Path) -> None:
+    firing = _firing(
+        "LivepeerStreamUnhealthy",
+        {"severity": "warning", "job": "livepeer", "account": "main", "stream_id": "s-1", "name": "News"},
+        {
+            "summary": "News: unhealthy",
+            "description": "Livepeer Studio reports the stream as unhealthy. Reported issues: low frame rate",
+            "runbook": "docs/runbooks.md#livepeerstreamunhealthy",
+            "dashboard_url": "http://localhost:3000/d/livepeer-session?var-job=livepeer&var-account=main"
+            "&var-stream=s-1&var-session=",
+        },
+    )
+    _assert_firing(promtool, tmp_path, stream(healthy=ZERO) | stream_issue("low frame rate"), firing)
 
 
 def test_an_alert_on_an_expected_stream_shows_its_name(promtool: str, tmp_path: Path) -> None:
