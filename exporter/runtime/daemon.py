@@ -11,7 +11,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -44,6 +44,9 @@ GC_THRESHOLDS: Final = (5_000, 20, 100)
 Requests leave reference cycles, which should not accumulate. The collector does not track sessions, so polls of many
 sessions hardly trigger it.
 """
+
+PAGES_FLAG: Final = "--web.listen-address"
+PROBES_FLAG: Final = "--web.health-listen-address"
 
 UNAUTHENTICATED_PATHS: Final = ("/livez", "/readyz")
 
@@ -99,10 +102,10 @@ class Daemon:
         self._handle_signals()
         shutdown.callback(self._unhandle_signals)
         listeners = self._create_listeners()
-        shutdown.push_async_callback(_stop_all, listeners)
-        for listener in listeners:
-            await listener.start()
-        self._report_listening(listeners[0].port)
+        shutdown.push_async_callback(_stop_all, listeners.values())
+        for flag, listener in listeners.items():
+            await _start_listening(listener, flag)
+        self._report_listening(listeners[PAGES_FLAG].port)
         if await self._start_polling():
             shutdown.push_async_callback(self._app.stop)
         if self._watchdog_interval:
@@ -166,13 +169,15 @@ class Daemon:
             os._exit(1)
         self._stop.set()
 
-    def _create_listeners(self) -> list[Listener]:
+    def _create_listeners(self) -> dict[str, Listener]:
+        """Create the listeners, by the flag that sets their address."""
         settings, limits = self._settings, _limits(self._settings)
         pages = BasicAuth(self._app.create_pages(), self._web_config.config, open_paths=UNAUTHENTICATED_PATHS)
-        listeners = [Listener(pages, settings.web_listen_address, limits=limits, tls=self._web_config.context)]
+        tls = self._web_config.context
+        listeners = {PAGES_FLAG: Listener(pages, settings.web_listen_address, limits=limits, tls=tls)}
         if settings.web_health_listen_address:
             probes = create_probe_app(self._app.health)
-            listeners.append(Listener(probes, settings.web_health_listen_address, limits=limits))
+            listeners[PROBES_FLAG] = Listener(probes, settings.web_health_listen_address, limits=limits)
         return listeners
 
     def _report_listening(self, port: int) -> None:
@@ -219,7 +224,14 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-async def _stop_all(listeners: list[Listener]) -> None:
+async def _start_listening(listener: Listener, flag: str) -> None:
+    try:
+        await listener.start()
+    except OSError as error:
+        raise OSError(f"{error}; choose another address with {flag}") from None
+
+
+async def _stop_all(listeners: Iterable[Listener]) -> None:
     await asyncio.gather(*(listener.stop(SHUTDOWN_GRACE) for listener in listeners))
 
 

@@ -229,6 +229,19 @@ async def test_probes_can_have_their_own_port(tmp_path: Path, free_tcp_port: int
 
 
 @in_loop
+async def test_R07_an_address_in_use_is_an_error_that_names_the_flag(tmp_path: Path, free_tcp_port: int) -> None:
+    with socket.create_server(("127.0.0.1", free_tcp_port)):
+        taken = f"127.0.0.1:{free_tcp_port}"
+        for setting, flag in (
+            ("web_listen_address", "--web.listen-address"),
+            ("web_health_listen_address", "--web.health-listen-address"),
+        ):
+            running = RunningDaemon(tmp_path, "http://127.0.0.1:9/api", **{setting: taken})
+            with pytest.raises(OSError, match=f"Address already in use; choose another address with {flag}$"):
+                await running.daemon.run()
+
+
+@in_loop
 async def test_the_service_manager_is_notified_of_start_watchdog_and_shutdown(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
