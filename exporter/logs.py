@@ -1,6 +1,6 @@
-"""Log lines: one event, one line, whatever the event's texts hold; and never a secret that is known.
+"""Log output: one line per event, with control characters escaped and secrets redacted.
 
-`plain` is `time=... level=... event="..." key=value`, `json` the same as an object. The time is UTC.
+The format `plain` is `time=... level=... event="..." key=value`, `json` is an object with the same keys. Times are UTC.
 """
 
 import json
@@ -16,24 +16,26 @@ from types import TracebackType
 from typing import Final, Literal, TextIO
 from urllib.parse import quote
 
-OWN: Final = __name__.partition(".")[0]
-"""The name above all our loggers."""
-LONGEST_TEXT: Final = 4096
-"""Characters. A longer text in a line is cut: 64 kB of a stream's name say no more than this."""
+PACKAGE: Final = __name__.partition(".")[0]
+"""The name of the logger above all loggers of the program."""
 
-_QUIET: Final = ("apscheduler", "asyncio", "httpcore", "httpx", "pydantic_settings", "uvicorn")
-_FIXED: Final = ("time", "level", "event", "logger", "traceback")
-_BARE = re.compile(r"[!#-<>-\[\]-~]+")  # printable ASCII but space, quote, = and backslash
+MAX_TEXT_LENGTH: Final = 4096
+"""Characters. Longer texts are truncated, such as the name of a stream, which the API does not limit."""
+
+_LIMITED_TO_WARNINGS: Final = ("apscheduler", "asyncio", "httpcore", "httpx", "pydantic_settings", "uvicorn")
+_RESERVED: Final = ("time", "level", "event", "logger", "traceback")
+_UNQUOTED = re.compile(r"[!#-<>-\[\]-~]+")  # printable ASCII except space, quote, = and backslash
 _SHORT_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_MOST_FRAMES: Final = 40
+_MAX_FRAMES: Final = 40
+_MAX_CHAIN: Final = 8
 
 Scalar = str | int | float | bool | None
 
 
 class Redactor:
-    """Replaces every secret that it knows by `[redacted]`.
+    """Replaces secrets in texts with `[redacted]`.
 
-    It learns the key whenever it is read, and forgets none: an old key can still be in the text of a late error.
+    Every API key in use is added, and none is ever removed, since the text of a late error can contain an old key.
     """
 
     def __init__(self) -> None:
@@ -43,12 +45,12 @@ class Redactor:
         return f"Redactor(<{len(self._secrets)} texts>)"
 
     def add(self, secret: str) -> None:
-        """Replace `secret` from now on; an empty one is no secret."""
+        """Replace `secret` from now on; an empty text is ignored."""
         if secret:
-            # As it is, and as it stands in a URL, in JSON and in Python's repr.
-            written = {secret, quote(secret, safe=""), quote(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
-            # The longest first: a secret that begins with another one must go as a whole.
-            self._secrets = tuple(sorted(written.union(self._secrets), key=len, reverse=True))
+            # As it is, and as it is written in a URL, in JSON and in Python's repr.
+            spellings = {secret, quote(secret, safe=""), quote(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+            # Longest first, or the rest of a secret that begins with another secret would remain.
+            self._secrets = tuple(sorted(spellings.union(self._secrets), key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
         """Return `text` without the secrets."""
@@ -66,10 +68,14 @@ def event(
     error: BaseException | None = None,
     **fields: object,
 ) -> None:
-    """Log that something happened: `message` is fixed text, what varies stands in `fields`.
+    """Log an event.
 
-    With `error` the line gets its traceback, without the error's own text. A field that is neither text nor number
-    nor bool is written as text.
+    Args:
+        logger: the logger of the calling module.
+        level: a level of the logging module.
+        message: the event as constant text, so that all lines of an event can be found; values go into `fields`.
+        error: adds a traceback, without the text of the error.
+        fields: the values; what is neither text nor number nor bool is converted to text.
     """
     logger.log(level, message, exc_info=error, extra={"fields": fields}, stacklevel=2)
 
@@ -82,20 +88,20 @@ def configure(
     redact: Callable[[str], str],
     root: logging.Logger | None = None,
 ) -> None:
-    """Write the lines of all loggers to `stream`, and to nothing else.
+    """Write the lines of all loggers to one stream.
 
-    Libraries are heard from warnings on at every level: at `info` httpx logs URLs, at `debug` others log headers.
-    Give uvicorn `log_config=None`, or it brings handlers of its own.
+    Of libraries only warnings and errors are written: at `info` httpx logs URLs, at `debug` others log headers. uvicorn
+    must be configured with `log_config=None`, or it adds its own handlers.
 
     Args:
-        level: The least important lines to write.
-        form: `auto` is plain if `stream` is a terminal, else json.
-        stream: Where the lines go; if it is closed they are lost, and that is all that happens.
-        redact: Takes the secrets out of a text.
-        root: The logger whose handlers are replaced; Python's root logger if left out.
+        level: lowest level to write.
+        form: line format; `auto` is `plain` on a terminal, otherwise `json`.
+        stream: where lines are written; lines for a closed stream are dropped.
+        redact: removes secrets from a text.
+        root: the logger whose handlers are replaced; defaults to Python's root logger.
     """
     handler = _Handler(stream)
-    handler.addFilter(_worth_writing)
+    handler.addFilter(_is_relevant)
     is_plain = form == "plain" or (form == "auto" and _is_terminal(stream))
     handler.setFormatter(_Formatter(_as_plain if is_plain else _as_json, redact, stream.encoding or "utf-8"))
     root = root or logging.getLogger()
@@ -110,21 +116,21 @@ def _is_terminal(stream: TextIO) -> bool:
         return False
 
 
-def _worth_writing(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in _QUIET
+def _is_relevant(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in _LIMITED_TO_WARNINGS
 
 
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802
-        # Nobody is left to tell: a log that cannot be written must not end the program, and Python's own
-        # report would print the arguments of the line, unredacted, to stderr.
+        # A log that cannot be written must not end the program, and Python's default would print the arguments of the
+        # line, unredacted, to stderr.
         stream = self.stream
         try:
-            # What is stuck in the buffer would fail again at exit and turn the exit code into 120.
+            # Flushing the rest of the buffer at exit would fail again and change the exit code to 120.
             if not stream.closed and _is_broken_pipe(stream):
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, stream.fileno())
-                os.close(nowhere)
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, stream.fileno())
+                os.close(null)
         except (OSError, ValueError):  # a stream without a descriptor, such as a test's
             return
 
@@ -134,7 +140,7 @@ def _is_broken_pipe(stream: TextIO) -> bool:
         stream.flush()
     except BrokenPipeError:
         return True
-    except (OSError, ValueError):  # a full disk may have room again later
+    except (OSError, ValueError):  # a full disk may have space again later
         return False
     return False
 
@@ -149,9 +155,9 @@ class _Formatter(logging.Formatter):
         self._encoding = encoding
 
     def format(self, record: logging.LogRecord) -> str:
-        parts = {name: self._scalar(value) for name, value in _parts(record)}
-        # Once more over the whole line, for a secret that only came together there.
-        line = self._redact(self._write(parts))
+        fields = {name: self._scalar(value) for name, value in _fields(record)}
+        # Redacted again as a whole, because a secret may span several fields.
+        line = self._redact(self._write(fields))
         return line.encode(self._encoding, "backslashreplace").decode(self._encoding)
 
     def _scalar(self, value: object) -> Scalar:
@@ -162,18 +168,18 @@ class _Formatter(logging.Formatter):
         if isinstance(value, float) and math.isfinite(value):
             return value
         text = self._redact(_text(value))
-        return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+        return text if len(text) <= MAX_TEXT_LENGTH else text[:MAX_TEXT_LENGTH] + "…"
 
 
 def _text(value: object) -> str:
-    if isinstance(value, BaseException):  # its text may quote what it choked on
+    if isinstance(value, BaseException):  # its text may contain the value that caused it
         return type(value).__name__
-    if isinstance(value, int):  # Python refuses to write the largest
-        return f"a number of {value.bit_length()} bits"
+    if isinstance(value, int):  # Python limits the number of digits that str() converts
+        return f"integer of {value.bit_length()} bits"
     return str(value)
 
 
-def _parts(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
+def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
     yield "time", datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:23] + "Z"
     yield "level", record.levelname.lower()
     yield "event", _message(record)
@@ -182,62 +188,62 @@ def _parts(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
     if isinstance(fields, Mapping):
         for name, value in fields.items():
             safe = re.sub(r"[^A-Za-z0-9_]", "_", str(name)) or "_"
-            yield (f"{safe}_" if safe in _FIXED else safe), value
+            yield (f"{safe}_" if safe in _RESERVED else safe), value
     if record.exc_info and record.exc_info[1] is not None:
-        yield "traceback", " | ".join(_outline(record.exc_info[1]))
+        yield "traceback", " | ".join(_traceback(record.exc_info[1]))
 
 
 def _message(record: logging.LogRecord) -> str:
     try:
         text = record.getMessage()
-    except (TypeError, ValueError, KeyError):  # a library's arguments that do not fit its text
+    except (TypeError, ValueError, KeyError):  # the arguments of a library do not match its format string
         text = str(record.msg)
-    # asyncio and uvicorn put an exception's repr, with its text, into the lines below the first.
-    return text if record.name.partition(".")[0] == OWN else text.partition("\n")[0]
+    # asyncio and uvicorn write the repr of an exception, which contains its text, into the lines after the first.
+    return text if record.name.partition(".")[0] == PACKAGE else text.partition("\n")[0]
 
 
-def _outline(error: BaseException) -> Iterator[str]:
-    """Yield each error of the chain, the cause first, as its class and the places it came through.
+def _traceback(error: BaseException) -> Iterator[str]:
+    """Yield each error of the chain, the cause first, as its class and its stack frames.
 
-    Only names that stand in the code: the texts of errors and the values of variables can hold secrets.
+    Only names in the source code are used: error messages and the values of variables can contain secrets.
     """
     chain: list[BaseException] = []
     following: BaseException | None = error
-    while following is not None and following not in chain and len(chain) < 8:
+    while following is not None and following not in chain and len(chain) < _MAX_CHAIN:
         chain.append(following)
         following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
     for each in reversed(chain):
-        yield f"{_class(each)}: {' > '.join(_places(each.__traceback__)) or 'not raised'}"
+        yield f"{_class_name(each)}: {' > '.join(_frames(each.__traceback__)) or 'not raised'}"
 
 
-def _class(error: BaseException) -> str:
+def _class_name(error: BaseException) -> str:
     name = type(error).__name__
     if isinstance(error, BaseExceptionGroup):
-        return f"{name} of {', '.join(map(_class, error.exceptions))}"
+        return f"{name} of {', '.join(map(_class_name, error.exceptions))}"
     return name
 
 
-def _places(trace: TracebackType | None) -> list[str]:
+def _frames(trace: TracebackType | None) -> list[str]:
     frames = [
         f"{'/'.join(PurePath(frame.f_code.co_filename).parts[-2:])}:{line} {frame.f_code.co_name}"
         for frame, line in walk_tb(trace)
     ]
-    return frames[-_MOST_FRAMES:]
+    return frames[-_MAX_FRAMES:]
 
 
-def _as_json(parts: Mapping[str, Scalar]) -> str:
-    # ASCII alone, so that no control or bidi character survives; DEL is the one that JSON leaves as it is.
-    return json.dumps(parts, ensure_ascii=True).replace("\x7f", "\\u007f")
+def _as_json(fields: Mapping[str, Scalar]) -> str:
+    # ASCII only, so that control and bidi characters are escaped; DEL is the only one that JSON does not escape.
+    return json.dumps(fields, ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
-def _as_plain(parts: Mapping[str, Scalar]) -> str:
-    return " ".join(f"{name}={_quoted(value)}" for name, value in parts.items())
+def _as_plain(fields: Mapping[str, Scalar]) -> str:
+    return " ".join(f"{name}={_quoted(value)}" for name, value in fields.items())
 
 
 def _quoted(value: Scalar) -> str:
     if not isinstance(value, str):
         return json.dumps(value)
-    if _BARE.fullmatch(value):
+    if _UNQUOTED.fullmatch(value):
         return value
     return '"' + "".join(map(_escaped, value)) + '"'
 

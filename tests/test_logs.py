@@ -1,3 +1,5 @@
+"""Log output: line formats, escaping, redaction, and streams that cannot be written to."""
+
 import io
 import json
 import logging
@@ -13,25 +15,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.logs import LONGEST_TEXT, Redactor, configure, event
+from exporter.logs import MAX_TEXT_LENGTH, Redactor, configure, event
 
 SECRET = 'canary-7f3a-"secret\\'
 Form = Literal["auto", "plain", "json"]
 
 
-def lone_logger(name: str = "exporter") -> logging.Logger:
-    return logging.Logger(name)  # noqa: LOG001  # one that no other test sees
+def detached_logger(name: str = "exporter") -> logging.Logger:
+    return logging.Logger(name)  # noqa: LOG001  # separate from the loggers of other tests
 
 
 class Log:
-    """A root logger of its own, with what it wrote."""
+    """A detached root logger and its output."""
 
     def __init__(
         self, form: Form = "json", level: Literal["debug", "info", "warning", "error"] = "debug", name: str = "exporter"
     ) -> None:
         self.stream = io.StringIO()
         self.redact = Redactor()
-        self.logger = lone_logger(name)
+        self.logger = detached_logger(name)
         configure(level, form, self.stream, redact=self.redact, root=self.logger)
 
     @property
@@ -45,8 +47,8 @@ class Log:
         return parsed
 
 
-def read_plain(line: str) -> dict[str, str]:
-    """Read a plain line again; quoted values are unescaped."""
+def parse_plain(line: str) -> dict[str, str]:
+    """Parse a plain line; quoted values are unescaped."""
     pairs = re.findall(r'([A-Za-z0-9_]+)=("(?:[^"\\]|\\.)*"|[^ "]*)(?: |$)', line)
     return {
         name: re.sub(
@@ -81,7 +83,7 @@ def test_a_json_line_has_time_level_event_logger_and_fields() -> None:
     }
 
 
-def test_a_plain_line_reads_as_pairs() -> None:
+def test_a_plain_line_consists_of_key_value_pairs() -> None:
     log = Log("plain")
     event(log.logger, logging.WARNING, "poll failed", account="a b", sessions=12, code="", up=False, none=None)
     assert log.text.partition(" ")[2] == (
@@ -89,7 +91,7 @@ def test_a_plain_line_reads_as_pairs() -> None:
     )
 
 
-def test_the_time_is_the_records_own_in_utc() -> None:
+def test_the_time_is_that_of_the_record_in_utc() -> None:
     log = Log()
     record = logging.LogRecord("exporter", logging.INFO, "", 0, "now", (), None)
     record.created = 1_700_000_000.9996
@@ -101,23 +103,23 @@ def test_the_time_is_the_records_own_in_utc() -> None:
 @pytest.mark.parametrize(
     "name", ["two\nlines", "\x1b[31mred", "%s %d %(x)s", "\u202eevil", "\u2028", "\x00\x7f\x85", "a=b", '"', "\ud800"]
 )
-def test_r14_any_name_is_one_escaped_line(form: Form, name: str) -> None:
+def test_R14_any_name_is_one_escaped_line(form: Form, name: str) -> None:
     log = Log(form)
     event(log.logger, logging.INFO, name, name=name)
     (line,) = log.text.splitlines()
     assert line.isprintable()
-    parsed = log.last if form == "json" else read_plain(line)
+    parsed = log.last if form == "json" else parse_plain(line)
     assert (parsed["event"], parsed["name"]) == (name, name)
 
 
 @given(st.text(st.characters()), st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.text()))
-def test_any_event_is_one_plain_line_that_can_be_read_again(message: str, fields: dict[str, str]) -> None:
+def test_any_event_is_one_plain_line_that_can_be_parsed(message: str, fields: dict[str, str]) -> None:
     log = Log("plain")
     prefixed: dict[str, Any] = {f"field_{name}": value for name, value in fields.items()}
     event(log.logger, logging.INFO, message, **prefixed)
     line = log.text.removesuffix("\n")
     assert line.isprintable()
-    parsed = read_plain(line)
+    parsed = parse_plain(line)
     assert parsed["event"] == message
     assert {name[6:]: value for name, value in parsed.items() if name.startswith("field_")} == fields
 
@@ -126,7 +128,7 @@ JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.char
 
 
 @given(st.text(st.characters()), st.dictionaries(st.text(), JSON | st.lists(JSON)))
-def test_any_event_is_one_json_line_of_harmless_ascii(message: str, fields: dict[str, object]) -> None:
+def test_any_event_is_one_json_line_of_printable_ascii(message: str, fields: dict[str, object]) -> None:
     log = Log("json")
     log.logger.info("%s", message, extra={"fields": fields})
     line = log.text.removesuffix("\n")
@@ -135,23 +137,23 @@ def test_any_event_is_one_json_line_of_harmless_ascii(message: str, fields: dict
     assert json.loads(line, parse_constant=pytest.fail)["event"] == message
 
 
-def test_an_integer_too_large_to_write_and_a_number_that_is_none_become_text() -> None:
+def test_huge_integers_and_infinity_are_converted_to_text() -> None:
     log = Log()
-    event(log.logger, logging.INFO, "x", big=10**5000, endless=float("inf"))
-    assert (log.last["big"], log.last["endless"]) == ("a number of 16610 bits", "inf")
+    event(log.logger, logging.INFO, "x", big=10**5000, infinite=float("inf"))
+    assert (log.last["big"], log.last["infinite"]) == ("integer of 16610 bits", "inf")
 
 
-def test_a_field_cannot_take_the_place_of_the_lines_own() -> None:
+def test_a_field_with_a_reserved_name_is_renamed() -> None:
     log = Log()
-    odd: dict[str, Any] = {"a b\n": 1}
-    event(log.logger, logging.INFO, "real", event="false", level="low", **odd)
+    invalid_name: dict[str, Any] = {"a b\n": 1}
+    event(log.logger, logging.INFO, "real", event="false", level="low", **invalid_name)
     assert (log.last["event"], log.last["event_"], log.last["level_"], log.last["a_b_"]) == ("real", "false", "low", 1)
 
 
-def test_a_long_text_is_cut() -> None:
+def test_a_long_text_is_truncated() -> None:
     log = Log()
     event(log.logger, logging.INFO, "x", name="n" * 65_536)
-    assert log.last["name"] == "n" * LONGEST_TEXT + "…"
+    assert log.last["name"] == "n" * MAX_TEXT_LENGTH + "…"
 
 
 def test_lines_below_the_level_are_not_written() -> None:
@@ -162,28 +164,28 @@ def test_lines_below_the_level_are_not_written() -> None:
 
 
 @pytest.mark.parametrize("library", ["httpx", "httpcore.http11", "uvicorn.error", "uvicorn.access", "apscheduler.x"])
-def test_libraries_are_heard_from_warnings_on_even_at_debug(library: str) -> None:
+def test_libraries_log_warnings_only_even_at_debug(library: str) -> None:
     log = Log(name=library)
     log.logger.info("HTTP Request: GET %s", "https://livepeer.studio/api")
     log.logger.debug("headers")
     assert log.text == ""
-    log.logger.warning("odd")
-    assert log.last["event"] == "odd"
+    log.logger.warning("careful")
+    assert log.last["event"] == "careful"
 
 
-def test_of_a_librarys_message_the_first_line_counts() -> None:
+def test_only_the_first_line_of_a_librarys_message_is_logged() -> None:
     log = Log(name="asyncio")
     log.logger.error("Task exception was never retrieved\nfuture: <Task exception=ValueError(%r)>", SECRET)
     assert log.last["event"] == "Task exception was never retrieved"
 
 
-def test_a_librarys_arguments_that_do_not_fit_cost_no_line() -> None:
+def test_arguments_that_do_not_match_the_format_string_do_not_lose_the_line() -> None:
     log = Log()
     log.logger.info("%d sessions", "no")
     assert log.last["event"] == "%d sessions"
 
 
-def test_r12_a_traceback_is_one_field_of_names_without_the_errors_texts() -> None:
+def test_R12_a_traceback_is_one_field_without_the_texts_of_errors() -> None:
     def inner() -> None:
         local = SECRET
         raise ValueError(local)
@@ -197,7 +199,7 @@ def test_r12_a_traceback_is_one_field_of_names_without_the_errors_texts() -> Non
     except RuntimeError as error:
         event(log.logger, logging.ERROR, "poll failed", error=error)
     (line,) = log.text.splitlines()
-    traceback = read_plain(line)["traceback"]
+    traceback = parse_plain(line)["traceback"]
     assert re.fullmatch(
         r"ValueError: tests/test_logs\.py:\d+ \w+ > tests/test_logs\.py:\d+ inner"
         r" \| RuntimeError: tests/test_logs\.py:\d+ \w+",
@@ -206,7 +208,7 @@ def test_r12_a_traceback_is_one_field_of_names_without_the_errors_texts() -> Non
     assert "canary" not in line
 
 
-def test_a_traceback_that_a_library_logs_is_outlined_the_same_way() -> None:
+def test_a_traceback_that_a_library_logs_has_the_same_form() -> None:
     log = Log(name="uvicorn.error")
     try:
         raise KeyError(SECRET)
@@ -216,14 +218,14 @@ def test_a_traceback_that_a_library_logs_is_outlined_the_same_way() -> None:
     assert "canary" not in log.text
 
 
-def test_errors_of_a_group_are_named() -> None:
+def test_errors_of_a_group_are_listed() -> None:
     log = Log()
     group = ExceptionGroup(SECRET, [ValueError(SECRET), ExceptionGroup(SECRET, [OSError(SECRET)])])
     event(log.logger, logging.ERROR, "x", error=group)
     assert log.last["traceback"] == "ExceptionGroup of ValueError, ExceptionGroup of OSError: not raised"
 
 
-def test_a_chain_of_errors_that_bites_its_tail_ends() -> None:
+def test_a_circular_chain_of_errors_is_cut() -> None:
     log = Log()
     first, second = ValueError(), TypeError()
     first.__cause__, second.__cause__ = second, first
@@ -231,14 +233,14 @@ def test_a_chain_of_errors_that_bites_its_tail_ends() -> None:
     assert log.last["traceback"] == "TypeError: not raised | ValueError: not raised"
 
 
-def test_an_error_as_a_field_is_its_class_alone() -> None:
+def test_an_error_as_a_field_is_the_name_of_its_class() -> None:
     log = Log()
     event(log.logger, logging.ERROR, "x", reason=ValueError(SECRET))
     assert log.last["reason"] == "ValueError"
 
 
 @pytest.mark.parametrize("form", ["plain", "json"])
-def test_a_known_secret_is_redacted_wherever_it_stands(form: Form) -> None:
+def test_a_secret_is_redacted_wherever_it_appears(form: Form) -> None:
     log = Log(form)
     log.redact.add(SECRET)
     event(
@@ -255,7 +257,7 @@ def test_a_known_secret_is_redacted_wherever_it_stands(form: Form) -> None:
     assert log.text.count("[redacted]") == 7
 
 
-def test_a_secret_that_begins_with_another_one_goes_as_a_whole() -> None:
+def test_a_secret_that_begins_with_another_one_is_redacted_completely() -> None:
     redact = Redactor()
     for secret in ("", "key", "key-two", "key"):
         redact.add(secret)
@@ -264,20 +266,20 @@ def test_a_secret_that_begins_with_another_one_goes_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize(("is_terminal", "first"), [(True, "time="), (False, "{")])
-def test_auto_is_plain_on_a_terminal_and_else_json(is_terminal: bool, first: str) -> None:
+def test_auto_is_plain_on_a_terminal_and_json_otherwise(is_terminal: bool, first: str) -> None:
     class Stream(io.StringIO):
         def isatty(self) -> bool:
             return is_terminal
 
-    stream, logger = Stream(), lone_logger()
+    stream, logger = Stream(), detached_logger()
     configure("info", "auto", stream, redact=str, root=logger)
     logger.info("x")
     assert stream.getvalue().startswith(first)
 
 
-def test_a_stream_that_takes_ascii_alone_gets_ascii() -> None:
+def test_characters_outside_of_the_streams_encoding_are_escaped() -> None:
     raw = io.BytesIO()
-    logger = lone_logger()
+    logger = detached_logger()
     configure("info", "plain", io.TextIOWrapper(raw, encoding="ascii"), redact=str, root=logger)
     logger.info("größe 🎥")
     assert rb'event="gr\xf6\xdfe \U0001f3a5"' in raw.getvalue()
@@ -290,7 +292,7 @@ def test_configuring_again_replaces_the_handler() -> None:
     assert log.text.count("\n") == 1
 
 
-def test_r15_a_closed_stream_costs_the_lines_and_nothing_else() -> None:
+def test_R15_lines_for_a_closed_stream_are_dropped() -> None:
     log = Log("auto")
     log.stream.close()
     event(log.logger, logging.INFO, "lost")
@@ -298,12 +300,12 @@ def test_r15_a_closed_stream_costs_the_lines_and_nothing_else() -> None:
     event(log.logger, logging.INFO, "lost")
 
 
-class Full(io.StringIO):
+class FullDisk(io.StringIO):
     def write(self, text: str) -> int:
         raise OSError(28, "no space")
 
 
-class Broken(io.StringIO):
+class BrokenPipe(io.StringIO):
     def write(self, text: str) -> int:
         raise BrokenPipeError
 
@@ -311,19 +313,19 @@ class Broken(io.StringIO):
         raise BrokenPipeError
 
 
-@pytest.mark.parametrize("stream", [Full(), Broken()])
-def test_r15_a_line_that_cannot_be_written_raises_nothing(stream: TextIO) -> None:
-    logger = lone_logger()
+@pytest.mark.parametrize("stream", [FullDisk(), BrokenPipe()])
+def test_R15_a_line_that_cannot_be_written_is_dropped(stream: TextIO) -> None:
+    logger = detached_logger()
     configure("info", "json", stream, redact=str, root=logger)
     event(logger, logging.INFO, "lost")
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
-def test_r15_a_reader_that_goes_away_leaves_the_exit_code_as_it_is(name: str) -> None:
+def test_R15_a_broken_pipe_does_not_change_the_exit_code(name: str) -> None:
     program = (
         "import logging, sys, exporter.logs as logs\n"
         f"logs.configure('info', 'json', sys.{name}, redact=str)\n"
-        "sys.stdin.read()\n"  # until the reader is gone
+        "sys.stdin.read()\n"  # until the pipe is closed
         "for _ in range(3): logging.getLogger('exporter').info('lost')\n"
         "sys.exit(7)\n"
     )
@@ -339,8 +341,8 @@ def test_r15_a_reader_that_goes_away_leaves_the_exit_code_as_it_is(name: str) ->
         assert process.wait(timeout=30) == 7
 
 
-def test_no_control_or_bidi_character_counts_as_printable() -> None:
-    # What the escaping of plain lines relies on, for every character there is.
+def test_no_control_or_bidi_character_is_printable() -> None:
+    # The escaping of plain lines relies on this.
     for code in range(sys.maxunicode + 1):
         if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
             assert not chr(code).isprintable()

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 
 from exporter.config import Settings
 from exporter.livepeer import transport
-from exporter.logs import OWN, configure
+from exporter.logs import PACKAGE, configure
 from exporter.metrics.catalogue import PREFIX
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
@@ -236,7 +236,7 @@ def _usual_trust() -> ssl.SSLContext:
 @contextmanager
 def written() -> Iterator[io.StringIO]:
     """What the program logs at debug, without the help of the redactor."""
-    logger, stream = logging.getLogger(OWN), io.StringIO()
+    logger, stream = logging.getLogger(PACKAGE), io.StringIO()
     handlers, level = logger.handlers[:], logger.level
     configure("debug", "json", stream, redact=str, root=logger)
     try:
