@@ -1,7 +1,7 @@
-"""Polls every account on time; the only module that imports APScheduler, and it survives wall-clock jumps.
+"""Runs the poll of each account on its interval, with APScheduler, whatever the wall clock does.
 
-APScheduler 3 plans by the wall clock: after a step back of an hour its jobs wait for an hour. So each account's due
-time is kept by the monotonic clock as well, and a watchdog plans the jobs anew when the two clocks drift apart.
+APScheduler 3 schedules by the wall clock: after it steps back by an hour, jobs wait for an hour. So the due time of
+each job is also kept by the monotonic clock, and a watchdog reschedules all jobs when the two clocks drift apart.
 """
 
 import asyncio
@@ -19,49 +19,49 @@ from exporter.logs import event
 logger = logging.getLogger(__name__)
 
 HEARTBEAT: Final = 1.0
-"""Seconds between the scheduler's own ticks, and between two looks of the watchdog."""
+"""Seconds between two heartbeats of the scheduler, and between two checks of the watchdog."""
 
-PATIENCE: Final = 30.0
-"""Seconds without a tick after which the clock counts as stopped."""
+MAX_SILENCE: Final = 30.0
+"""Seconds without a heartbeat after which the scheduler counts as stopped."""
 
-STEP: Final = 1.0
-"""Seconds that the wall clock may move against the monotonic one between two looks."""
+MAX_DRIFT: Final = 1.0
+"""Seconds that the wall clock may drift from the monotonic clock between two checks."""
 
 
 class Job(Protocol):
-    """Something that is done again and again."""
+    """A job that runs on an interval."""
 
     async def poll(self) -> float:
-        """Do it once, and answer after how many seconds it is due again. Must not raise."""
+        """Run once; return the seconds until it is due again. Must not raise."""
 
     def on_skipped(self) -> None:
-        """It was due while it was still being done."""
+        """Handle that the job was due while it was running."""
 
 
-class Schedule(Protocol):
-    """Does jobs on their intervals; ``Clock`` is the one for real life, a test may turn one by hand."""
+class Scheduler(Protocol):
+    """Runs jobs on their intervals. Tests use one that they advance themselves."""
 
     def ticking(self) -> bool:
-        """Whether jobs still run."""
+        """Return whether jobs are still run."""
 
     def add(self, name: str, job: Job, interval: float, delay: float = 0.0) -> None:
-        """Take a job in; it is done for the first time after ``delay`` seconds."""
+        """Add a job; it is first due after ``delay`` seconds."""
 
     async def remove(self, name: str) -> float:
-        """Let a job go, stop what it is doing, and answer in how many seconds it would have been due."""
+        """Remove a job and cancel its current run; return the seconds until it would have been due."""
 
     async def start(self) -> None:
-        """Begin to run jobs."""
+        """Start running jobs."""
 
     async def stop(self) -> None:
-        """Run nothing any more."""
+        """Stop running jobs."""
 
 
-class _Every(IntervalTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """An interval that leaves out the times it has missed.
+class _Interval(IntervalTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """An interval that skips the times it has missed.
 
-    APScheduler lists them all, which after a step forward takes all the time and memory there is: a machine without a
-    battery wakes up in 1970.
+    APScheduler's own lists all of them, which after a large step forward takes all time and memory: a machine without
+    a battery-backed clock boots in 1970.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -76,20 +76,22 @@ class _Every(IntervalTrigger):  # type: ignore[misc]  # APScheduler has no types
 
 
 @dataclass(slots=True)
-class _Turn:
+class _Entry:
+    """A job with its due time in monotonic seconds, and its current run."""
+
     job: Job
     interval: float
     due: float
     task: asyncio.Task[None] | None = None
 
 
-class Clock:
-    """Runs jobs on their intervals, one task to a job, never two of the same at once.
+class PollScheduler:
+    """Runs each job in a task of its own, and never two runs of the same job at once.
 
     Args:
-        now: Unix seconds of the wall clock that APScheduler goes by.
+        now: Unix seconds of the wall clock, which APScheduler uses.
         monotonic: seconds.
-        sleep: waits so many seconds.
+        sleep: waits for some seconds.
     """
 
     def __init__(
@@ -102,88 +104,88 @@ class Clock:
         self._monotonic = monotonic
         self._sleep = sleep
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True})
-        self._turns: dict[str, _Turn] = {}
-        self._beat = monotonic()
+        self._entries: dict[str, _Entry] = {}
+        self._heartbeat_at = monotonic()
         self._watchdog: asyncio.Task[None] | None = None
 
     def ticking(self) -> bool:
-        """Whether the scheduler still runs jobs; for ``/livez``."""
-        return self._monotonic() - self._beat < PATIENCE
+        """Return whether the scheduler still runs jobs; for ``/livez``."""
+        return self._monotonic() - self._heartbeat_at < MAX_SILENCE
 
     def add(self, name: str, job: Job, interval: float, delay: float = 0.0) -> None:
-        """Take a job in; it is done for the first time after ``delay`` seconds."""
-        self._turns[name] = _Turn(job, interval, self._monotonic() + delay)
+        """Add a job; it is first due after ``delay`` seconds."""
+        entry = self._entries[name] = _Entry(job, interval, self._monotonic() + delay)
         self._scheduler.add_job(
-            self._tick,
-            _Every(interval),
+            self._on_due,
+            _Interval(interval),
             args=[name],
             id=_job_id(name),
             max_instances=1,
-            next_run_time=self._moment(self._turns[name].due),
+            next_run_time=self._wall_time(entry.due),
         )
 
     async def remove(self, name: str) -> float:
-        """Let a job go, stop what it is doing, and answer in how many seconds it would have been due."""
-        turn = self._turns.pop(name)
+        """Remove a job and cancel its current run; return the seconds until it would have been due."""
+        entry = self._entries.pop(name)
         self._scheduler.remove_job(_job_id(name))
-        await _cancelled(turn.task)
-        return max(0.0, turn.due - self._monotonic())
+        await _cancel(entry.task)
+        return max(0.0, entry.due - self._monotonic())
 
     async def start(self) -> None:
-        """Begin to run jobs on the running event loop."""
-        self._scheduler.add_job(self._heartbeat, _Every(HEARTBEAT), id=_HEARTBEAT_ID)
+        """Start running jobs on the current event loop."""
+        self._scheduler.add_job(self._on_heartbeat, _Interval(HEARTBEAT), id=_HEARTBEAT_ID)
         self._scheduler.start()
-        self._watchdog = asyncio.create_task(self._watch(), name="clock watchdog")
+        self._watchdog = asyncio.create_task(self._watch_clocks(), name="clock watchdog")
 
     async def stop(self) -> None:
-        """Run nothing any more; what is under way is cancelled and awaited."""
+        """Stop running jobs; current runs are cancelled and awaited."""
         self._scheduler.pause()
-        await asyncio.sleep(0)  # APScheduler would cancel a tick that is about to begin, and log an error
+        await asyncio.sleep(0)  # APScheduler would cancel a job that is about to start, and log an error
         self._scheduler.shutdown(wait=False)
-        await _cancelled(self._watchdog)
-        for turn in self._turns.values():
-            await _cancelled(turn.task)
+        await _cancel(self._watchdog)
+        for entry in self._entries.values():
+            await _cancel(entry.task)
 
-    async def _heartbeat(self) -> None:
-        self._beat = self._monotonic()
+    async def _on_heartbeat(self) -> None:
+        self._heartbeat_at = self._monotonic()
 
-    async def _tick(self, name: str) -> None:
-        # A job of APScheduler's must be short: it would log what goes wrong in it, and nothing more.
-        turn = self._turns.get(name)
-        if turn is None:
+    async def _on_due(self, name: str) -> None:
+        # The work is a task of its own, because APScheduler only logs what goes wrong in a job.
+        entry = self._entries.get(name)
+        if entry is None:
             return
-        turn.due = self._monotonic() + turn.interval
-        if turn.task is not None and not turn.task.done():
-            turn.job.on_skipped()
+        entry.due = self._monotonic() + entry.interval
+        if entry.task is not None and not entry.task.done():
+            entry.job.on_skipped()
             return
-        turn.task = asyncio.create_task(self._run(name, turn), name=f"poll {name}")
+        entry.task = asyncio.create_task(self._run(name, entry), name=f"poll {name}")
 
-    async def _run(self, name: str, turn: _Turn) -> None:
-        began = self._monotonic()
-        wait = await turn.job.poll()
-        if wait != turn.interval and self._turns.get(name) is turn:
-            # A wait counts from the end of a poll that failed; the interval from the start of one that did not.
-            turn.due = max(began + turn.interval, self._monotonic() + wait)
-            self._plan(name, turn)
+    async def _run(self, name: str, entry: _Entry) -> None:
+        started = self._monotonic()
+        wait = await entry.job.poll()
+        if wait != entry.interval and self._entries.get(name) is entry:
+            # A backoff counts from the end of a failed run, the interval from the start of any run.
+            entry.due = max(started + entry.interval, self._monotonic() + wait)
+            self._reschedule(name, entry)
 
-    def _plan(self, name: str, turn: _Turn) -> None:
-        self._scheduler.modify_job(_job_id(name), next_run_time=self._moment(turn.due))
+    def _reschedule(self, name: str, entry: _Entry) -> None:
+        self._scheduler.modify_job(_job_id(name), next_run_time=self._wall_time(entry.due))
 
-    def _moment(self, due: float) -> datetime:
+    def _wall_time(self, due: float) -> datetime:
         ahead = max(0.0, due - self._monotonic())
         return datetime.fromtimestamp(self._now(), UTC) + timedelta(seconds=ahead)
 
-    async def _watch(self) -> None:
-        drift = self._now() - self._monotonic()
+    async def _watch_clocks(self) -> None:
+        offset = self._now() - self._monotonic()
         while True:
             await self._sleep(HEARTBEAT)
-            moved = self._now() - self._monotonic() - drift
-            drift += moved
-            if abs(moved) > STEP:
-                event(logger, logging.WARNING, "the wall clock stepped, planning anew", seconds=round(moved, 1))
-                for name, turn in self._turns.items():
-                    self._plan(name, turn)
-                self._scheduler.modify_job(_HEARTBEAT_ID, next_run_time=self._moment(self._monotonic()))
+            step = self._now() - self._monotonic() - offset
+            offset += step
+            if abs(step) > MAX_DRIFT:
+                event(logger, logging.WARNING, "wall clock stepped, jobs rescheduled", seconds=round(step, 1))
+                for name, entry in self._entries.items():
+                    self._reschedule(name, entry)
+                self._scheduler.modify_job(_HEARTBEAT_ID, next_run_time=self._wall_time(self._monotonic()))
 
 
 _HEARTBEAT_ID: Final = "heartbeat"
@@ -193,7 +195,7 @@ def _job_id(name: str) -> str:
     return f"poll {name}"
 
 
-async def _cancelled(task: asyncio.Task[None] | None) -> None:
+async def _cancel(task: asyncio.Task[None] | None) -> None:
     if task is not None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

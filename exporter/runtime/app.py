@@ -12,7 +12,7 @@ from exporter.config import Account, Settings
 from exporter.metrics.instruments import Telemetry
 from exporter.pages import status_page
 from exporter.pages.routes import Health, create_app
-from exporter.polling.scheduler import Clock, Schedule
+from exporter.polling.scheduler import PollScheduler, Scheduler
 from exporter.runtime.account import AccountRuntime, digest_credentials
 from exporter.runtime.build import (
     create_http_client,
@@ -54,14 +54,14 @@ class App:
         schedule: runs the polls; defaults to a schedule on the environment's clocks.
     """
 
-    def __init__(self, settings: Settings, environment: Environment, schedule: Schedule | None = None) -> None:
+    def __init__(self, settings: Settings, environment: Environment, schedule: Scheduler | None = None) -> None:
         self._settings = settings
         self._environment = environment
         self._stopping = False
         self._trust_store_digest = b""
         self._accounts: dict[str, AccountRuntime] = {}
         self.page_store: Final = create_page_store(settings, environment)
-        self.schedule: Final[Schedule] = schedule or Clock(environment.now, environment.monotonic)
+        self.schedule: Final[Scheduler] = schedule or PollScheduler(environment.now, environment.monotonic)
         self.process: Final = create_process_metrics(settings, environment, self.page_store)
         self.health: Final = Health(alive=self.schedule.ticking, ready=lambda: not self._stopping)
 

@@ -1,4 +1,4 @@
-"""The clock: on time, never two of a kind, and not to be put off by the wall clock."""
+"""The scheduler: on time, never two runs of a job at once, and independent of steps of the wall clock."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from exporter.polling.scheduler import PATIENCE, Clock
+from exporter.polling.scheduler import MAX_SILENCE, PollScheduler
 from tests.support.harness import Time
 from tests.support.loop import in_loop
 
@@ -15,22 +15,22 @@ SHORT = 0.05
 
 
 class Work:
-    """A job that counts, and waits while it is held up."""
+    """A job that counts its runs, and waits while it is blocked."""
 
     def __init__(self, wait: float = SHORT) -> None:
         self.wait = wait
-        self.begun = self.ended = self.skips = self.at_once = self.most_at_once = 0
-        self.go_on = asyncio.Event()
-        self.go_on.set()
+        self.started = self.ended = self.skips = self.running = self.max_running = 0
+        self.unblocked = asyncio.Event()
+        self.unblocked.set()
 
     async def poll(self) -> float:
-        self.begun += 1
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.started += 1
+        self.running += 1
+        self.max_running = max(self.max_running, self.running)
         try:
-            await self.go_on.wait()
+            await self.unblocked.wait()
         finally:
-            self.at_once -= 1
+            self.running -= 1
         self.ended += 1
         return self.wait
 
@@ -39,138 +39,138 @@ class Work:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so; a test's own deadline ends a wait in vain."""
-    while not condition():  # noqa: ASYNC110 - it becomes so without an event
+    """Wait for a condition; the deadline of the test ends a wait in vain."""
+    while not condition():  # noqa: ASYNC110 - no event announces it
         await asyncio.sleep(0.005)
 
 
-def real_clock() -> Clock:
-    return Clock(time.time, time.monotonic)
+def real_scheduler() -> PollScheduler:
+    return PollScheduler(time.time, time.monotonic)
 
 
 @in_loop
-async def test_a_job_is_done_at_once_and_again_after_every_interval() -> None:
-    clock, work = real_clock(), Work()
-    clock.add("a", work, SHORT)
-    await clock.start()
+async def test_a_job_runs_immediately_and_after_every_interval() -> None:
+    scheduler, work = real_scheduler(), Work()
+    scheduler.add("a", work, SHORT)
+    await scheduler.start()
     await until(lambda: work.ended >= 4)
-    await clock.stop()
+    await scheduler.stop()
 
 
 @in_loop
-async def test_a_job_waits_for_its_first_turn() -> None:
-    clock, early, late = real_clock(), Work(), Work()
-    clock.add("early", early, SHORT)
-    clock.add("late", late, SHORT, delay=3600)
-    await clock.start()
+async def test_a_job_with_a_delay_waits() -> None:
+    scheduler, early, late = real_scheduler(), Work(), Work()
+    scheduler.add("early", early, SHORT)
+    scheduler.add("late", late, SHORT, delay=3600)
+    await scheduler.start()
     await until(lambda: early.ended >= 3)
-    assert late.begun == 0
-    await clock.stop()
+    assert late.started == 0
+    await scheduler.stop()
 
 
 @in_loop
-async def test_R02_a_job_that_takes_longer_than_its_interval_never_overlaps_and_skips_are_told() -> None:
-    clock, work = real_clock(), Work()
-    work.go_on.clear()
-    clock.add("a", work, SHORT)
-    await clock.start()
+async def test_R02_a_job_longer_than_its_interval_never_overlaps_and_skips_are_reported() -> None:
+    scheduler, work = real_scheduler(), Work()
+    work.unblocked.clear()
+    scheduler.add("a", work, SHORT)
+    await scheduler.start()
     await until(lambda: work.skips >= 3)
-    assert (work.begun, work.most_at_once) == (1, 1)
-    work.go_on.set()
+    assert (work.started, work.max_running) == (1, 1)
+    work.unblocked.set()
     await until(lambda: work.ended >= 3)
-    assert work.most_at_once == 1
-    await clock.stop()
+    assert work.max_running == 1
+    await scheduler.stop()
 
 
 @in_loop
-async def test_a_job_that_asks_for_a_longer_wait_gets_it() -> None:
-    clock, work, other = real_clock(), Work(wait=3600.0), Work()
-    clock.add("a", work, SHORT)
-    clock.add("b", other, SHORT)
-    await clock.start()
+async def test_a_job_that_returns_a_longer_wait_is_delayed() -> None:
+    scheduler, work, other = real_scheduler(), Work(wait=3600.0), Work()
+    scheduler.add("a", work, SHORT)
+    scheduler.add("b", other, SHORT)
+    await scheduler.start()
     await until(lambda: other.ended >= 5)
-    assert work.begun == 1
-    await clock.stop()
+    assert work.started == 1
+    await scheduler.stop()
 
 
 @in_loop
-async def test_a_job_can_be_added_while_the_clock_runs() -> None:
-    clock, work = real_clock(), Work()
-    await clock.start()
-    clock.add("a", work, SHORT)
+async def test_a_job_can_be_added_to_a_running_scheduler() -> None:
+    scheduler, work = real_scheduler(), Work()
+    await scheduler.start()
+    scheduler.add("a", work, SHORT)
     await until(lambda: work.ended >= 2)
-    await clock.stop()
+    await scheduler.stop()
 
 
 @in_loop
-async def test_a_job_that_is_removed_is_cancelled_and_awaited() -> None:
-    clock, work, other = real_clock(), Work(), Work()
-    work.go_on.clear()
-    clock.add("a", work, SHORT)
-    clock.add("b", other, SHORT)
-    await clock.start()
-    await until(lambda: work.begun == 1)
-    await clock.remove("a")
-    assert (work.at_once, work.ended) == (0, 0)
+async def test_a_removed_job_is_cancelled_and_awaited() -> None:
+    scheduler, work, other = real_scheduler(), Work(), Work()
+    work.unblocked.clear()
+    scheduler.add("a", work, SHORT)
+    scheduler.add("b", other, SHORT)
+    await scheduler.start()
+    await until(lambda: work.started == 1)
+    await scheduler.remove("a")
+    assert (work.running, work.ended) == (0, 0)
     before = other.ended
     await until(lambda: other.ended >= before + 3)
-    assert work.begun == 1
-    await clock.stop()
+    assert work.started == 1
+    await scheduler.stop()
 
 
 @in_loop
-async def test_R04_a_job_that_is_removed_tells_when_it_would_have_been_due() -> None:
-    clock, waiting, done = real_clock(), Work(), Work(wait=3600.0)
-    clock.add("waiting", waiting, SHORT, delay=600)
-    clock.add("done", done, SHORT)
-    await clock.start()
+async def test_R04_removing_a_job_returns_when_it_would_have_been_due() -> None:
+    scheduler, waiting, done = real_scheduler(), Work(), Work(wait=3600.0)
+    scheduler.add("waiting", waiting, SHORT, delay=600)
+    scheduler.add("done", done, SHORT)
+    await scheduler.start()
     await until(lambda: done.ended == 1)
     await asyncio.sleep(0)
-    assert 500 < await clock.remove("waiting") <= 600
-    assert 3500 < await clock.remove("done") <= 3600
-    await clock.stop()
+    assert 500 < await scheduler.remove("waiting") <= 600
+    assert 3500 < await scheduler.remove("done") <= 3600
+    await scheduler.stop()
 
 
 @in_loop
-async def test_a_job_can_come_back_under_its_name() -> None:
-    clock, first, second = real_clock(), Work(), Work()
-    clock.add("a", first, SHORT)
-    await clock.start()
+async def test_a_removed_job_can_be_replaced_under_its_name() -> None:
+    scheduler, first, second = real_scheduler(), Work(), Work()
+    scheduler.add("a", first, SHORT)
+    await scheduler.start()
     await until(lambda: first.ended >= 1)
-    await clock.remove("a")
-    clock.add("a", second, SHORT)
+    await scheduler.remove("a")
+    scheduler.add("a", second, SHORT)
     await until(lambda: second.ended >= 2)
-    assert first.begun == first.ended
-    await clock.stop()
+    assert first.started == first.ended
+    await scheduler.stop()
 
 
 @pytest.mark.parametrize("turns", range(8))
 @in_loop
-async def test_R03_stopping_at_any_moment_of_a_tick_is_no_error(turns: int, caplog: pytest.LogCaptureFixture) -> None:
-    clock, work = real_clock(), Work()
-    clock.add("a", work, SHORT)
-    await clock.start()
+async def test_R03_stopping_at_any_moment_of_a_run_is_no_error(turns: int, caplog: pytest.LogCaptureFixture) -> None:
+    scheduler, work = real_scheduler(), Work()
+    scheduler.add("a", work, SHORT)
+    await scheduler.start()
     for _ in range(turns):
         await asyncio.sleep(0)
-    await clock.stop()
+    await scheduler.stop()
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @in_loop
-async def test_stopping_cancels_what_is_under_way_and_leaves_no_task_behind() -> None:
-    clock, work = real_clock(), Work()
-    work.go_on.clear()
-    clock.add("a", work, SHORT)
-    await clock.start()
-    await until(lambda: work.begun == 1)
-    await clock.stop()
-    assert (work.at_once, work.ended) == (0, 0)
+async def test_stopping_cancels_running_jobs_and_leaves_no_task() -> None:
+    scheduler, work = real_scheduler(), Work()
+    work.unblocked.clear()
+    scheduler.add("a", work, SHORT)
+    await scheduler.start()
+    await until(lambda: work.started == 1)
+    await scheduler.stop()
+    assert (work.running, work.ended) == (0, 0)
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 class Watch:
-    """A wall clock that can be set, beside a monotonic one that cannot; the watchdog looks all the time."""
+    """A wall clock that can be set; the watchdog checks it all the time."""
 
     def __init__(self, ahead: float) -> None:
         self.ahead = ahead
@@ -184,62 +184,62 @@ class Watch:
 
 
 @pytest.mark.parametrize("step", [-3600.0, 3600.0, 50 * 365 * 86_400.0], ids=["hour back", "hour on", "50 years on"])
-def test_R01_a_step_of_the_wall_clock_makes_it_plan_anew(step: float, caplog: pytest.LogCaptureFixture) -> None:
+def test_R01_a_step_of_the_wall_clock_reschedules_all_jobs(step: float, caplog: pytest.LogCaptureFixture) -> None:
     def warnings() -> list[logging.LogRecord]:
         return [each for each in caplog.records if each.name == "exporter.polling.scheduler"]
 
-    # APScheduler goes by the real wall clock. A job planned while ours was an hour ahead of it waits for an hour,
+    # APScheduler uses the real wall clock. A job scheduled while ours was an hour ahead of it waits for an hour,
     # as after a step back; one planned while ours was an hour behind runs early, as after a step forward.
     @in_loop
     async def scenario() -> None:
         watch, work = Watch(-step), Work()
-        clock = Clock(watch.now, time.monotonic, watch.sleep)
-        clock.add("a", work, SHORT)
-        await clock.start()
+        scheduler = PollScheduler(watch.now, time.monotonic, watch.sleep)
+        scheduler.add("a", work, SHORT)
+        await scheduler.start()
         await asyncio.sleep(5 * SHORT)
-        assert bool(work.begun) is (step > 0)
+        assert bool(work.started) is (step > 0)
         watch.ahead = 0
         await until(lambda: bool(warnings()))
         before = work.ended
         await until(lambda: work.ended >= before + 3)
-        await clock.stop()
+        await scheduler.stop()
 
     with caplog.at_level(logging.WARNING, "exporter"):
         scenario()
-    assert [each.getMessage() for each in warnings()] == ["the wall clock stepped, planning anew"]
+    assert [each.getMessage() for each in warnings()] == ["wall clock stepped, jobs rescheduled"]
     assert abs(getattr(warnings()[0], "fields", {})["seconds"] - step) < 5
 
 
 @in_loop
-async def test_a_slow_drift_of_the_wall_clock_is_no_step(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_slow_drift_of_the_wall_clock_is_not_a_step(caplog: pytest.LogCaptureFixture) -> None:
     watch, work = Watch(0), Work()
 
     def now() -> float:
         watch.ahead += 0.001
         return watch.now()
 
-    clock = Clock(now, time.monotonic, watch.sleep)
-    clock.add("a", work, 3600.0)
-    await clock.start()
+    scheduler = PollScheduler(now, time.monotonic, watch.sleep)
+    scheduler.add("a", work, 3600.0)
+    await scheduler.start()
     await until(lambda: work.ended == 1)
     await asyncio.sleep(5 * SHORT)
-    assert work.begun == 1
+    assert work.started == 1
     assert not [each for each in caplog.records if each.name == "exporter.polling.scheduler"]
-    await clock.stop()
+    await scheduler.stop()
 
 
 @in_loop
-async def test_R13_the_clock_counts_as_ticking_until_its_heart_has_not_beaten_for_a_while() -> None:
+async def test_R13_the_scheduler_is_ticking_until_its_heartbeat_stops_for_a_while() -> None:
     fake = Time()
     sleep: Callable[[float], Awaitable[None]] = Watch.sleep
-    clock = Clock(time.time, fake.monotonic, sleep)
-    assert clock.ticking()
-    fake.advance(PATIENCE - 0.1)
-    assert clock.ticking()
+    scheduler = PollScheduler(time.time, fake.monotonic, sleep)
+    assert scheduler.ticking()
+    fake.advance(MAX_SILENCE - 0.1)
+    assert scheduler.ticking()
     fake.advance(0.1)
-    assert not clock.ticking()
-    await clock.start()  # the heart beats within a second
-    await until(clock.ticking)
-    await clock.stop()
-    fake.advance(PATIENCE)
-    assert not clock.ticking()
+    assert not scheduler.ticking()
+    await scheduler.start()  # a heartbeat within a second
+    await until(scheduler.ticking)
+    await scheduler.stop()
+    fake.advance(MAX_SILENCE)
+    assert not scheduler.ticking()

@@ -76,7 +76,7 @@ def test_R01_polls_go_on_when_the_wall_clock_steps_back_and_forth_by_an_hour(bas
         exporter.becomes(UP, 1)
         for count, (step, skew) in enumerate([("-3600", 3600), ("+3600", -3600)], start=1):
             offset.write_text(step)
-            exporter.wait_for("the wall clock stepped, planning anew", count)
+            exporter.wait_for("wall clock stepped, jobs rescheduled", count)
             before = exporter.polls()
             began = time.monotonic()
             until(lambda seen=before: exporter.polls() >= seen + 2, "two more polls", seconds=15)  # type: ignore[misc]
