@@ -1,4 +1,4 @@
-"""The shape of the program: imports go one way, and each package keeps the rule of its sentence."""
+"""The architecture: imports go one way, and each package keeps the rule of its sentence."""
 
 import ast
 from collections.abc import Iterator
@@ -13,10 +13,13 @@ ORDER = (
     *("version", "text", "cooperative", "logs", "config", "sessions", "livepeer", "metrics", "polling"),
     *("server", "pages", "simulator", "runtime", "cli", "__main__"),
 )
-"""Packages and modules from the bottom to the top: each imports only what stands before it."""
+"""Packages and modules from the bottom to the top: each imports only what precedes it."""
 
-MOST_LEVELS = 10
-"""Packages and modules that an import may lead through, one after the other."""
+MAX_LEVELS = 10
+"""Packages and modules on the longest chain of imports."""
+
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 40
 
 FORBIDDEN = {
     "config": {"logs", "sessions", "livepeer", "metrics"},
@@ -26,10 +29,10 @@ FORBIDDEN = {
     "server": {"sessions", "livepeer", "metrics", "polling"},
     "simulator": {*ORDER} - {"simulator"},
 }
-"""What a package must not know, though it stands before it."""
+"""Packages that a package must not import, although they precede it."""
 
 IO = {"asyncio", "http", "io", "os", "pathlib", "random", "socket", "ssl", "subprocess", "threading", "time"}
-"""Standard modules of I/O, clocks and randomness, which `sessions` does without."""
+"""Standard modules of I/O, clocks and randomness, which `sessions` must not import."""
 
 
 def part_of(path: Path) -> str:
@@ -68,20 +71,20 @@ def test_the_order_names_every_package_and_module_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("part", ORDER)
-def test_a_part_imports_only_what_stands_before_it(part: str) -> None:
+def test_a_package_imports_only_what_precedes_it(part: str) -> None:
     assert imported_by(part) <= set(ORDER[: ORDER.index(part)])
 
 
 @pytest.mark.parametrize("part", FORBIDDEN)
-def test_a_part_does_not_import_what_it_must_not_know(part: str) -> None:
+def test_a_package_does_not_import_what_is_forbidden(part: str) -> None:
     assert not imported_by(part) & FORBIDDEN[part]
 
 
-def test_imports_lead_through_a_bounded_number_of_levels() -> None:
-    assert max(map(levels_below, ORDER)) <= MOST_LEVELS
+def test_the_longest_chain_of_imports_is_bounded() -> None:
+    assert max(map(levels_below, ORDER)) <= MAX_LEVELS
 
 
-def test_sessions_are_values_without_io_or_clock() -> None:
+def test_sessions_import_no_io_clock_or_randomness() -> None:
     assert not libraries_of("sessions") & IO
 
 
@@ -89,13 +92,27 @@ def test_sessions_are_values_without_io_or_clock() -> None:
     ("library", "owner"),
     [("httpx", "livepeer"), ("apscheduler", "polling"), ("isal", "metrics"), ("bcrypt", "server")],
 )
-def test_a_library_is_imported_by_one_package_alone(library: str, owner: str) -> None:
+def test_a_library_is_imported_by_one_package_only(library: str, owner: str) -> None:
     assert {part for part in ORDER if library in libraries_of(part)} == {owner}
 
 
-def test_every_package_says_in_its_docstring_what_it_is() -> None:
+def test_every_package_has_a_docstring() -> None:
     packages = [path for path in modules() if path.name == "__init__.py"]
     assert all(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) for path in packages)
+
+
+def test_no_file_is_longer_than_a_reader_takes_in() -> None:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    assert not {path: count for path, count in lines.items() if count > MAX_FILE_LINES}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    found = {}
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                found[f"{path.relative_to(ROOT)}: {node.name}"] = (node.end_lineno or 0) - node.lineno + 1
+    assert not {name: count for name, count in found.items() if count > MAX_FUNCTION_LINES}
 
 
 def test_no_module_keeps_state_but_constants_and_loggers() -> None:

@@ -100,18 +100,19 @@ def select(
     limit = claim(wanted)
     if wanted <= limit:
         return everything
-
-    def importance(place: int) -> tuple[bool, float]:
-        subject, state = subjects[place]
-        return state == ACTIVE, last_seen(subject)
-
-    order = sorted(range(len(sizes)), key=importance, reverse=True)
+    importance = [(state == ACTIVE, last_seen(subject)) for subject, state in subjects]
     yield
+    selected = _within(limit, sizes, importance)
+    yield
+    return Selection([subjects[place] for place in selected], dropped=len(sizes) - len(selected))
+
+
+def _within(limit: int, sizes: Sequence[int], importance: Sequence[tuple[bool, float]]) -> list[int]:
+    """Return the places of the most important subjects whose sizes do not exceed the limit, in ascending order."""
     selected: list[int] = []
-    for place in order:
+    for place in sorted(range(len(sizes)), key=importance.__getitem__, reverse=True):
         limit -= sizes[place]
         if limit < 0:
             break
         selected.append(place)
-    selected.sort()
-    return Selection([subjects[place] for place in selected], dropped=len(sizes) - len(selected))
+    return sorted(selected)

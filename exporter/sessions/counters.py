@@ -100,10 +100,7 @@ def diff(
             known = before.get(session.id) if before is not None else entry
             if known is None:
                 unknown += 1
-                known = entry
-                if session.created_at is not None and windows.contains(session.created_at, now):
-                    tally.started += 1
-                    known = _ZERO
+                known = tally.start() if _counts_in_full(entry, windows, now) else entry
             if entry != known:
                 pairs.append((known, entry))
                 entry = _merged(known, entry)
@@ -132,6 +129,11 @@ class _Tally:
         self._amounts: dict[str, float] = dict.fromkeys(COUNTED, 0.0)
         self._regressions: dict[str, int] = dict.fromkeys(COUNTED, 0)
         self._recordings: dict[str, int] = dict.fromkeys(FINISHED, 0)
+
+    def start(self) -> Entry:
+        """Count a session that counts in full; return the entry to compare it with."""
+        self.started += 1
+        return _ZERO
 
     def add_recording(self, before: Entry, after: Entry) -> None:
         if after.recording != before.recording and after.recording in self._recordings:
