@@ -22,18 +22,32 @@ CHECKED: Final = (
     "*.md",
     "docs/*.md",
     "deploy/**/*",
-    "exporter/config/*.py",
-    "exporter/server/**/*.py",
+    "exporter/**/*.py",
     "grafana/*.md",
     "grafana/alertmanager/*.yml",
     "grafana/builder/*.py",
     "grafana/render/*.*",
     "tests/grafana/*.py",
+    ".pre-commit-config.yaml",
+    ".ci/run",
 )
 """The files that are checked without arguments, as patterns below the top of the repository."""
 
-UNCHECKED: Final = ("deploy/container/build.txt",)
-"""Files that are generated."""
+UNCHECKED: Final = (
+    "deploy/container/build.txt",  # generated
+    "exporter/livepeer/errors.py",
+    "exporter/livepeer/pagination.py",
+    "exporter/logs.py",
+    "exporter/metrics/catalogue/label_values.py",
+    "exporter/metrics/catalogue/sessions.py",
+    "exporter/metrics/page_store.py",
+    "exporter/pages/routes.py",
+    "exporter/polling/scheduler.py",
+    "exporter/sessions/attention.py",
+    "exporter/sessions/snapshot.py",
+    "exporter/simulator/*",
+)
+"""Patterns of files that are not checked: generated, or not rewritten yet."""
 
 PHRASES: Final = {
     "whoever": "the client, the caller, the operator",
@@ -162,8 +176,9 @@ def unused(allowed: Iterable[Allowed], root: Path) -> Iterator[str]:
 
 def checked_files(root: Path) -> list[Path]:
     """The files that are checked without arguments."""
-    found = {path for glob in CHECKED for path in root.glob(glob) if path.is_file() and "__pycache__" not in path.parts}
-    return sorted(found - {root / name for name in UNCHECKED})
+    found = {path for pattern in CHECKED for path in root.glob(pattern) if path.is_file()}
+    skipped = {path for pattern in UNCHECKED for path in root.glob(pattern)}
+    return sorted(path for path in found - skipped if "__pycache__" not in path.parts)
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
