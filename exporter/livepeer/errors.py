@@ -45,7 +45,7 @@ class StatusError(PollError):
     Args:
         status: the HTTP status code.
         hint: the likely cause or remedy; may be empty.
-        retry_after: seconds that the response asks to wait; None if it does not.
+        retry_after: seconds to wait, from the `Retry-After` header; None if there is none.
     """
 
     meaning: ClassVar[str]

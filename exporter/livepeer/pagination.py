@@ -1,7 +1,7 @@
 """Reads all pages of a query while sessions are created, change and leave the result.
 
 Sessions that match the query during the whole pagination are neither missed nor returned twice. Keyset pagination is
-used where the server supports it, else offset pagination. This module knows neither HTTP nor URLs.
+used if the server supports it, else offset pagination. Requests are sent by a function that is passed in.
 """
 
 from exporter.livepeer.errors import BadRequestError, PaginationError, RetryDeadlineExceededError, ServerError

@@ -1,6 +1,7 @@
-"""Rows P01 to P23 of the fault matrix: whatever the pages and what they hold can do to a poll.
+"""Rows P01 to P23 of the fault matrix: invalid and hostile pages.
 
-The property tests of rows P22 and P23 stand in ``tests/test_walk.py``, those of single values in ``test_session.py``.
+The property tests of rows P22 and P23 are in ``tests/livepeer/test_pagination.py``, those of single values in
+``tests/livepeer/test_lenient.py``.
 """
 
 import asyncio
@@ -25,21 +26,21 @@ pytestmark = pytest.mark.untraced
 
 @asynccontextmanager
 async def polled(script: Script, **settings: Any) -> AsyncIterator[tuple[Upstream, Harness]]:
-    """An upstream with a script, and the program that has polled it once."""
+    """Run the exporter against a scripted upstream, and poll once."""
     async with upstream(script) as server, harness(server.url, **settings) as program:
         await program.poll()
         yield server, program
 
 
-async def shows(body: bytes, **settings: Any) -> Harness:
-    """What the program makes of one page, which it must be able to read."""
+async def poll_page(body: bytes, **settings: Any) -> Harness:
+    """Poll one page, which must succeed."""
     async with polled(always(reply(body)), **settings) as (_, program):
         assert program.shown.value("up") == 1, program.poller.status.failure
         return program
 
 
-async def refuses(script: Script, failure: str, **settings: Any) -> Harness:
-    """What the program shows when a page is a failure of this class after a good one."""
+async def poll_rejected(script: Script, failure: str, **settings: Any) -> Harness:
+    """Poll a valid page, and then a script that must fail in a class and keep the data."""
     async with polled(always(reply(page(row(1)))), **settings) as (server, program):
         server.script = script
         await program.poll()
@@ -47,8 +48,8 @@ async def refuses(script: Script, failure: str, **settings: Any) -> Harness:
         return program
 
 
-def paging(rows: Sequence[Row], limit: int, *, link: str, keyset: bool = True, count: bool = True) -> Script:
-    """A script that pages as the API does, with a ``Link`` of one's own to the next page."""
+def paged(rows: Sequence[Row], limit: int, *, link: str, keyset: bool = True, count: bool = True) -> Script:
+    """Page as the API does, but with a given ``Link`` to the next page."""
     ids = [each["id"] for each in rows]
 
     async def script(request: Request) -> AsyncIterator[bytes]:
@@ -65,7 +66,7 @@ def paging(rows: Sequence[Row], limit: int, *, link: str, keyset: bool = True, c
     return script
 
 
-NEXT = '<http://x.invalid/api/session?cursor=skip2>; rel="next"'
+NEXT_LINK = '<http://x.invalid/api/session?cursor=skip2>; rel="next"'
 SIX = [row(number) for number in range(1, 7)]
 SIX_IDS = {each["id"] for each in SIX}
 
@@ -73,72 +74,72 @@ SIX_IDS = {each["id"] for each in SIX}
 @pytest.mark.parametrize("path", ["/api/session", "/elsewhere", ""])
 @pytest.mark.parametrize("scheme", ["http", "https", "ftp"])
 @in_loop
-async def test_P01_a_link_to_another_place_is_not_followed(scheme: str, path: str) -> None:
+async def test_P01_a_link_to_another_host_scheme_or_path_is_not_followed(scheme: str, path: str) -> None:
     async with upstream(always(reply(b"[]"))) as other:
         link = f'<{scheme}://127.0.0.1:{other.port}{path}?cursor=skip2>; rel="next"'
-        async with polled(paging(SIX, 2, link=link), page_limit=2) as (server, program):
+        async with polled(paged(SIX, 2, link=link), page_limit=2) as (server, program):
             assert program.shown.sessions() == SIX_IDS
             assert {request.target.partition("?")[0] for request in server.requests} == {"/api/session"}
         assert other.connections == 0
 
 
 @in_loop
-async def test_P02_a_monstrous_cursor_is_no_cursor() -> None:
+async def test_P02_an_oversized_cursor_is_a_pagination_failure() -> None:
     link = f'<http://x.invalid/api/session?cursor=skip{"9" * 10_000}>; rel="next"'
-    await refuses(paging(SIX, 2, link=link), "pagination", page_limit=2)
+    await poll_rejected(paged(SIX, 2, link=link), "pagination", page_limit=2)
 
 
 @in_loop
-async def test_P02_a_long_header_without_a_cursor_is_none_of_our_business() -> None:
+async def test_P02_a_long_link_header_without_a_next_page_is_ignored() -> None:
     link = ", ".join(f"</static/{number}.css>; rel=preload" for number in range(100))
     async with polled(always(reply(page(row(1)), headers={"Link": link}))) as (_, program):
         assert program.shown.sessions() == {ident(1)}
 
 
 @in_loop
-async def test_P02_a_monstrous_id_is_never_sent_as_a_cursor() -> None:
+async def test_P02_an_oversized_id_is_never_sent_as_a_cursor() -> None:
     rows = [row(1), row(2, id="f" * 10_000), row(3)]
-    async with polled(paging(rows, 2, link=NEXT), page_limit=2) as (server, program):
+    async with polled(paged(rows, 2, link=NEXT_LINK), page_limit=2) as (server, program):
         assert program.shown.sessions() == {ident(1), ident(3)}
         assert max(len(request.target) for request in server.requests) < 1_000
 
 
 @in_loop
-async def test_P03_the_same_page_for_every_cursor_ends_the_walk_as_a_failure() -> None:
-    await refuses(always(reply(page(row(1), row(2)), headers={"Link": NEXT})), "pagination", page_limit=2)
+async def test_P03_the_same_page_for_every_cursor_is_a_pagination_failure() -> None:
+    await poll_rejected(always(reply(page(row(1), row(2)), headers={"Link": NEXT_LINK})), "pagination", page_limit=2)
 
 
 @in_loop
-async def test_P03_a_cycle_of_pages_ends_the_walk_as_a_failure() -> None:
-    turns = 0
+async def test_P03_a_cycle_of_pages_is_a_pagination_failure() -> None:
+    requests = 0
 
     async def script(_request: Request) -> AsyncIterator[bytes]:
-        nonlocal turns
-        turns += 1
-        start = 1 + 2 * (turns % 3)
-        yield reply(page(row(start), row(start + 1)), headers={"Link": NEXT})
+        nonlocal requests
+        requests += 1
+        start = 1 + 2 * (requests % 3)
+        yield reply(page(row(start), row(start + 1)), headers={"Link": NEXT_LINK})
 
-    await refuses(script, "pagination", page_limit=2)
-    assert turns < 100
+    await poll_rejected(script, "pagination", page_limit=2)
+    assert requests < 100
 
 
 @in_loop
-async def test_P04_new_cursors_without_end_are_bounded_by_the_records() -> None:
-    size, turns = 100_000, 0
+async def test_P04_endless_pages_are_limited_by_their_number_of_sessions() -> None:
+    size, requests = 100_000, 0
 
     async def script(_request: Request) -> AsyncIterator[bytes]:
-        nonlocal turns
-        turns += 1
-        ids = [f'{{"id":"{turns:04x}{number:08x}"}}' for number in range(size)]
-        yield reply(f"[{','.join(ids)}]".encode(), headers={"Link": NEXT})
+        nonlocal requests
+        requests += 1
+        ids = [f'{{"id":"{requests:04x}{number:08x}"}}' for number in range(size)]
+        yield reply(f"[{','.join(ids)}]".encode(), headers={"Link": NEXT_LINK})
 
-    await refuses(script, "pagination")
-    assert turns <= 12
+    await poll_rejected(script, "pagination")
+    assert requests <= 12
 
 
 @in_loop
-async def test_P05_a_page_of_known_ids_is_counted_and_ends_the_walk() -> None:
-    headers = {"Link": NEXT, "X-Total-Count": "2"}
+async def test_P05_a_page_of_known_ids_is_counted_and_ends_pagination() -> None:
+    headers = {"Link": NEXT_LINK, "X-Total-Count": "2"}
     async with polled(always(reply(page(row(1), row(2)), headers=headers)), page_limit=2) as (server, program):
         assert program.shown.value("up") == 1
         assert program.shown.sessions() == {ident(1), ident(2)}
@@ -147,26 +148,26 @@ async def test_P05_a_page_of_known_ids_is_counted_and_ends_the_walk() -> None:
 
 
 @in_loop
-async def test_P06_of_the_same_id_twice_the_one_seen_later_is_shown() -> None:
+async def test_P06_of_two_sessions_with_the_same_id_the_one_seen_later_is_exported() -> None:
     late, early = row(1, name="late"), row(1, name="early", lastSeen=(START - 60) * 1000)
     for body in (page(early, late), page(late, early)):
-        program = await shows(body)
+        program = await poll_page(body)
         assert program.shown.value("session_info", session_id=ident(1), name="late") == 1
         assert len(program.shown.all("session_info")) == 1
         assert (program.shown.value("exporter_walk_duplicates_total") or 0) >= 1
 
 
 @in_loop
-async def test_P06_the_same_id_twice_on_a_full_page_does_not_end_the_walk() -> None:
+async def test_P06_the_same_id_twice_on_a_full_page_does_not_end_pagination() -> None:
     rows = [row(1), row(2), row(2), row(3), row(4)]
-    async with polled(paging(rows, 3, link=NEXT), page_limit=3) as (_, program):
+    async with polled(paged(rows, 3, link=NEXT_LINK), page_limit=3) as (_, program):
         assert program.shown.sessions() == {ident(number) for number in (1, 2, 3, 4)}
 
 
 @pytest.mark.parametrize("bad", [..., None, "", 7])
 @in_loop
-async def test_P07_a_session_without_an_id_is_left_out_and_counted(bad: object) -> None:
-    program = await shows(page(row(1), row(2, id=bad)))
+async def test_P07_a_session_without_an_id_is_dropped_and_counted(bad: object) -> None:
+    program = await poll_page(page(row(1), row(2, id=bad)))
     assert program.shown.sessions() == {ident(1)}
     assert (program.shown.value("exporter_invalid_sessions_total", reason="no_id") or 0) >= 1
     assert program.shown.value("sessions", state="active") == 1
@@ -175,13 +176,13 @@ async def test_P07_a_session_without_an_id_is_left_out_and_counted(bad: object) 
 @pytest.mark.parametrize("bad", [..., None, ""])
 @in_loop
 async def test_P08_a_missing_name_is_an_empty_label(bad: object) -> None:
-    program = await shows(page(row(1, name=bad)))
+    program = await poll_page(page(row(1, name=bad)))
     ((labels, value),) = program.shown.all("session_info")
     assert (labels.get("name", ""), value) == ("", 1)
     assert not program.shown.invalid()
 
 
-SAMPLE_OF = {
+METRIC_OF = {
     "sourceBytes": "session_source_bytes",
     "transcodedBytes": "session_transcoded_bytes",
     "sourceSegments": "session_source_segments",
@@ -195,17 +196,17 @@ SAMPLE_OF = {
     "profiles": "session_profiles",
     "createdAt": "session_created_timestamp_seconds",
 }
-"""Per field a series that goes with it."""
+"""By field, the metric that is missing if the field is invalid."""
 
 
-async def loses(field: str, text: str, reason: str) -> None:
-    """Hold that a value, written just so, costs its own series and no other, and is counted."""
-    good = await shows(page(row(1)))
+async def drops(field: str, text: str, reason: str) -> None:
+    """Check that a value, given as JSON text, is counted as invalid and only its own metric is missing."""
+    valid = await poll_page(page(row(1)))
     rest = json.dumps(row(1, **{field: ...}))
-    program = await shows(f'[{{"{field}": {text}, {rest[1:]}]'.encode())
+    program = await poll_page(f'[{{"{field}": {text}, {rest[1:]}]'.encode())
     assert set(program.shown.invalid()) == {(field, reason)}
-    lost = {name for name, _ in good.shown.samples.keys() - program.shown.samples.keys()}
-    assert lost == {f"livepeer_studio_{SAMPLE_OF[field]}"}
+    missing = {name for name, _ in valid.shown.samples.keys() - program.shown.samples.keys()}
+    assert missing == {f"livepeer_studio_{METRIC_OF[field]}"}
 
 
 @pytest.mark.parametrize(
@@ -220,51 +221,51 @@ async def loses(field: str, text: str, reason: str) -> None:
     ],
 )
 @in_loop
-async def test_P09_a_value_of_the_wrong_type_is_left_out(field: str, text: str) -> None:
-    await loses(field, text, "type")
+async def test_P09_a_value_of_the_wrong_type_is_dropped(field: str, text: str) -> None:
+    await drops(field, text, "type")
 
 
 @pytest.mark.parametrize("body", [b'{"errors": ["something"]}', b"{}", b"null", b'"sessions"', b"42"])
 @in_loop
-async def test_P10_json_that_is_no_list_is_a_wrong_schema(body: bytes) -> None:
-    await refuses(always(reply(body)), "schema")
+async def test_P10_json_that_is_not_an_array_is_a_schema_failure(body: bytes) -> None:
+    await poll_rejected(always(reply(body)), "schema")
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"])
 @in_loop
-async def test_P11_a_number_that_is_none_is_left_out(text: str) -> None:
-    await loses("sourceBytes", text, "not_finite")
+async def test_P11_a_number_that_is_not_finite_is_dropped(text: str) -> None:
+    await drops("sourceBytes", text, "not_finite")
 
 
 @pytest.mark.parametrize("field", ["sourceSegments", "transcodedBytes", "sourceSegmentsDuration", "ingestRate"])
 @in_loop
-async def test_P12_a_negative_number_is_left_out(field: str) -> None:
-    await loses(field, "-0.001", "range")
+async def test_P12_a_negative_number_is_dropped(field: str) -> None:
+    await drops(field, "-0.001", "range")
 
 
 @pytest.mark.parametrize("digits", [400, 5_000])
 @in_loop
-async def test_P13_a_number_of_many_digits_is_left_out(digits: int) -> None:
-    await loses("sourceBytes", "1" + "0" * digits, "not_finite")
+async def test_P13_a_number_with_many_digits_is_dropped(digits: int) -> None:
+    await drops("sourceBytes", "1" + "0" * digits, "not_finite")
 
 
 @in_loop
-async def test_P14_nesting_without_end_is_not_decoded() -> None:
+async def test_P14_deep_nesting_is_a_decode_failure() -> None:
     deep = b"[" * 100_000 + b"]" * 100_000
     for body in (deep, b'[{"id": "a", "parentStream": ' + deep + b"}]", b'[{"id": 1}, ' + deep + b"]"):
-        await refuses(always(reply(body)), "decode")
+        await poll_rejected(always(reply(body)), "decode")
 
 
 @in_loop
-async def test_P15_of_a_key_that_is_there_twice_the_last_wins() -> None:
+async def test_P15_of_a_repeated_key_the_last_value_is_exported() -> None:
     body = page(row(1))[:-2] + b', "sourceBytes": 1, "sourceBytes": 77}]'
-    program = await shows(body)
+    program = await poll_page(body)
     assert program.shown.value("session_source_bytes") == 77
 
 
 @in_loop
-async def test_P16_what_is_new_upstream_does_no_harm() -> None:
-    program = await shows(page(row(1, recordingStatus="archived", brandNew={"a": [1]}, kind=7)))
+async def test_P16_unknown_fields_are_ignored_and_an_unknown_recording_status_is_unknown() -> None:
+    program = await poll_page(page(row(1, recordingStatus="archived", brandNew={"a": [1]}, kind=7)))
     assert program.shown.value("session_recording_status", status="unknown") == 1
     assert program.shown.value("sessions_by_recording_status", status="unknown") == 1
     assert not program.shown.invalid()
@@ -288,8 +289,8 @@ HOSTILE = (
 
 @pytest.mark.parametrize("text", HOSTILE)
 @in_loop
-async def test_P17_a_hostile_text_is_one_series_with_its_unseen_characters_replaced(text: str) -> None:
-    program = await shows(page(row(1, name=text, issues=[text], parentId=text)))
+async def test_P17_a_hostile_text_is_one_label_with_its_invisible_characters_replaced(text: str) -> None:
+    program = await poll_page(page(row(1, name=text, issues=[text], parentId=text)))
     ((labels, _),) = program.shown.all("session_info")
     assert labels["name"].isprintable()
     assert len(labels["name"]) == len(text)
@@ -302,7 +303,7 @@ async def test_P17_a_hostile_text_is_one_series_with_its_unseen_characters_repla
 
 @in_loop
 async def test_P18_a_lone_surrogate_is_replaced_and_nothing_else_is_lost() -> None:
-    program = await shows(page(row(1, name="a\ud800b", issues=["c\udfffd"], parentId="\ud800"), row(2)))
+    program = await poll_page(page(row(1, name="a\ud800b", issues=["c\udfffd"], parentId="\ud800"), row(2)))
     assert program.shown.value("session_info", session_id=ident(1), name="a\ufffdb", stream_id="\ufffd") == 1
     assert program.shown.value("session_issue_info", issue="c\ufffdd") == 1
     assert program.shown.sessions() == {ident(1), ident(2)}
@@ -311,13 +312,13 @@ async def test_P18_a_lone_surrogate_is_replaced_and_nothing_else_is_lost() -> No
 
 
 @in_loop
-async def test_P18_a_huge_page_that_only_the_second_decoder_could_read_is_given_up() -> None:
-    await refuses(always(reply(page(row(1, name="\U0001f600\ud800" + "x" * MAX_LENIENT_BYTES)))), "too_large")
+async def test_P18_a_large_page_with_a_lone_surrogate_is_too_large() -> None:
+    await poll_rejected(always(reply(page(row(1, name="\U0001f600\ud800" + "x" * MAX_LENIENT_BYTES)))), "too_large")
 
 
 @in_loop
-async def test_P19_a_long_text_is_cut_by_character() -> None:
-    program = await shows(page(row(1, name="\U0001f600" * 16_384, issues=["\u00e9" * 65_536] * 9)))
+async def test_P19_a_long_text_is_truncated_between_characters() -> None:
+    program = await poll_page(page(row(1, name="\U0001f600" * 16_384, issues=["\u00e9" * 65_536] * 9)))
     ((labels, _),) = program.shown.all("session_info")
     assert labels["name"] == "\U0001f600" * 128
     issues = program.shown.all("session_issue_info")
@@ -326,26 +327,26 @@ async def test_P19_a_long_text_is_cut_by_character() -> None:
 
 
 @in_loop
-async def test_P20_a_hundred_thousand_sessions_keep_to_the_budget_with_whole_totals() -> None:
-    moments = [f'"lastSeen":{(START - age) * 1000:.0f}' for age in (10, 1000)]
-    rows = [f'{{"id":"{number:08x}",{moments[number % 2]},"ingestRate":1}}' for number in range(100_000)]
+async def test_P20_of_100000_sessions_the_series_are_limited_and_the_totals_are_complete() -> None:
+    times = [f'"lastSeen":{(START - age) * 1000:.0f}' for age in (10, 1000)]
+    rows = [f'{{"id":"{number:08x}",{times[number % 2]},"ingestRate":1}}' for number in range(100_000)]
     pages = [f"[{','.join(rows[start : start + 1000])}]".encode() for start in range(0, 100_000, 1000)]
 
     async def script(request: Request) -> AsyncIterator[bytes]:
         cursor = request.query.get("cursor")
         headers = {"X-Total-Count": "100000"} if cursor is None else {}
         number = int(cursor, 16) + 1 if cursor else 0
-        yield reply(_behind(pages, rows, number), headers=headers)
+        yield reply(_page_from(pages, rows, number), headers=headers)
 
-    async def window_alone(request: Request) -> AsyncIterator[bytes]:
-        # The other two questions have no answers here, or the test would read everything three times.
+    async def only_recently_seen(request: Request) -> AsyncIterator[bytes]:
+        # The other two queries find nothing, or the test would read everything three times.
         if "lt" in request.query["filters"] or "createdAt" in request.query["filters"]:
             yield reply(b"[]")
         else:
             async for piece in script(request):
                 yield piece
 
-    async with polled(window_alone, max_series=20_000) as (_, program):
+    async with polled(only_recently_seen, max_series=20_000) as (_, program):
         assert program.shown.value("up") == 1
         assert program.shown.value("sessions", state="active") == 50_000
         assert program.shown.value("sessions", state="ended") == 50_000
@@ -357,18 +358,18 @@ async def test_P20_a_hundred_thousand_sessions_keep_to_the_budget_with_whole_tot
         assert 19_000 < series <= 20_000
 
 
-def _behind(pages: Sequence[bytes], rows: Sequence[str], number: int) -> bytes:
+def _page_from(pages: Sequence[bytes], rows: Sequence[str], number: int) -> bytes:
     if number % 1000 == 0:
         return pages[number // 1000] if number < len(rows) else b"[]"
     return f"[{','.join(rows[number : number + 1000])}]".encode()
 
 
 @pytest.mark.parametrize(
-    "moment", [(START + 90_000) * 1000, START, 1.0, 1e300, 1_420_070_399_999], ids=["future", "s", "1", "huge", "2014"]
+    "time", [(START + 90_000) * 1000, START, 1.0, 1e300, 1_420_070_399_999], ids=["future", "s", "1", "huge", "2014"]
 )
 @in_loop
-async def test_P21_a_last_seen_that_cannot_be_is_left_out(moment: float) -> None:
-    program = await shows(page(row(1, lastSeen=moment)))
+async def test_P21_an_impossible_last_seen_is_dropped(time: float) -> None:
+    program = await poll_page(page(row(1, lastSeen=time)))
     assert program.shown.value("session_last_seen_timestamp_seconds") is None
     assert program.shown.value("session_active") == 0
     assert program.shown.value("session_source_bytes") == 1_000_000
@@ -376,8 +377,8 @@ async def test_P21_a_last_seen_that_cannot_be_is_left_out(moment: float) -> None
 
 
 @in_loop
-async def test_P21_a_last_seen_slightly_in_the_future_is_now() -> None:
-    program = await shows(page(row(1, lastSeen=(START + 120) * 1000, isHealthy=False)))
+async def test_P21_a_last_seen_slightly_in_the_future_is_treated_as_now() -> None:
+    program = await poll_page(page(row(1, lastSeen=(START + 120) * 1000, isHealthy=False)))
     assert program.shown.value("session_active") == 1
     assert program.shown.value("session_last_seen_timestamp_seconds") == START + 120
     assert not program.shown.invalid()
@@ -388,36 +389,36 @@ async def test_P21_a_last_seen_slightly_in_the_future_is_now() -> None:
 
 @pytest.mark.parametrize("count", [True, False])
 @in_loop
-async def test_P22_a_keyset_cursor_that_is_not_honoured_costs_nothing(count: bool) -> None:
+async def test_P22_without_keyset_pagination_no_session_is_missed(count: bool) -> None:
     rows = [row(number) for number in range(1, 40)]
-    script = paging(rows, 10, link=NEXT, keyset=False, count=count)
+    script = paged(rows, 10, link=NEXT_LINK, keyset=False, count=count)
     async with polled(script, page_limit=10) as (server, program):
         assert program.shown.sessions() == {each["id"] for each in rows}
         assert any(request.query.get("cursor", "").startswith("skip") for request in server.requests)
 
 
 @in_loop
-async def test_P23_sessions_that_come_and_go_between_pages_hide_no_other() -> None:
+async def test_P23_sessions_that_come_and_go_between_pages_do_not_hide_others() -> None:
     rows = {each["id"]: each for each in (row(number) for number in range(10, 400))}
-    throughout = set(rows)
-    turns = 0
+    always_present = set(rows)
+    requests = 0
 
     async def script(request: Request) -> AsyncIterator[bytes]:
-        nonlocal turns
-        turns += 1
-        rows[ident(turns)] = row(turns)
-        if (gone := ident(10 + turns * 7)) in rows and rows.pop(gone):
-            throughout.discard(gone)
+        nonlocal requests
+        requests += 1
+        rows[ident(requests)] = row(requests)
+        if (removed := ident(10 + requests * 7)) in rows and rows.pop(removed):
+            always_present.discard(removed)
         for number in range(300, 310):
-            rows[ident(number)] = row(number, lastSeen=(START + turns) * 1000)
-        inner = paging(sorted(rows.values(), key=lambda each: each["id"]), 20, link=NEXT)
+            rows[ident(number)] = row(number, lastSeen=(START + requests) * 1000)
+        inner = paged(sorted(rows.values(), key=lambda each: each["id"]), 20, link=NEXT_LINK)
         async for piece in inner(request):
             yield piece
 
     async with polled(script, page_limit=20) as (_, program):
         assert program.shown.value("up") == 1
-        assert throughout <= program.shown.sessions()
-        assert turns > 20
+        assert always_present <= program.shown.sessions()
+        assert requests > 20
 
 
 ANY_TEXT = st.text(st.characters())
@@ -433,42 +434,42 @@ SESSIONS = st.lists(
 
 
 @pytest.fixture(scope="module")
-def survives() -> Iterator[Callable[[bytes], None]]:
-    """Takes an answer: it must be read or refused with a class that is not our own mistake, and scrapes must be fine.
+def poll_response() -> Iterator[Callable[[bytes], None]]:
+    """Polls a response, which must succeed or fail without an internal error, and checks the exposition.
 
-    All answers go to the same program, which starts up too slowly for each to have its own.
+    All responses are polled by the same exporter, since starting one takes too long for each of them.
     """
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         settings = {"profile_series": True, "playback_ids": True, "project_ids": True}
         server, program = runner.run(stack.enter_async_context(polled(always(reply(b"[]")), **settings)))
 
-        async def poll(answer: bytes) -> None:
-            server.script = always(answer)
+        async def poll(response: bytes) -> None:
+            server.script = always(response)
             await program.poll()
             assert "internal" not in program.shown.failures()
             await program.people()
 
-        yield lambda answer: runner.run(poll(answer))
+        yield lambda response: runner.run(poll(response))
         runner.run(stack.aclose())
 
 
 @settings(max_examples=60)
 @given(value=JSON | SESSIONS)
-def test_any_json_as_a_page_leaves_a_page_that_parses(survives: Callable[[bytes], None], value: Any) -> None:
-    survives(reply(encoded(value)))
+def test_any_json_as_a_page_leaves_a_valid_exposition(poll_response: Callable[[bytes], None], value: Any) -> None:
+    poll_response(reply(encoded(value)))
 
 
 @settings(max_examples=60)
 @given(body=st.binary(max_size=300))
-def test_any_bytes_as_a_page_leave_a_page_that_parses(survives: Callable[[bytes], None], body: bytes) -> None:
-    survives(reply(body))
+def test_any_bytes_as_a_page_leave_a_valid_exposition(poll_response: Callable[[bytes], None], body: bytes) -> None:
+    poll_response(reply(body))
 
 
 @settings(max_examples=60)
-@given(place=st.integers(0, 120), spoilt=st.binary(max_size=8), width=st.integers(0, 8))
-def test_any_spoilt_answer_leaves_a_page_that_parses(
-    survives: Callable[[bytes], None], place: int, spoilt: bytes, width: int
+@given(position=st.integers(0, 120), corruption=st.binary(max_size=8), width=st.integers(0, 8))
+def test_any_corrupted_response_leaves_a_valid_exposition(
+    poll_response: Callable[[bytes], None], position: int, corruption: bytes, width: int
 ) -> None:
     whole = reply(page(row(1)))
-    survives(whole[:place] + spoilt + whole[place + width :])
+    poll_response(whole[:position] + corruption + whole[position + width :])
