@@ -140,6 +140,8 @@ def _reject_unknown_flags(argv: Sequence[str], settings: Sequence[Setting]) -> N
     problems = []
     for word in takewhile(lambda word: word != "--", argv):
         name = word.partition("=")[0]
+        if word.startswith("-h") and word != "-h":
+            problems.append("-h: takes no value")  # argparse of Python 3.13 reads -hX as the flags -h and -X
         if not word.startswith("--") or name in known:
             continue
         if re.sub(r"[^a-z]", "", name.lower()) in _KEY_FLAGS:
@@ -182,6 +184,14 @@ class _Parser(argparse.ArgumentParser):
 
     def print_help(self, file: object = None) -> NoReturn:  # noqa: ARG002  # the caller prints
         raise HelpRequested(self.format_help())
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        try:
+            return super().parse_known_args(args, namespace)
+        except argparse.ArgumentError as error:
+            if error.argument_name is None:  # since Python 3.13 in place of a call of `error`
+                self.error(error.message)
+            raise
 
     def error(self, message: str) -> NoReturn:
         # The only remaining errors are missing arguments, which argparse lists by name.

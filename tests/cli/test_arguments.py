@@ -83,7 +83,12 @@ def test_a_flag_of_another_command_is_rejected_by_name() -> None:
 
 
 def test_assets_requires_a_directory() -> None:
-    assert "DIR" in usage("assets")
+    expected = "the following arguments are required: DIR; see 'livepeer-session-exporter assets --help'"
+    assert usage("assets") == expected
+
+
+def test_the_short_help_flag_takes_no_value() -> None:
+    assert usage("-hx", "check") == "-h: takes no value"
 
 
 @pytest.mark.parametrize(
