@@ -4,6 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from exporter.sessions.session import Amount, Session
+
 START = 1_760_000_000.0
 """Unix seconds at which the clocks of tests start, both the exporter's and the server's."""
 
@@ -11,6 +15,9 @@ STREAM_KEY = "secret-stream-key"
 """The ingest credential that the API embeds in each session; it must never leave the exporter."""
 
 Row = dict[str, Any]
+
+NUMBERS = [each.encode_name for each in msgspec.structs.fields(Session) if each.type == Amount | None]
+"""The numeric fields, so that a new one has a value without a change here."""
 
 
 def ident(number: int) -> str:
@@ -26,6 +33,7 @@ def row(number: int = 1, /, **fields: Any) -> Row:
         fields: values that replace the defaults, by API name; ``...`` removes a field.
     """
     fields = {
+        **dict.fromkeys(NUMBERS, 1),
         "id": ident(number),
         "name": f"stream {number}",
         "parentId": f"parent-{number}",
