@@ -1,5 +1,5 @@
-"""A Livepeer Studio of our own: it answers like the real one, from sessions that are made up.
+"""A simulated Livepeer Studio with made-up sessions, for the demo, tests and benchmarks.
 
-`api` is the HTTP surface, `world` a seeded crowd of streams with whole lives, `dense` many sessions at once,
-`serve` a real socket. The demo, the tests and the benchmarks use the same parts.
+`api` implements the HTTP endpoints, `world` streams that start, degrade and end, `bulk` many sessions at once, and
+`serve` runs the API on a socket.
 """

@@ -1,4 +1,4 @@
-"""Many sessions at once, quickly made: for benchmarks and for big accounts."""
+"""Many sessions at once, generated quickly, for benchmarks and for tests of large accounts."""
 
 import random
 from collections.abc import Sequence
@@ -7,43 +7,43 @@ from exporter.simulator.query import Row
 from exporter.simulator.streams import PROJECT_ID, USER_ID, Stream, make_stream, random_uuid
 
 _SESSIONS_PER_STREAM = 20
-_STEP_SECONDS = 50.0
+_UPDATE_INTERVAL = 50.0  # seconds
 
 
-def dense_rows(count: int, seed: int, now: float, *, recorded_share: float = 0.3, live_share: float = 0.6) -> list[Row]:
-    """That many sessions at the server's Unix seconds: live ones, and others that ended within the last hour.
+def bulk_rows(count: int, seed: int, now: float, *, recorded_share: float = 0.3, live_share: float = 0.6) -> list[Row]:
+    """Generate sessions: live ones, and others that ended within the last hour.
 
-    The same arguments give the same sessions; the same seed gives the same ids at any time. Sessions of one
-    stream share its `parentStream`, so that memory holds it once.
+    The same arguments produce the same sessions, and the same seed the same ids at any time. Sessions of one stream
+    share one `parentStream` object, which saves memory.
 
     Args:
-        count: how many sessions.
-        seed: of everything that is random in them.
-        now: the server's Unix seconds.
-        recorded_share: of the sessions, which part is recorded.
-        live_share: of the sessions, which part was seen in the last 50 seconds.
+        count: number of sessions.
+        seed: seed of all random values.
+        now: time of the server, Unix seconds.
+        recorded_share: fraction of the sessions that are recorded.
+        live_share: fraction of the sessions that were seen within the last 50 seconds.
     """
-    rng = random.Random(f"dense:{seed}")
+    rng = random.Random(f"bulk:{seed}")
     streams = [make_stream(seed, number) for number in range(count // _SESSIONS_PER_STREAM + 1)]
     return [
-        _dense_row(
+        _row(
             rng,
             streams[number % len(streams)],
             now,
-            recorded=rng.random() < recorded_share,
-            live=rng.random() < live_share,
+            is_recorded=rng.random() < recorded_share,
+            is_live=rng.random() < live_share,
         )
         for number in range(count)
     ]
 
 
-def _dense_row(rng: random.Random, stream: Stream, now: float, *, recorded: bool, live: bool) -> Row:
-    age = rng.uniform(0, _STEP_SECONDS) if live else rng.uniform(120, 3500)
-    length = rng.uniform(60, 14_400)
-    segments = int(length / stream.segment)
+def _row(rng: random.Random, stream: Stream, now: float, *, is_recorded: bool, is_live: bool) -> Row:
+    age = rng.uniform(0, _UPDATE_INTERVAL) if is_live else rng.uniform(120, 3500)
+    duration = rng.uniform(60, 14_400)
+    segments = int(duration / stream.segment_duration)
     renditions = len(stream.profiles)
     outgoing = sum(profile["bitrate"] for profile in stream.profiles) / 8
-    healthy = rng.random() < 0.95
+    is_healthy = rng.random() < 0.95
     row: Row = {
         "id": random_uuid(rng),
         "kind": "session",
@@ -52,64 +52,72 @@ def _dense_row(rng: random.Random, stream: Stream, now: float, *, recorded: bool
         "projectId": PROJECT_ID,
         "parentId": stream.id,
         "playbackId": stream.playback_id,
-        "createdAt": int((now - age - length) * 1000),
+        "createdAt": int((now - age - duration) * 1000),
         "lastSeen": int((now - age) * 1000),
         "sourceSegments": segments,
         "transcodedSegments": segments * renditions,
-        "sourceSegmentsDuration": segments * stream.segment,
-        "transcodedSegmentsDuration": segments * renditions * stream.segment,
-        "sourceBytes": int(length * stream.bitrate / 8),
-        "transcodedBytes": int(length * outgoing),
-        "ingestRate": stream.bitrate / 8 * rng.uniform(0.95, 1.05) if live else 0,
-        "outgoingRate": outgoing * rng.uniform(0.95, 1.05) if live else 0,
-        "isHealthy": healthy if live else None,
-        "issues": None if healthy or not live else ["Ingest bitrate is far below the source's average"],
+        "sourceSegmentsDuration": segments * stream.segment_duration,
+        "transcodedSegmentsDuration": segments * renditions * stream.segment_duration,
+        "sourceBytes": int(duration * stream.bitrate / 8),
+        "transcodedBytes": int(duration * outgoing),
+        "ingestRate": stream.bitrate / 8 * rng.uniform(0.95, 1.05) if is_live else 0,
+        "outgoingRate": outgoing * rng.uniform(0.95, 1.05) if is_live else 0,
+        "isHealthy": is_healthy if is_live else None,
+        "issues": None if is_healthy or not is_live else ["Ingest bitrate is far below the source's average"],
         "profiles": stream.profiles,
-        "record": recorded,
+        "record": is_recorded,
         "parentStream": stream.document,
     }
-    if recorded:
+    if is_recorded:
         row["recordingStatus"] = "waiting"
-    if recorded and not live:
-        place = f"https://recordings.example.com/{stream.playback_id}/{row['id']}"
-        row |= {"recordingStatus": "ready", "recordingUrl": f"{place}/output.m3u8"}
-        row["mp4Url"] = f"{place}/download/high.mp4"
+    if is_recorded and not is_live:
+        url = f"https://recordings.example.com/{stream.playback_id}/{row['id']}"
+        row |= {"recordingStatus": "ready", "recordingUrl": f"{url}/output.m3u8"}
+        row["mp4Url"] = f"{url}/download/high.mp4"
     return row
 
 
-class Crowd:
-    """Dense rows that go on living: the live ones take a step every 50 seconds, the others stay ended.
+class BulkSource:
+    """Bulk rows over time: the live sessions are updated every 50 seconds, the others stay ended.
 
-    All of them step together, which upstream's do not; so between two steps the rows are one unchanged sequence,
-    and the cost of serving them is that of the pages.
+    All live sessions are updated at the same time, unlike in the real API. Between two updates the rows are therefore
+    one unchanged sequence, and requests cost only what the pages cost.
+
+    Args:
+        rows: the sessions at the start.
+        start: time of the server at the start, Unix seconds.
     """
 
     def __init__(self, rows: Sequence[Row], start: float) -> None:
         self._rows = rows
         self._start = start
-        self._steps = 0
+        self._updates = 0
 
     def rows(self, now: float) -> Sequence[Row]:
-        """All sessions at the server's Unix seconds, which must not run backwards."""
-        steps = int((now - self._start) // _STEP_SECONDS)
-        if steps > self._steps:
-            passed = (steps - self._steps) * _STEP_SECONDS
-            self._rows = [_moved_on(row, passed) if row["ingestRate"] else row for row in self._rows]
-            self._steps = steps
+        """Return all sessions at a time of the server, in Unix seconds, which must not decrease."""
+        updates = int((now - self._start) // _UPDATE_INTERVAL)
+        if updates > self._updates:
+            elapsed = (updates - self._updates) * _UPDATE_INTERVAL
+            self._rows = [_updated(row, elapsed) if _is_live(row) else row for row in self._rows]
+            self._updates = updates
         return self._rows
 
 
-def _moved_on(row: Row, seconds: float) -> Row:
-    """A live row some seconds later. `ingestRate` alone tells the live ones: it is ours, and never 0 in them."""
-    per_segment = row["sourceSegmentsDuration"] / row["sourceSegments"]
-    segments = row["sourceSegments"] + round(seconds / per_segment)
+def _is_live(row: Row) -> bool:
+    return bool(row["ingestRate"])  # never 0 in a live row
+
+
+def _updated(row: Row, seconds: float) -> Row:
+    """A live row some seconds later."""
+    segment_duration = row["sourceSegmentsDuration"] / row["sourceSegments"]
+    segments = row["sourceSegments"] + round(seconds / segment_duration)
     renditions = len(row["profiles"])
     return row | {
         "lastSeen": row["lastSeen"] + int(seconds * 1000),
         "sourceSegments": segments,
         "transcodedSegments": segments * renditions,
-        "sourceSegmentsDuration": segments * per_segment,
-        "transcodedSegmentsDuration": segments * renditions * per_segment,
+        "sourceSegmentsDuration": segments * segment_duration,
+        "transcodedSegmentsDuration": segments * renditions * segment_duration,
         "sourceBytes": row["sourceBytes"] + int(row["ingestRate"] * seconds),
         "transcodedBytes": row["transcodedBytes"] + int(row["outgoingRate"] * seconds),
     }

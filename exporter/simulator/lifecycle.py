@@ -1,151 +1,173 @@
-"""The life of one session, from its creation to the end of its recording, told in world time.
+"""The lifecycle of one session, from its creation to the end of its recording, in world time.
 
-World time runs as fast as the server's clock until the world starts, and `speed` times as fast from then on. So a
-world has a history of natural length behind it, and a demo in front of it that wastes nobody's time. Whatever is a
-date or an amount of media is told in the server's time, where a second of video takes a second.
+World time runs as fast as the server's clock until the world starts, and `speed` times as fast afterwards. A world has
+therefore a history of realistic length, and everything that happens after its start happens quickly. Timestamps and
+amounts of media are in the server's time, in which a second of video takes a second.
 """
 
 import random
 from dataclasses import dataclass
 from typing import Literal
 
-from exporter.simulator.streams import Habit, Stream, random_uuid
+from exporter.simulator.streams import Behavior, Stream, random_uuid
 
 MINUTE = 60.0
 HOUR = 3600.0
 
-STEP_SECONDS = (50.0, 52.0)
-"""Upstream writes the figures of a live session this often."""
+UPDATE_INTERVAL = (50.0, 52.0)
+"""Range of seconds between two updates of a live session by the real API."""
 
-ZEROED_AFTER_SECONDS = 30.0
-"""Upstream sets the rates to zero this long after the last sight."""
+ENDED_AFTER = 30.0
+"""Seconds after the last update at which the real API sets the rates to 0."""
 
-NO_RECORDING_AFTER_SECONDS = 3 * HOUR
-"""A recording that has no asset by then is reported as `none`."""
+NO_RECORDING_AFTER = 3 * HOUR
+"""Age at which a recording without an asset is reported as `none`."""
 
-TROUBLE_AFTER = 2 * MINUTE
-TROUBLE_EVERY = 9 * MINUTE
-TROUBLE_LASTS = 3.5 * MINUTE  # a lag that grew in it takes as long to be caught up again
+DEGRADED_AFTER = 2 * MINUTE
+DEGRADED_EVERY = 9 * MINUTE
+DEGRADED_FOR = 3.5 * MINUTE  # a transcoding lag that grew for this long takes as long to disappear
 
 Outcome = Literal["ready", "failed", "none", "deleted"]
 
 _OUTCOMES: tuple[Outcome, ...] = ("ready", "failed", "none", "deleted")
-_CHANCES = (75, 10, 10, 5)
+_OUTCOME_WEIGHTS = (75, 10, 10, 5)
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How world time and the server's time (both Unix seconds) are related."""
+    """The relation of world time and server time, both in Unix seconds.
+
+    Attributes:
+        start: time at which both are equal and from which world time is faster.
+        speed: seconds of world time per second of server time after the start.
+    """
 
     start: float
     speed: float
 
-    def world(self, server: float) -> float:
-        """The world's time at a time of the server."""
-        return server if server <= self.start else self.start + (server - self.start) * self.speed
+    def world_time(self, server_time: float) -> float:
+        """Convert server time to world time."""
+        return server_time if server_time <= self.start else self.start + (server_time - self.start) * self.speed
 
-    def server(self, world: float) -> float:
-        """The server's time at a time of the world."""
-        return world if world <= self.start else self.start + (world - self.start) / self.speed
+    def server_time(self, world_time: float) -> float:
+        """Convert world time to server time."""
+        return world_time if world_time <= self.start else self.start + (world_time - self.start) / self.speed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Life:
-    """One session's fate. All times are world time, all lengths world seconds."""
+class Lifecycle:
+    """The lifecycle of one session; all times and durations are in world time.
+
+    Attributes:
+        created: creation of the session.
+        first_seen: first update.
+        updates: number of updates; 0 if the session is never seen.
+        update_interval: between two updates.
+        outcome: of the recording.
+        recording_duration: from the last update to the outcome.
+        stays_healthy: the real API lost the event of the end, so `isHealthy` stays true.
+        phase: of the small waves in the bitrate, radians.
+    """
 
     id: str
     stream: Stream
     created: float
     first_seen: float
-    sights: int  # how many times its figures are written; 0: it is never seen
-    step: float  # between two sights
+    updates: int
+    update_interval: float
     outcome: Outcome
-    recording_takes: float
-    stays_healthy: bool  # upstream lost the hook that says it is over, so `isHealthy` stays true
-    phase: float  # of the little waves on its bitrate
+    recording_duration: float
+    stays_healthy: bool
+    phase: float
 
     @property
     def last_seen(self) -> float:
-        """When its figures are written for the last time."""
-        return self.first_seen + max(self.sights - 1, 0) * self.step
+        """Time of the last update."""
+        return self.first_seen + max(self.updates - 1, 0) * self.update_interval
 
     @property
-    def over(self) -> float:
-        """When upstream notices that it has ended."""
-        return self.last_seen + ZEROED_AFTER_SECONDS
+    def ended(self) -> float:
+        """Time at which the real API notices the end."""
+        return self.last_seen + ENDED_AFTER
 
-    def sight(self, world: float) -> float | None:
-        """When its figures were last written; None before the first time."""
-        if self.sights == 0 or world < self.first_seen:
+    def last_update(self, now: float) -> float | None:
+        """Time of the latest update; None before the first one."""
+        if self.updates == 0 or now < self.first_seen:
             return None
-        return self.first_seen + min(int((world - self.first_seen) / self.step), self.sights - 1) * self.step
+        number = min(int((now - self.first_seen) / self.update_interval), self.updates - 1)
+        return self.first_seen + number * self.update_interval
 
-    def problems(self, world: float) -> list[tuple[float, float]]:
-        """Start and end of its troubles up to now, the last one cut off at now."""
-        if self.stream.habit in (Habit.STEADY, Habit.BRIEF):
+    def degraded_periods(self, now: float) -> list[tuple[float, float]]:
+        """Start and end of the degraded periods so far; a period that lasts ends now."""
+        if self.stream.behavior in (Behavior.STEADY, Behavior.SHORT):
             return []
-        first = self.first_seen + TROUBLE_AFTER
-        count = int((world - first) // TROUBLE_EVERY) + 1
-        starts = (first + number * TROUBLE_EVERY for number in range(count))
-        return [(start, min(start + TROUBLE_LASTS, world)) for start in starts]
+        first = self.first_seen + DEGRADED_AFTER
+        count = int((now - first) // DEGRADED_EVERY) + 1
+        starts = (first + number * DEGRADED_EVERY for number in range(count))
+        return [(start, min(start + DEGRADED_FOR, now)) for start in starts]
 
-    def in_trouble(self, world: float) -> bool:
-        """Whether it is alive and in trouble just now."""
-        problems = self.problems(world)
-        return bool(problems) and world < self.over and world - problems[-1][0] < TROUBLE_LASTS
+    def is_degraded(self, now: float) -> bool:
+        """Whether the session is live and in a degraded period."""
+        periods = self.degraded_periods(now)
+        return bool(periods) and now < self.ended and now - periods[-1][0] < DEGRADED_FOR
 
-    def recording_status(self, world: float) -> Literal["waiting"] | Outcome:
-        """The status of the recording of a recorded session."""
-        takes = NO_RECORDING_AFTER_SECONDS if self.outcome == "none" else self.recording_takes
-        return self.outcome if world >= self.last_seen + takes else "waiting"
+    def recording_status(self, now: float) -> Literal["waiting"] | Outcome:
+        """The status of the recording, if the session is recorded."""
+        duration = NO_RECORDING_AFTER if self.outcome == "none" else self.recording_duration
+        return self.outcome if now >= self.last_seen + duration else "waiting"
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
-    """When the sessions of a stream start: one in each slot of world time."""
+class Slots:
+    """The division of world time into slots; a stream has one session per slot.
 
-    slot: float
+    Attributes:
+        duration: of a slot.
+        phase: start of slot 0.
+    """
+
+    duration: float
     phase: float
 
-    def slots(self, since: float, until: float) -> range:
-        """The numbers of the slots that touch a span of world time."""
-        return range(int((since - self.phase) // self.slot), int((until - self.phase) // self.slot) + 1)
+    def between(self, since: float, until: float) -> range:
+        """The numbers of the slots that overlap a span of world time."""
+        return range(int((since - self.phase) // self.duration), int((until - self.phase) // self.duration) + 1)
 
 
-def make_rhythm(seed: int, number: int, habit: Habit) -> Rhythm:
-    """The rhythm of a stream; always the same one for a seed and the stream's number."""
+def make_slots(seed: int, number: int, behavior: Behavior) -> Slots:
+    """Generate the slots of a stream; the same seed and number produce the same slots."""
     rng = random.Random(f"rhythm:{seed}:{number}")
-    match habit:
-        case Habit.BRIEF:
-            slot = rng.uniform(7, 8) * MINUTE
-        case Habit.SHY:
-            slot = rng.uniform(9, 11) * MINUTE
+    match behavior:
+        case Behavior.SHORT:
+            duration = rng.uniform(7, 8) * MINUTE
+        case Behavior.NEVER_SEEN:
+            duration = rng.uniform(9, 11) * MINUTE
         case _:
-            slot = rng.uniform(60, 150) * MINUTE
-    return Rhythm(slot, rng.uniform(0, slot))
+            duration = rng.uniform(60, 150) * MINUTE
+    return Slots(duration, rng.uniform(0, duration))
 
 
-def make_life(seed: int, number: int, stream: Stream, rhythm: Rhythm, slot: int) -> Life:
-    """The session that a stream has in a slot; always the same one."""
+def make_lifecycle(seed: int, number: int, stream: Stream, slots: Slots, slot: int) -> Lifecycle:
+    """Generate the session of a stream in a slot; the same arguments produce the same session."""
     rng = random.Random(f"life:{seed}:{number}:{slot}")
-    created = rhythm.phase + slot * rhythm.slot + rng.uniform(0, 1) * MINUTE
+    created = slots.phase + slot * slots.duration + rng.uniform(0, 1) * MINUTE
     first_seen = created + rng.uniform(0.3, 1) * MINUTE
-    step = rng.uniform(*STEP_SECONDS)
-    outcome: Outcome = rng.choices(_OUTCOMES, _CHANCES)[0]
-    if stream.habit is Habit.BRIEF:
+    update_interval = rng.uniform(*UPDATE_INTERVAL)
+    outcome: Outcome = rng.choices(_OUTCOMES, _OUTCOME_WEIGHTS)[0]
+    if stream.behavior is Behavior.SHORT:
         outcome = "failed" if slot % 2 else "ready"
-        room = rng.uniform(3, 4) * MINUTE
+        duration = rng.uniform(3, 4) * MINUTE
     else:
-        room = rhythm.slot - rng.uniform(2, 3) * MINUTE  # the rest of the slot is the pause before the next
-    return Life(
+        duration = slots.duration - rng.uniform(2, 3) * MINUTE  # the rest of the slot is the pause before the next
+    return Lifecycle(
         id=random_uuid(rng),
         stream=stream,
         created=created,
         first_seen=first_seen,
-        sights=0 if stream.habit is Habit.SHY else int(room / step) + 1,
-        step=step,
+        updates=0 if stream.behavior is Behavior.NEVER_SEEN else int(duration / update_interval) + 1,
+        update_interval=update_interval,
         outcome=outcome,
-        recording_takes=rng.uniform(1.5, 2.5) * MINUTE,
+        recording_duration=rng.uniform(1.5, 2.5) * MINUTE,
         stays_healthy=rng.random() < 1 / 6,
         phase=rng.uniform(0, 6.28),
     )

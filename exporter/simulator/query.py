@@ -1,7 +1,7 @@
-"""What a request to `GET /session` asks for, read the way Livepeer Studio reads it, oddities included.
+"""The query parameters of `GET /session`, parsed as Livepeer Studio parses them, including its peculiarities.
 
-The rules were observed on the real server or follow from its published source. Fields are compared as
-PostgreSQL compares jsonb values, because the real server hands the question to PostgreSQL unchanged.
+The rules were observed on the real server or follow from its published source. Values are compared as PostgreSQL
+compares jsonb, because the real server passes the query on to PostgreSQL.
 """
 
 import json
@@ -14,18 +14,18 @@ from urllib.parse import unquote
 from msgspec import Raw
 
 Row = dict[str, Any]
-"""One session as the list shows it: camelCase keys, `parentStream` included.
+"""One session as the API lists it: camelCase keys, with `parentStream`.
 
-A value may be a `msgspec.Raw`, which puts any text on the wire, valid or not.
+A value may be a `msgspec.Raw`, which is sent as it is, valid JSON or not.
 """
 
 DEFAULT_LIMIT = 20
-GREATEST_LIMIT = 1000
+MAX_LIMIT = 1000
 DEFAULT_ORDER = "lastSeen-true,createdAt-true"
 
-Kind = Literal["text", "pattern", "number", "flag"]
+FieldType = Literal["text", "pattern", "number", "boolean"]
 
-FIELDS: Mapping[str, Kind] = {
+FIELDS: Mapping[str, FieldType] = {
     "id": "text",
     "name": "pattern",
     "lastSeen": "number",
@@ -33,7 +33,7 @@ FIELDS: Mapping[str, Kind] = {
     "userId": "text",
     "parentId": "text",
     "projectId": "text",
-    "record": "flag",
+    "record": "boolean",
     "sourceSegments": "number",
     "transcodedSegments": "number",
     "sourceSegmentsDuration": "number",
@@ -44,14 +44,14 @@ FIELDS: Mapping[str, Kind] = {
     "outgoingRate": "number",
     "recordingStatus": "text",
 }
-"""The fields that can be filtered and ordered by; every other one is refused or dropped."""
+"""The fields for filters, where others are rejected, and for the order, where others are ignored."""
 
 Comparison = Literal["=", ">", ">=", "<", "<="]
 _COMPARISONS: Mapping[str, Comparison] = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
-class FailureError(Exception):
-    """The request fails with an HTTP status and one text in `errors`."""
+class APIError(Exception):
+    """An error response: its HTTP status, and the text in `errors`."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(status)
@@ -59,15 +59,15 @@ class FailureError(Exception):
         self.text = text
 
 
-class BadFilterError(FailureError):
-    """The `filters` parameter cannot be understood."""
+class BadFilterError(APIError):
+    """The `filters` parameter is invalid."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(400, f"error parsing filters: {reason}")
 
 
-class SqlError(FailureError):
-    """PostgreSQL would refuse the statement."""
+class SqlError(APIError):
+    """PostgreSQL would reject the statement."""
 
     def __init__(self) -> None:
         super().__init__(500, "Internal server error: error")
@@ -75,9 +75,12 @@ class SqlError(FailureError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing that a row must fulfil.
+    """A condition on a field.
 
-    `value` is a scalar as JSON text, so that conditions are cache keys that tell `1` from `true`.
+    Attributes:
+        field: a key of `FIELDS`.
+        comparison: operator between the field and the value.
+        value: a scalar as JSON text, so that conditions are usable as cache keys in which `1` and `true` differ.
     """
 
     field: str
@@ -85,15 +88,15 @@ class Condition:
     value: str
 
     def test(self) -> Callable[[Row], bool]:
-        """A function that tells whether a row fulfils the condition."""
+        """Return a function that tests a row."""
         want = json.loads(self.value)
-        if want is None:  # compared with NULL, nothing is true in SQL
+        if want is None:  # in SQL, no comparison with NULL is true
             return lambda _row: False
         match FIELDS[self.field]:
-            case "flag":
+            case "boolean":
                 return lambda row: (row.get("record") is True) is want
             case "pattern":
-                return _likeness(str(want), self.field)
+                return _ilike(str(want), self.field)
             case "text":
                 return lambda row: stored_text(row, self.field) == want
             case "number":
@@ -102,20 +105,28 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One page's question: how many rows, from where, in which order, fulfilling what."""
+    """The query for one page.
+
+    Attributes:
+        limit: maximum number of rows.
+        cursor: `skip` and an offset, or the id before the first row.
+        order: pairs of field and descending.
+        conditions: all of them must be true.
+        count: whether the total number of rows is requested.
+    """
 
     limit: int
     cursor: str
-    order: tuple[tuple[str, bool], ...]  # (field, descending)
+    order: tuple[tuple[str, bool], ...]
     conditions: tuple[Condition, ...]
     count: bool
 
     @property
     def offset(self) -> int | None:
-        """Rows to skip; None when the cursor is the id after which to go on.
+        """Number of rows to skip; None if the cursor is an id.
 
         Raises:
-            SqlError: the cursor has the word skip but no number.
+            SqlError: the cursor contains `skip` but no number.
         """
         if not self.cursor:
             return 0
@@ -127,48 +138,48 @@ class Query:
         return int(digits)
 
 
-def read_query(parameters: Mapping[str, str]) -> Query:
-    """Read the query string's parameters.
+def parse_query(parameters: Mapping[str, str]) -> Query:
+    """Parse the parameters of the query string.
 
     Raises:
-        BadFilterError: the filters are not what the server takes.
-        SqlError: a filter compares with something that PostgreSQL cannot read.
+        BadFilterError: the filters are invalid.
+        SqlError: a filter has a value that PostgreSQL cannot parse.
     """
-    conditions = read_filters(parameters.get("filters", ""))
+    conditions = parse_filters(parameters.get("filters", ""))
     if parent := parameters.get("parentId"):
         conditions = (*conditions, Condition("parentId", "=", json.dumps(parent)))
     return Query(
-        limit=read_limit(parameters.get("limit", "")),
+        limit=parse_limit(parameters.get("limit", "")),
         cursor=parameters.get("cursor", ""),
-        order=read_order(parameters.get("order") or DEFAULT_ORDER),
+        order=parse_order(parameters.get("order") or DEFAULT_ORDER),
         conditions=conditions,
         count=bool(parameters.get("count")),
     )
 
 
-def read_limit(text: str) -> int:
-    """The page size, 1 to 1000; nonsense is 20. Leading digits count, as in JavaScript's `parseInt`."""
+def parse_limit(text: str) -> int:
+    """Return the page size, 1 to 1000, of leading digits as in JavaScript's `parseInt`; 20 for other texts."""
     leading = re.match(r"\s*\+?([0-9]{1,18})", text)
-    return min(int(leading[1]), GREATEST_LIMIT) or DEFAULT_LIMIT if leading else DEFAULT_LIMIT
+    return min(int(leading[1]), MAX_LIMIT) or DEFAULT_LIMIT if leading else DEFAULT_LIMIT
 
 
-def read_order(text: str) -> tuple[tuple[str, bool], ...]:
-    """Pairs of field and descending; unknown fields are dropped without a word."""
+def parse_order(text: str) -> tuple[tuple[str, bool], ...]:
+    """Return pairs of field and descending; unknown fields are ignored."""
     terms = (term.split("-") for term in text.split(","))
     return tuple((term[0], term[1] == "true") for term in terms if len(term) == 2 and term[0] in FIELDS)
 
 
-def read_filters(text: str) -> tuple[Condition, ...]:
-    """The conditions of a `filters` parameter; none for an empty one.
+def parse_filters(text: str) -> tuple[Condition, ...]:
+    """Return the conditions of a `filters` parameter; an empty one has none.
 
     Raises:
         BadFilterError: not JSON, not an array, an unknown field or comparison, a missing value.
-        SqlError: a number field compared with a text that is no JSON.
+        SqlError: a numeric field is compared with a text that is not JSON.
     """
     if not text:
         return ()
-    try:  # the real server decodes the parameter once more than HTTP does
-        filters = json.loads(unquote(text, errors="strict"), parse_constant=_refuse_constant)
+    try:  # the real server percent-decodes the parameter a second time
+        filters = json.loads(unquote(text, errors="strict"), parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         raise BadFilterError("SyntaxError: not valid JSON") from error
     if not isinstance(filters, list):
@@ -176,8 +187,8 @@ def read_filters(text: str) -> tuple[Condition, ...]:
     return tuple(condition for item in filters for condition in _conditions(item))
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)  # Python reads NaN and Infinity, JavaScript does not
+def _reject_constant(name: str) -> None:
+    raise ValueError(name)  # Python parses NaN and Infinity, JavaScript does not
 
 
 def _conditions(item: object) -> tuple[Condition, ...]:
@@ -188,44 +199,44 @@ def _conditions(item: object) -> tuple[Condition, ...]:
         raise BadFilterError(f'Error: missing filter value for id "{field}"')
     if not isinstance(field, str) or field not in FIELDS:
         raise BadFilterError(f'Error: unknown field: "{field}"')
-    value, kind = item["value"], FIELDS[field]
-    if kind == "flag" and not isinstance(value, bool):
+    value, field_type = item["value"], FIELDS[field]
+    if field_type == "boolean" and not isinstance(value, bool):
         raise BadFilterError(f'Error: expected boolean value for field "{field}"')
-    if kind != "number":  # a text field equals nothing but a text
+    if field_type != "number":  # a text field is only equal to a text
         return (Condition(field, "=", json.dumps(value if isinstance(value, str | bool) else None)),)
     if not isinstance(value, dict):
         return (Condition(field, "=", _jsonb(value)),)
     for key in value:
-        if key not in _COMPARISONS:  # `eq` too: upstream falls through to the error
+        if key not in _COMPARISONS:  # including `eq`, which the real server does not handle
             raise BadFilterError(f'Error: unknown comparison: "{key}"')
     return tuple(Condition(field, _COMPARISONS[key], _jsonb(want)) for key, want in value.items())
 
 
 def _jsonb(value: object) -> str:
-    """The JSON text that PostgreSQL would see for a filter's value: a text is taken for JSON itself."""
+    """The value of a filter as PostgreSQL receives it, as JSON text; a text is parsed as JSON itself."""
     if isinstance(value, str):
         try:
-            value = json.loads(value, parse_constant=_refuse_constant)
+            value = json.loads(value, parse_constant=_reject_constant)
         except (ValueError, RecursionError) as error:
             raise SqlError from error
-    if isinstance(value, list | dict):  # an array arrives as no JSON at all; nobody asks for an object
+    if isinstance(value, list | dict):  # the real server does not send arrays as JSON; no client sends objects
         raise SqlError
     return json.dumps(value)
 
 
 def stored_text(row: Row, field: str) -> str | None:
-    """A text field as the database holds it; None when it is missing or no text."""
-    if field == "recordingStatus":  # computed on read; what is stored is from the session's beginning
+    """Return a text field as it is stored in the database; None if it is missing or not a text."""
+    if field == "recordingStatus":  # computed for the response; the stored value is that of the session's creation
         return "waiting" if row.get("record") is True else None
     value = row.get(field)
     return value if isinstance(value, str) else None
 
 
 def number_to_order_by(row: Row, field: str) -> float:
-    """A number field as `ORDER BY` sees it: missing is 0.
+    """Return a numeric field as `ORDER BY` compares it; a missing one is 0.
 
     Raises:
-        SqlError: null, or no number: PostgreSQL cannot cast it, and the whole statement fails.
+        SqlError: it is null or not a number, so PostgreSQL cannot cast it and the statement fails.
     """
     value = row.get(field, 0)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -237,7 +248,7 @@ def _number_test(field: str, comparison: Comparison, want: object) -> Callable[[
     bound = _jsonb_rank(want)
 
     def rank(row: Row) -> tuple[int, Any] | None:
-        # A missing field is SQL's NULL, which fulfils nothing. Raw text is to break readers, not filters.
+        # A missing field is NULL in SQL, which no condition matches. Raw values are for tests of decoding.
         value = row.get(field, Raw)
         return None if value is Raw or isinstance(value, Raw) else _jsonb_rank(value)
 
@@ -255,7 +266,7 @@ def _number_test(field: str, comparison: Comparison, want: object) -> Callable[[
 
 
 def _jsonb_rank(value: object) -> tuple[int, Any]:
-    """A key that sorts as PostgreSQL sorts jsonb: null, text, number, bool, array, object."""
+    """A sort key with the order of jsonb in PostgreSQL: null, text, number, boolean, array, object."""
     match value:
         case None:
             return 0, 0
@@ -271,8 +282,8 @@ def _jsonb_rank(value: object) -> tuple[int, Any]:
             return 5, 0
 
 
-def _likeness(want: str, field: str) -> Callable[[Row], bool]:
-    """A test for SQL's `ILIKE '%want%'`, in which `%` and `_` of the asker stay wildcards."""
+def _ilike(want: str, field: str) -> Callable[[Row], bool]:
+    """A test for `ILIKE '%want%'` in SQL, in which `%` and `_` remain wildcards."""
     pieces = {"%": ".*", "_": "."}
     pattern = re.compile("".join(pieces.get(c) or re.escape(c) for c in want), re.IGNORECASE | re.DOTALL)
     return lambda row: isinstance(name := row.get(field), str) and pattern.search(name) is not None

@@ -1,4 +1,4 @@
-"""Runs an ASGI application on a loopback socket of its own."""
+"""Runs an ASGI application on its own socket."""
 
 import asyncio
 import socket
@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 import uvicorn
 from starlette.types import ASGIApp
 
-_GRACE_SECONDS = 1  # for requests still being answered when the end comes
+_SHUTDOWN_GRACE = 1  # seconds for requests in flight
 
 
 class _Server(uvicorn.Server):
-    """A server inside somebody else's process: it says when it listens and leaves the signals alone."""
+    """A server that reports when it listens and leaves the signal handlers of the process unchanged."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -28,14 +28,17 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve an application as long as the context lasts; gives the API's base URL.
+    """Serve an application as long as the context lasts; yields the base URL of the API.
 
-    Port 0 lets the system choose. Idle connections are closed at the end.
+    Args:
+        app: the application.
+        host: IPv4 address to listen on.
+        port: port to listen on; 0 for any free port.
 
     Raises:
         OSError: the address cannot be listened on.
     """
-    # With its protocol named, or asyncio leaves TCP_NODELAY off and answers wait for acknowledgements.
+    # With the protocol given; otherwise asyncio does not set TCP_NODELAY, and responses wait for acknowledgements.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
@@ -47,16 +50,16 @@ async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Async
                 lifespan="off",
                 access_log=False,
                 log_config=None,
-                date_header=False,  # the simulator's clock may differ from this machine's
+                date_header=False,  # the clock of the simulator may differ from that of the machine
                 server_header=False,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
+                timeout_graceful_shutdown=_SHUTDOWN_GRACE,
             )
         )
         running = asyncio.create_task(server.serve(sockets=[listener]))
         listening = asyncio.create_task(server.listening.wait())
         try:
             await asyncio.wait((running, listening), return_when=asyncio.FIRST_COMPLETED)
-            if running.done():  # it failed before it listened: show why
+            if running.done():  # it has failed; raise its error
                 await running
             bound_host, bound_port = listener.getsockname()
             yield f"http://{bound_host}:{bound_port}/api"

@@ -1,4 +1,4 @@
-"""The parent streams of a made-up account: names, renditions, credentials, and what befalls each."""
+"""The parent streams of a simulated account: names, renditions, credentials and behavior."""
 
 import random
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _NAMES = (
     "lobby",
 )
 
-_LADDER = (  # name, width, height, bits per second
+_RENDITIONS = (  # name, width, height, bits per second
     ("240p0", 426, 240, 250_000),
     ("360p0", 640, 360, 800_000),
     ("480p0", 854, 480, 1_600_000),
@@ -32,53 +32,60 @@ _LADDER = (  # name, width, height, bits per second
 )
 
 
-class Habit(StrEnum):
-    """What befalls the sessions of a stream, again and again."""
+class Behavior(StrEnum):
+    """How the sessions of a stream behave."""
 
     STEADY = "steady"
-    SAGGING = "sagging"  # the ingest gets thin, then recovers
-    LAGGING = "lagging"  # transcoding falls behind, then catches up
-    LOSING = "losing"  # one rendition is not delivered for a while
-    AILING = "ailing"  # unhealthy, with issue texts
-    BRIEF = "brief"  # short sessions, whose recordings become ready and fail in turn
-    SHY = "shy"  # sessions that are created and never seen
+    LOW_INGEST = "low ingest"  # the ingest rate drops and recovers, again and again
+    TRANSCODING_LAG = "transcoding lag"  # transcoding falls behind and catches up, again and again
+    MISSING_RENDITION = "missing rendition"  # one rendition is not delivered for a while, again and again
+    UNHEALTHY = "unhealthy"  # unhealthy with issue texts, again and again
+    SHORT = "short"  # short sessions; their recordings alternately become ready and fail
+    NEVER_SEEN = "never seen"  # sessions are created, but no media arrives
 
 
-_HABITS = tuple(Habit)
+_BEHAVIORS = tuple(Behavior)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stream:
-    """One parent stream; its sessions share all of this."""
+    """One parent stream, with what its sessions have in common.
+
+    Attributes:
+        is_recorded: None if the field `record` is missing.
+        bitrate: of the source, bits per second.
+        segment_duration: seconds.
+        document: the `parentStream` of the list, with made-up secrets.
+    """
 
     id: str
     name: str
     playback_id: str
-    habit: Habit
-    recorded: bool | None  # None: the field is missing
-    bitrate: float  # of the source, bits per second
-    segment: float  # length of a segment in seconds
+    behavior: Behavior
+    is_recorded: bool | None
+    bitrate: float
+    segment_duration: float
     profiles: tuple[dict[str, Any], ...]
-    document: dict[str, Any]  # the `parentStream` of the list, with its made-up secrets
+    document: dict[str, Any]
 
 
 def make_stream(seed: int, number: int) -> Stream:
-    """The stream with this number in the account of this seed; always the same one."""
+    """Generate a stream; the same arguments produce the same stream."""
     rng = random.Random(f"stream:{seed}:{number}")
-    habit = _HABITS[number % len(_HABITS)]
+    behavior = _BEHAVIORS[number % len(_BEHAVIORS)]
     round_, place = divmod(number, len(_NAMES))
     name = _NAMES[place] + (f" {round_ + 1}" if round_ else "")
-    recorded = True if habit is Habit.BRIEF else rng.choice((True, True, False, None))
+    is_recorded = True if behavior is Behavior.SHORT else rng.choice((True, True, False, None))
     profiles = _profiles(rng.choice((3, 4)))
     stream_id, playback_id = random_uuid(rng), f"{rng.getrandbits(64):016x}"
     return Stream(
         id=stream_id,
         name=name,
         playback_id=playback_id,
-        habit=habit,
-        recorded=recorded,
+        behavior=behavior,
+        is_recorded=is_recorded,
         bitrate=rng.uniform(4e6, 8e6),
-        segment=rng.choice((2.0, 2.002, 2.0853)),
+        segment_duration=rng.choice((2.0, 2.002, 2.0853)),
         profiles=profiles,
         document={
             "id": stream_id,
@@ -88,28 +95,28 @@ def make_stream(seed: int, number: int) -> Stream:
             "creatorId": {"type": "unverified", "value": f"creator-{number}@example.com"},
             "createdAt": 1_700_000_000_000 + number * 86_400_000,
             "lastSeen": 1_700_000_000_000,
-            "isActive": True,  # not to be believed: upstream's own value is late as well
+            "isActive": True,  # outdated, as it often is in the real API
             "streamKey": "-".join(f"{rng.getrandbits(16):04x}" for _ in range(4)),
             "playbackId": playback_id,
             "pull": {
                 "source": f"https://camera-{number}.example.com/live/{rng.getrandbits(64):016x}.m3u8",
                 "headers": {"Authorization": f"Basic {rng.getrandbits(96):024x}"},
             },
-            "record": recorded is True,
+            "record": is_recorded is True,
             "profiles": list(profiles),
         },
     )
 
 
 def random_uuid(rng: random.Random) -> str:
-    """A version 4 UUID from a seeded source."""
+    """Generate a version 4 UUID from a seeded source."""
     return str(UUID(int=rng.getrandbits(128), version=4))
 
 
 def _profiles(count: int) -> tuple[dict[str, Any], ...]:
     profiles: list[dict[str, Any]] = [
-        {"name": name, "width": width, "height": height, "bitrate": bitrate, "fps": 0}  # 0: as the source
-        for name, width, height, bitrate in _LADDER[:count]
+        {"name": name, "width": width, "height": height, "bitrate": bitrate, "fps": 0}  # 0: that of the source
+        for name, width, height, bitrate in _RENDITIONS[:count]
     ]
     profiles[-1] |= {"fps": 30, "gop": "2.0", "profile": "H264Baseline", "encoder": "H.264"}
     return tuple(profiles)

@@ -1,27 +1,27 @@
-"""A seeded world of streams with whole lives: what an account looks like at any moment.
+"""A seeded world of streams whose sessions start, degrade and end.
 
-Nothing is remembered that could not be worked out again: a world is a function of its seed and the time. So two
-worlds of the same seed agree, time may jump, and a world that has run for a month holds as much as a young one.
+A world is a function of its seed and the time and keeps no other state: worlds of the same seed are equal, time may
+jump, and a world that has run for a month needs as much memory as a new one.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
 
-from exporter.simulator.counters import figures, rates
-from exporter.simulator.lifecycle import Life, Pace, make_life, make_rhythm
+from exporter.simulator.counters import counters_at, rates_at
+from exporter.simulator.lifecycle import Lifecycle, Pace, make_lifecycle, make_slots
 from exporter.simulator.query import Row
-from exporter.simulator.streams import PROJECT_ID, USER_ID, Habit, make_stream
+from exporter.simulator.streams import PROJECT_ID, USER_ID, Behavior, make_stream
 
 DEMO_SPEED = 15.0
-"""At this speed everything that can happen to a stream is seen within two minutes."""
+"""At this speed every behavior of a stream shows within two minutes."""
 
 DEMO_STREAMS = 12
-"""Enough for every habit, with the more lively ones twice."""
+"""Enough for every behavior; five of them occur twice."""
 
-MEMORY_SECONDS = 24 * 3600.0
-"""Sessions that ended longer ago, in world time, are forgotten."""
+HISTORY = 24 * 3600.0
+"""Seconds of world time after which ended sessions are no longer listed."""
 
-_LIVES_KEPT = 8192  # worked out again when they are needed after all
+_CACHED_LIFECYCLES = 8192  # others are computed again when they are needed
 
 _STATISTICS = (
     "lastSeen",
@@ -36,9 +36,9 @@ _STATISTICS = (
 )
 
 _ISSUES = {
-    Habit.SAGGING: ("Ingest bitrate is far below the source's average",),
-    Habit.LAGGING: ("Transcoding is slower than real time",),
-    Habit.AILING: (
+    Behavior.LOW_INGEST: ("Ingest bitrate is far below the source's average",),
+    Behavior.TRANSCODING_LAG: ("Transcoding is slower than real time",),
+    Behavior.UNHEALTHY: (
         'Key frames come irregularly ("GOP" of 11.2 s)',
         "Audio track \\ video track out of step 🔇",
     ),
@@ -46,15 +46,15 @@ _ISSUES = {
 
 
 class World:
-    """The sessions of an account, from a seed.
+    """The sessions of a simulated account.
 
     Args:
-        seed: worlds of one seed are the same.
-        streams: how many parent streams there are; 7 show every habit.
-        start: the server's Unix seconds at which `speed` sets in. Before, there is history of natural length.
-        speed: how much faster than life sessions start, end and step. Dates and amounts stay true to the
-            server's clock.
-        memory: how long ended sessions are remembered, in seconds of world time.
+        seed: worlds of the same seed are equal.
+        streams: number of parent streams; 7 have all behaviors.
+        start: time of the server, in Unix seconds, from which `speed` applies. The history before has realistic length.
+        speed: factor by which sessions start, end and are updated faster. Timestamps and amounts of media remain
+            correct by the server's clock.
+        history: seconds of world time for which ended sessions are listed.
     """
 
     def __init__(
@@ -64,96 +64,96 @@ class World:
         *,
         start: float,
         speed: float = 1.0,
-        memory: float = MEMORY_SECONDS,
+        history: float = HISTORY,
     ) -> None:
         self._seed = seed
         self._pace = Pace(start, speed)
-        self._memory = memory
+        self._history = history
         self._streams = tuple(make_stream(seed, number) for number in range(streams))
-        self._rhythms = tuple(make_rhythm(seed, number, stream.habit) for number, stream in enumerate(self._streams))
-        self._life = lru_cache(_LIVES_KEPT)(self._make_life)
+        self._slots = tuple(make_slots(seed, number, stream.behavior) for number, stream in enumerate(self._streams))
+        self._lifecycle = lru_cache(_CACHED_LIFECYCLES)(self._make_lifecycle)
 
     def rows(self, now: float) -> Sequence[Row]:
-        """All sessions at the server's Unix seconds, as the API's list shows them."""
-        world = self._pace.world(now)
-        return [tell(life, self._pace, world) for life in self._lives(world)]
+        """Return all sessions at a time of the server, in Unix seconds, as the API lists them."""
+        world_time = self._pace.world_time(now)
+        return [_row(session, self._pace, world_time) for session in self._sessions(world_time)]
 
-    def _lives(self, world: float) -> list[Life]:
-        since = world - self._memory
-        lives = (
-            self._life(number, slot)
-            for number, rhythm in enumerate(self._rhythms)
-            for slot in rhythm.slots(since, world)
+    def _sessions(self, now: float) -> list[Lifecycle]:
+        since = now - self._history
+        sessions = (
+            self._lifecycle(number, slot)
+            for number, slots in enumerate(self._slots)
+            for slot in slots.between(since, now)
         )
-        return [life for life in lives if life.created <= world and life.over >= since]
+        return [session for session in sessions if session.created <= now and session.ended >= since]
 
-    def _make_life(self, number: int, slot: int) -> Life:
-        return make_life(self._seed, number, self._streams[number], self._rhythms[number], slot)
+    def _make_lifecycle(self, number: int, slot: int) -> Lifecycle:
+        return make_lifecycle(self._seed, number, self._streams[number], self._slots[number], slot)
 
 
-def tell(life: Life, pace: Pace, world: float) -> Row:
-    """A session at a time of the world, as the API's list shows it."""
-    stream = life.stream
+def _row(session: Lifecycle, pace: Pace, now: float) -> Row:
+    """A session at a world time, as the API lists it."""
+    stream = session.stream
     row: Row = {
-        "id": life.id,
+        "id": session.id,
         "kind": "session",
         "name": stream.name,
         "userId": USER_ID,
         "projectId": PROJECT_ID,
         "parentId": stream.id,
         "playbackId": stream.playback_id,
-        "createdAt": _milliseconds(pace.server(life.created)),
-        **_statistics(life, pace, world),
+        "createdAt": _milliseconds(pace.server_time(session.created)),
+        **_statistics(session, pace, now),
         "profiles": list(stream.profiles),
         "recordingSpec": {"profiles": []},
     }
-    if stream.recorded is not None:
-        row["record"] = stream.recorded
-    if stream.recorded:
-        row |= _recording(life, world)
+    if stream.is_recorded is not None:
+        row["record"] = stream.is_recorded
+    if stream.is_recorded:
+        row |= _recording(session, now)
     row["parentStream"] = stream.document
     return row
 
 
-def _statistics(life: Life, pace: Pace, world: float) -> Row:
-    sight = life.sight(world)
-    if sight is None:
-        return dict.fromkeys(_STATISTICS, 0)  # never reported: no `isHealthy`, no `issues`
-    sums = figures(life, pace, sight)
-    ingest, outgoing = (0.0, 0.0) if world >= life.over else rates(life, pace, sight)
-    segment = life.stream.segment
+def _statistics(session: Lifecycle, pace: Pace, now: float) -> Row:
+    update = session.last_update(now)
+    if update is None:
+        return dict.fromkeys(_STATISTICS, 0)  # before the first update there is no `isHealthy` and no `issues`
+    counters = counters_at(session, pace, update)
+    ingest_rate, outgoing_rate = (0.0, 0.0) if now >= session.ended else rates_at(session, pace, update)
+    segment_duration = session.stream.segment_duration
     return {
-        "lastSeen": _milliseconds(pace.server(sight)),
-        "sourceSegments": sums.source_segments,
-        "transcodedSegments": sums.transcoded_segments,
-        "sourceSegmentsDuration": sums.source_segments * segment,
-        "transcodedSegmentsDuration": sums.transcoded_segments * segment,
-        "sourceBytes": int(sums.source_bytes),
-        "transcodedBytes": int(sums.transcoded_bytes),
-        "ingestRate": ingest,
-        "outgoingRate": outgoing,
-        **_health(life, world),
+        "lastSeen": _milliseconds(pace.server_time(update)),
+        "sourceSegments": counters.source_segments,
+        "transcodedSegments": counters.transcoded_segments,
+        "sourceSegmentsDuration": counters.source_segments * segment_duration,
+        "transcodedSegmentsDuration": counters.transcoded_segments * segment_duration,
+        "sourceBytes": int(counters.source_bytes),
+        "transcodedBytes": int(counters.transcoded_bytes),
+        "ingestRate": ingest_rate,
+        "outgoingRate": outgoing_rate,
+        **_health(session, now),
     }
 
 
-def _health(life: Life, world: float) -> Row:
-    if world >= life.over:
-        return {"isHealthy": True if life.stays_healthy else None, "issues": None}
-    issues = _ISSUES.get(life.stream.habit)
-    if issues and life.in_trouble(world):
+def _health(session: Lifecycle, now: float) -> Row:
+    if now >= session.ended:
+        return {"isHealthy": True if session.stays_healthy else None, "issues": None}
+    issues = _ISSUES.get(session.stream.behavior)
+    if issues and session.is_degraded(now):
         return {"isHealthy": False, "issues": list(issues)}
     return {"isHealthy": True, "issues": None}
 
 
-def _recording(life: Life, world: float) -> Row:
-    status = life.recording_status(world)
+def _recording(session: Lifecycle, now: float) -> Row:
+    status = session.recording_status(now)
     if status != "ready":
         return {"recordingStatus": status}
-    place = f"https://recordings.example.com/{life.stream.playback_id}/{life.id}"
+    url = f"https://recordings.example.com/{session.stream.playback_id}/{session.id}"
     return {
         "recordingStatus": status,
-        "recordingUrl": f"{place}/output.m3u8",
-        "mp4Url": f"{place}/download/high.mp4",
+        "recordingUrl": f"{url}/output.m3u8",
+        "mp4Url": f"{url}/download/high.mp4",
     }
 
 

@@ -7,7 +7,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.simulator.api import create_app
-from exporter.simulator.bulk import Crowd, dense_rows
+from exporter.simulator.bulk import BulkSource, bulk_rows
 from tests.bench.processes import KEY
 from tests.bench.upstream import serve
 
@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--sessions", type=int, required=True)
     now = time.time()
-    crowd = Crowd(dense_rows(parser.parse_args().sessions, 1, now), now)
+    crowd = BulkSource(bulk_rows(parser.parse_args().sessions, 1, now), now)
     serve(Repeated(create_app(crowd, key=KEY, now=time.time)))
 
 

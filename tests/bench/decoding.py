@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from exporter.livepeer.decoding import DecodedPage, decode_page
-from exporter.simulator.bulk import dense_rows
+from exporter.simulator.bulk import bulk_rows
 from exporter.simulator.query import Row
 from tests.bench.report import OURS, Figure, Findings, Verdict
 
@@ -69,7 +69,7 @@ def compare(sessions: int, rounds: int) -> Findings:
         RuntimeError: something else than the bad value was lost.
     """
     now = time.time()
-    rows = dense_rows(sessions, seed=1, now=now)
+    rows = bulk_rows(sessions, seed=1, now=now)
     pages = [rows[start : start + PAGE] for start in range(0, sessions, PAGE)]
     good = [msgspec.json.encode(page) for page in pages]
     different = [msgspec.json.encode([_unlike(row, number) for number, row in enumerate(page)]) for page in pages]

@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.simulator.api import Row, create_app
-from exporter.simulator.bulk import dense_rows
+from exporter.simulator.bulk import bulk_rows
 from tests.bench.processes import KEY
 
 
@@ -50,7 +50,7 @@ class Herd:
     def turn_over(self) -> None:
         """Replace every session by a new one."""
         self._generation += 1
-        self._rows = dense_rows(self._count, self._generation, self._now)
+        self._rows = bulk_rows(self._count, self._generation, self._now)
 
 
 def _later(row: Row) -> Row:

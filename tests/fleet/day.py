@@ -35,9 +35,9 @@ WIRE = {
 SHOWN = {name: f"{name}_seconds_total" if "duration" in name else f"{name}_total" for name in WIRE}
 
 
-def world(name: str, memory: float) -> World:
+def world(name: str, history: float) -> World:
     """The world of an account, that remembers ended sessions for so many seconds."""
-    return World(ACCOUNTS.index(name), STREAMS, start=START, memory=memory)
+    return World(ACCOUNTS.index(name), STREAMS, start=START, history=history)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from exporter.metrics.text_format import Format
 from exporter.polling.scheduler import Job
 from exporter.runtime.app import App
 from exporter.runtime.environment import Environment
-from exporter.simulator.api import Rows, create_app
+from exporter.simulator.api import SessionSource, create_app
 from exporter.simulator.serve import serving
 from tests.support.canary import KEY
 from tests.support.harness import Scrape, Time, parse_all
@@ -71,7 +71,7 @@ class Hand:
 class Still:
     """An account whose rows are worked out once for each moment, however often they are asked for."""
 
-    def __init__(self, source: Rows) -> None:
+    def __init__(self, source: SessionSource) -> None:
         self._source = source
         self._at: float | None = None
         self._rows: Sequence[Row] = ()
@@ -117,7 +117,7 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(
-    sources: Mapping[str, Rows], *accounts: str | dict[str, Any], key_file: str, **others: Any
+    sources: Mapping[str, SessionSource], *accounts: str | dict[str, Any], key_file: str, **others: Any
 ) -> AsyncIterator[Fleet]:
     """The program with some accounts; ``sources`` has all that there can be, by their names.
 

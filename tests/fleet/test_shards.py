@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.metrics.catalogue import AMOUNTS, EXPORTED, PREFIX, RECORDINGS, REGRESSIONS, STARTED, TOTAL_FAMILIES
 from exporter.sessions.session import MAX_ID
-from exporter.simulator.bulk import dense_rows
+from exporter.simulator.bulk import bulk_rows
 from exporter.text import clean
 from tests.fleet.shards import Account, Shard, shards
 from tests.support.harness import Scrape
@@ -205,7 +205,7 @@ def test_all_shards_together_read_one_walk_and_at_most_one_page_each(count: int,
 @in_loop
 async def test_of_a_large_account_shards_with_parts_read_no_more_than_a_page_each(count: int) -> None:
     account = Account()
-    account.now = dense_rows(4_000, 7, START)
+    account.now = bulk_rows(4_000, 7, START)
     read = []
     for shard_count in (1, count):
         async with shards(account, shard_count, page_limit=50) as made:
@@ -220,7 +220,7 @@ async def test_of_a_large_account_shards_with_parts_read_no_more_than_a_page_eac
 @in_loop
 async def test_without_keyset_every_shard_reads_up_to_its_end_and_shows_its_part_alone() -> None:
     account = Account()
-    account.now = dense_rows(400, 7, START)
+    account.now = bulk_rows(400, 7, START)
     async with shards(account, 4, keyset=False, page_limit=20) as made:
         shown, read = [], []
         for shard in made:

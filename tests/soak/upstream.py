@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
 from urllib.parse import parse_qsl, urlsplit
 
-from exporter.simulator.query import read_query
-from exporter.simulator.table import Shelf, encode_page
+from exporter.simulator.query import parse_query
+from exporter.simulator.table import Table, encode_page
 from tests.soak.faults import Fault
 from tests.soak.turnover import Turnover
 from tests.support.canary import KEY
@@ -40,7 +40,7 @@ class Upstream:
         self.strangers = 0
         self.url = ""
         self._rng = rng
-        self._shelf = Shelf(())
+        self._shelf = Table(())
         self._made = 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,15 +77,15 @@ class Upstream:
 
     def _page(self, question: Mapping[str, str], fault: Fault | None) -> bytes:
         if self._made != self.crowd.now:
-            self._shelf, self._made = Shelf(self.crowd.rows()), self.crowd.now
-        query = read_query(question)
+            self._shelf, self._made = Table(self.crowd.rows()), self.crowd.now
+        query = parse_query(question)
         page = self._shelf.page(query)
         body = fault.content(page.rows, self._rng) if fault and fault.content else encode_page(page.rows)
         headers = {"Connection": "keep-alive", "Date": formatdate(time.time(), usegmt=True)}
         if query.count and page.rows:
             headers["X-Total-Count"] = str(page.total)
-        if page.following is not None:
-            headers["Link"] = f'<http://127.0.0.1/api/session?cursor=skip{page.following}>; rel="next"'
+        if page.next_offset is not None:
+            headers["Link"] = f'<http://127.0.0.1/api/session?cursor=skip{page.next_offset}>; rel="next"'
         return reply(body, headers=headers)
 
 

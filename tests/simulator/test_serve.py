@@ -1,4 +1,4 @@
-"""The simulator on a real socket, in this process and in one of its own."""
+"""The simulator on a socket, in this process and in a subprocess."""
 
 import asyncio
 import re
@@ -19,24 +19,24 @@ from exporter.simulator.serve import serving
 KEY = "synthetic-key-of-the-tests"
 
 
-async def silent(_scope: Scope, _receive: Receive, send: Send) -> None:
+async def no_content(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 
 
-def test_the_base_url_names_the_port_that_the_system_chose() -> None:
+def test_the_base_url_contains_the_port_that_the_system_assigned() -> None:
     async def use() -> None:
-        async with serving(silent) as base_url, httpx.AsyncClient(trust_env=False) as client:
+        async with serving(no_content) as base_url, httpx.AsyncClient(trust_env=False) as client:
             assert re.fullmatch(r"http://127\.0\.0\.1:[1-9][0-9]*/api", base_url)
             assert (await client.get(base_url)).status_code == 204
 
     asyncio.run(use())
 
 
-def test_an_idle_connection_does_not_hold_up_the_end() -> None:
+def test_an_idle_connection_does_not_delay_the_shutdown() -> None:
     async def use() -> None:
         async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(20):
-            async with serving(silent) as base_url:
+            async with serving(no_content) as base_url:
                 await client.get(base_url)
             with pytest.raises(httpx.TransportError):
                 await client.get(base_url)
@@ -44,9 +44,13 @@ def test_an_idle_connection_does_not_hold_up_the_end() -> None:
     asyncio.run(use())
 
 
-def test_two_servers_in_one_process_do_not_disturb_each_other() -> None:
+def test_two_servers_in_one_process_are_independent() -> None:
     async def use() -> list[int]:
-        async with serving(silent) as one, serving(silent) as other, httpx.AsyncClient(trust_env=False) as client:
+        async with (
+            serving(no_content) as one,
+            serving(no_content) as other,
+            httpx.AsyncClient(trust_env=False) as client,
+        ):
             assert one != other
             return [(await client.get(url)).status_code for url in (one, other)]
 
@@ -55,25 +59,25 @@ def test_two_servers_in_one_process_do_not_disturb_each_other() -> None:
 
 def test_a_port_in_use_is_an_os_error() -> None:
     async def use() -> None:
-        async with serving(silent) as base_url, serving(silent, port=httpx.URL(base_url).port or 0):
+        async with serving(no_content) as base_url, serving(no_content, port=httpx.URL(base_url).port or 0):
             pass
 
     with pytest.raises(OSError, match="in use"):
         asyncio.run(use())
 
 
-def test_an_error_inside_the_context_ends_the_server_and_comes_out() -> None:
+def test_an_error_inside_the_context_stops_the_server_and_propagates() -> None:
     async def use() -> None:
-        async with serving(silent):
+        async with serving(no_content):
             raise LookupError
 
     with pytest.raises(LookupError):
         asyncio.run(asyncio.wait_for(use(), 30))
 
 
-def test_the_process_keeps_its_signal_handlers() -> None:
+def test_the_signal_handlers_of_the_process_are_unchanged() -> None:
     async def use() -> object:
-        async with serving(silent):
+        async with serving(no_content):
             return signal.getsignal(signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
@@ -93,7 +97,7 @@ def simulator(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_prints_its_url_serves_and_ends_with_0_on_a_signal(number: signal.Signals) -> None:
+def test_the_command_prints_its_url_and_exits_with_0_on_a_signal(number: signal.Signals) -> None:
     with simulator("--sessions", "50") as (process, base_url):
         headers = {"Authorization": f"Bearer {KEY}"}
         answer = httpx.get(f"{base_url}/session?limit=1000&count=1", headers=headers, trust_env=False)
@@ -103,14 +107,14 @@ def test_the_command_prints_its_url_serves_and_ends_with_0_on_a_signal(number: s
 
 
 @pytest.mark.process
-def test_the_command_shows_a_living_world_unless_told_otherwise() -> None:
+def test_the_command_serves_a_world_by_default() -> None:
     with simulator("--streams", "7", "--speed", "5", "--seed", "3") as (_process, base_url):
         headers = {"Authorization": f"Bearer {KEY}"}
         rows = httpx.get(f"{base_url}/session?limit=1000", headers=headers, trust_env=False).json()
         assert len({row["parentId"] for row in rows}) == 7
 
 
-def test_the_command_says_in_one_line_that_its_port_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_one_line_if_its_port_is_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

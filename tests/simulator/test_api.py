@@ -1,4 +1,4 @@
-"""The simulator keeps the facts that were observed on the real API; one test for each."""
+"""The simulator behaves as was observed on the real API; one test per observation."""
 
 import asyncio
 import json
@@ -21,15 +21,15 @@ NOW = 1_800_000_000.0
 ERRORS_TYPE = "application/json; charset=utf-8"
 
 
-class Shown:
-    """Rows that stay as they are, and the moments at which they were asked for."""
+class FixedSource:
+    """Constant rows, and the times at which they were requested."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
-        self.asked: list[float] = []
+        self.times: list[float] = []
 
     def rows(self, now: float) -> Sequence[Row]:
-        self.asked.append(now)
+        self.times.append(now)
         return self._rows
 
 
@@ -45,7 +45,7 @@ def row(number: int, **fields: Any) -> Row:
     } | fields
 
 
-def crowd(count: int) -> list[Row]:
+def rows_of(count: int) -> list[Row]:
     return [row(number) for number in range(1, count + 1)]
 
 
@@ -59,7 +59,7 @@ def get(
     **parameters: Any,
 ) -> httpx.Response:
     app = create_app(
-        Shown(rows),
+        FixedSource(rows),
         key=KEY,
         now=lambda: NOW,
         restricted=frozenset({"restricted-key"}),
@@ -67,12 +67,12 @@ def get(
     )
     headers = {"Authorization": authorization} if authorization is not None else {}
 
-    async def ask() -> httpx.Response:
+    async def request() -> httpx.Response:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=f"https://{host}") as client:
             return await client.request(method, f"/api{path}", params=parameters or None, headers=headers)
 
-    return asyncio.run(ask())
+    return asyncio.run(request())
 
 
 def numbers(response: httpx.Response) -> list[int]:
@@ -99,11 +99,11 @@ def test_a_missing_or_malformed_header_is_not_authenticated(header: str | None) 
     assert error(get([], authorization=header)) == (401, "request is not authenticated")
 
 
-def test_an_unknown_key_is_echoed_in_the_refusal() -> None:
+def test_an_unknown_key_is_repeated_in_the_error() -> None:
     assert error(get([], authorization="Bearer wrong")) == (401, "no token wrong found")
 
 
-def test_the_whole_header_is_echoed_when_the_keys_user_is_gone() -> None:
+def test_the_whole_header_is_repeated_if_the_user_of_the_key_is_deleted() -> None:
     status, text = error(get([], authorization="Bearer orphaned-key"))
     assert status == 401
     assert text.endswith(": Bearer orphaned-key")
@@ -117,39 +117,39 @@ def test_a_restricted_key_is_forbidden() -> None:
     assert error(get([], authorization="Bearer restricted-key"))[0] == 403
 
 
-def test_a_single_session_needs_the_key_too() -> None:
-    assert error(get(crowd(1), f"/session/{row(1)['id']}", authorization="Bearer wrong"))[0] == 401
+def test_a_single_session_requires_the_key_too() -> None:
+    assert error(get(rows_of(1), f"/session/{row(1)['id']}", authorization="Bearer wrong"))[0] == 401
 
 
-def test_refusals_ask_for_no_particular_scheme_and_no_pause() -> None:
-    refusal = get([], authorization=None)
-    assert "www-authenticate" not in refusal.headers
-    assert "retry-after" not in refusal.headers
+def test_authentication_errors_have_no_challenge_and_no_retry_after() -> None:
+    response = get([], authorization=None)
+    assert "www-authenticate" not in response.headers
+    assert "retry-after" not in response.headers
 
 
 # Headers and bodies
 
 
-def test_the_list_is_a_bare_array_with_the_parent_stream_in_each_session() -> None:
-    answer = get(crowd(2))
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
-    assert [item["parentStream"]["streamKey"] for item in answer.json()] == ["synthetic-2", "synthetic-1"]
+def test_the_list_is_an_array_of_sessions_with_their_parent_streams() -> None:
+    response = get(rows_of(2))
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
+    assert [item["parentStream"]["streamKey"] for item in response.json()] == ["synthetic-2", "synthetic-1"]
 
 
-def test_no_answer_is_compressed() -> None:
-    assert "content-encoding" not in get(crowd(50)).headers
+def test_no_response_is_compressed() -> None:
+    assert "content-encoding" not in get(rows_of(50)).headers
 
 
 @pytest.mark.parametrize("parameters", [{}, {"filters": "no json"}, {"cursor": "skipabc"}])
-def test_every_answer_carries_the_servers_own_date(parameters: dict[str, str]) -> None:
-    assert get(crowd(1), **parameters).headers.get_list("date") == [formatdate(NOW, usegmt=True)]
+def test_every_response_has_one_date_of_the_simulated_clock(parameters: dict[str, str]) -> None:
+    assert get(rows_of(1), **parameters).headers.get_list("date") == [formatdate(NOW, usegmt=True)]
 
 
-def test_connections_are_announced_to_be_kept_for_five_seconds() -> None:
+def test_the_keep_alive_timeout_is_five_seconds() -> None:
     assert get([]).headers["keep-alive"] == "timeout=5"
 
 
-def test_free_text_comes_back_unchanged() -> None:
+def test_free_text_is_returned_unchanged() -> None:
     name = 'two\nlines, "quotes", \\ and \x07 and 🍲' + "x" * 3000
     assert get([row(1, name=name)]).json()[0]["name"] == name
 
@@ -158,22 +158,22 @@ def test_a_lone_surrogate_is_escaped_as_javascript_does() -> None:
     assert b'"\\ud800"' in get([row(1, name="\ud800")]).content
 
 
-def test_raw_text_goes_on_the_wire_as_it_is() -> None:
+def test_raw_values_are_sent_unchanged() -> None:
     assert b'"sourceBytes":1e400,' in get([row(1, sourceBytes=msgspec.Raw(b"1e400"), z=1)]).content
 
 
 def test_a_single_session_has_no_parent_stream() -> None:
-    shown = get(crowd(3), f"/session/{row(2)['id']}").json()
-    assert shown == {field: value for field, value in row(2).items() if field != "parentStream"}
+    session = get(rows_of(3), f"/session/{row(2)['id']}").json()
+    assert session == {field: value for field, value in row(2).items() if field != "parentStream"}
 
 
 @pytest.mark.parametrize("path", ["/session/unknown", "/sessions", "/session/", "/session/a/b", ""])
-def test_wrong_paths_and_unknown_ids_are_not_found(path: str) -> None:
-    assert error(get(crowd(3), path)) == (404, "not found")
+def test_unknown_paths_and_ids_are_not_found(path: str) -> None:
+    assert error(get(rows_of(3), path)) == (404, "not found")
 
 
-def test_another_method_is_not_found_either() -> None:
-    assert error(get(crowd(3), method="POST"))[0] == 404
+def test_another_method_is_not_found() -> None:
+    assert error(get(rows_of(3), method="POST"))[0] == 404
 
 
 # Pages
@@ -182,82 +182,82 @@ def test_another_method_is_not_found_either() -> None:
 @pytest.mark.parametrize(
     ("limit", "count"),
     [("7", 7), ("1000", 1000), ("1001", 1000), ("99999999999999999999", 1000), ("7abc", 7)]
-    + [(nonsense, 20) for nonsense in ("", "abc", "0", "-5", "NaN")],
+    + [(invalid, 20) for invalid in ("", "abc", "0", "-5", "NaN")],
 )
-def test_limit_is_capped_at_1000_and_20_when_it_is_nonsense(limit: str, count: int) -> None:
-    assert len(get(crowd(1100), limit=limit).json()) == count
+def test_the_limit_is_at_most_1000_and_20_if_it_is_invalid(limit: str, count: int) -> None:
+    assert len(get(rows_of(1100), limit=limit).json()) == count
 
 
-def test_without_a_limit_a_page_has_20_sessions() -> None:
-    assert len(get(crowd(30)).json()) == 20
+def test_the_default_limit_is_20() -> None:
+    assert len(get(rows_of(30)).json()) == 20
 
 
-def test_a_full_page_links_to_the_next_over_plain_http_on_the_requests_host() -> None:
-    answer = get(crowd(5), limit=2, order="id-false", host="anything.test:8443")
+def test_a_full_page_links_to_the_next_one_with_http_on_the_host_of_the_request() -> None:
+    response = get(rows_of(5), limit=2, order="id-false", host="anything.test:8443")
     link = "<http://anything.test:8443/api/session?limit=2&order=id-false&cursor=skip2>"
-    assert answer.headers["link"] == f'{link}; rel="next"'
+    assert response.headers["link"] == f'{link}; rel="next"'
 
 
-def test_a_link_replaces_the_cursor_that_it_was_asked_with() -> None:
-    assert "cursor=skip4>" in get(crowd(5), limit=2, cursor="skip2").headers["link"]
+def test_a_link_replaces_the_cursor_of_the_request() -> None:
+    assert "cursor=skip4>" in get(rows_of(5), limit=2, cursor="skip2").headers["link"]
 
 
-def test_a_full_last_page_has_a_link_too_and_the_page_after_it_is_empty_without_one() -> None:
-    assert "cursor=skip4>" in get(crowd(4), limit=2, cursor="skip2").headers["link"]
-    after = get(crowd(4), limit=2, cursor="skip4")
+def test_a_full_last_page_links_to_an_empty_page_without_link() -> None:
+    assert "cursor=skip4>" in get(rows_of(4), limit=2, cursor="skip2").headers["link"]
+    after = get(rows_of(4), limit=2, cursor="skip4")
     assert after.json() == []
     assert "link" not in after.headers
 
 
 def test_a_page_that_is_not_full_has_no_link() -> None:
-    assert "link" not in get(crowd(3), limit=4).headers
+    assert "link" not in get(rows_of(3), limit=4).headers
 
 
 def test_offset_cursors_skip_rows() -> None:
-    assert numbers(get(crowd(9), limit=3, order="id-false", cursor="skip3")) == [4, 5, 6]
+    assert numbers(get(rows_of(9), limit=3, order="id-false", cursor="skip3")) == [4, 5, 6]
 
 
 @pytest.mark.parametrize("cursor", ["skipabc", "skip", "skip-1", "skip1.5"])
-def test_a_broken_offset_is_an_internal_error(cursor: str) -> None:
-    assert error(get(crowd(3), cursor=cursor)) == (500, "Internal server error: error")
+def test_an_invalid_offset_is_an_internal_error(cursor: str) -> None:
+    assert error(get(rows_of(3), cursor=cursor)) == (500, "Internal server error: error")
 
 
-def test_another_cursor_is_the_id_after_which_to_go_on() -> None:
-    answer = get(crowd(9), limit=3, order="id-false", cursor=row(4)["id"])
-    assert numbers(answer) == [5, 6, 7]
+def test_any_other_cursor_is_the_id_before_the_page() -> None:
+    response = get(rows_of(9), limit=3, order="id-false", cursor=row(4)["id"])
+    assert numbers(response) == [5, 6, 7]
 
 
-def test_a_cursor_need_not_be_an_id_that_exists() -> None:
+def test_the_id_of_a_cursor_need_not_exist() -> None:
     rows = [row(1, id="1a"), row(2, id="7f"), row(3, id="c0")]
     assert [item["id"] for item in get(rows, order="id-false", cursor="8").json()] == ["c0"]
 
 
-def test_an_id_cursor_only_filters_whatever_the_order_is() -> None:
-    answer = get(crowd(9), order="lastSeen-true", cursor=row(6)["id"])
-    assert numbers(answer) == [9, 8, 7]
+def test_an_id_cursor_filters_by_id_in_any_order() -> None:
+    response = get(rows_of(9), order="lastSeen-true", cursor=row(6)["id"])
+    assert numbers(response) == [9, 8, 7]
 
 
-def test_the_link_of_a_page_after_an_id_is_a_useless_offset() -> None:
-    assert "cursor=skip3>" in get(crowd(9), limit=3, order="id-false", cursor=row(4)["id"]).headers["link"]
+def test_the_link_of_a_page_after_an_id_has_an_unusable_offset() -> None:
+    assert "cursor=skip3>" in get(rows_of(9), limit=3, order="id-false", cursor=row(4)["id"]).headers["link"]
 
 
-def test_the_total_is_told_only_when_asked_for() -> None:
-    assert get(crowd(30), count="1").headers["x-total-count"] == "30"
-    assert "x-total-count" not in get(crowd(30)).headers
+def test_the_total_is_sent_only_on_request() -> None:
+    assert get(rows_of(30), count="1").headers["x-total-count"] == "30"
+    assert "x-total-count" not in get(rows_of(30)).headers
 
 
-def test_the_total_counts_what_the_filters_leave() -> None:
+def test_the_total_is_that_of_the_filtered_rows() -> None:
     wanted = filters({"id": "record", "value": True})
-    assert get(crowd(30), count="1", filters=wanted).headers["x-total-count"] == "15"
+    assert get(rows_of(30), count="1", filters=wanted).headers["x-total-count"] == "15"
 
 
 def test_a_page_without_rows_has_no_total() -> None:
-    assert "x-total-count" not in get(crowd(30), count="1", cursor="skip30").headers
+    assert "x-total-count" not in get(rows_of(30), count="1", cursor="skip30").headers
 
 
-def test_with_an_id_cursor_the_total_counts_only_the_rows_behind_it() -> None:
-    answer = get(crowd(30), count="1", order="id-false", limit=2, cursor=row(20)["id"])
-    assert answer.headers["x-total-count"] == "10"
+def test_with_an_id_cursor_the_total_is_that_of_the_rows_after_it() -> None:
+    response = get(rows_of(30), count="1", order="id-false", limit=2, cursor=row(20)["id"])
+    assert response.headers["x-total-count"] == "10"
 
 
 # Order
@@ -280,21 +280,21 @@ def test_the_default_order_is_the_most_recently_seen_and_then_created_first() ->
         ("name-false", [1, 2, 3]),
     ],
 )
-def test_order_takes_known_fields_and_drops_the_others_silently(order: str, expected: list[int]) -> None:
-    assert numbers(get(crowd(3), order=order)) == expected
+def test_unknown_fields_of_the_order_are_ignored(order: str, expected: list[int]) -> None:
+    assert numbers(get(rows_of(3), order=order)) == expected
 
 
 @pytest.mark.parametrize("value", [None, "yesterday", True])
-def test_one_unreadable_last_seen_breaks_the_default_order_for_all(value: object) -> None:
-    assert error(get([*crowd(3), row(4, lastSeen=value)]))[0] == 500
+def test_one_invalid_last_seen_fails_the_default_order(value: object) -> None:
+    assert error(get([*rows_of(3), row(4, lastSeen=value)]))[0] == 500
 
 
-def test_ordering_by_id_survives_an_unreadable_last_seen() -> None:
-    assert numbers(get([*crowd(2), row(3, lastSeen=None)], order="id-false")) == [1, 2, 3]
+def test_an_invalid_last_seen_does_not_affect_the_order_by_id() -> None:
+    assert numbers(get([*rows_of(2), row(3, lastSeen=None)], order="id-false")) == [1, 2, 3]
 
 
 def test_a_missing_last_seen_is_ordered_as_zero() -> None:
-    rows = crowd(2)
+    rows = rows_of(2)
     del rows[1]["lastSeen"]
     assert numbers(get(rows)) == [1, 2]
 
@@ -324,8 +324,8 @@ def test_a_missing_last_seen_is_ordered_as_zero() -> None:
         ([], [1, 2, 3, 4, 5]),
     ],
 )
-def test_filters_are_all_fulfilled(conditions: list[dict[str, Any]], expected: list[int]) -> None:
-    assert numbers(get(crowd(5), order="id-false", filters=filters(*conditions))) == expected
+def test_rows_match_all_filters(conditions: list[dict[str, Any]], expected: list[int]) -> None:
+    assert numbers(get(rows_of(5), order="id-false", filters=filters(*conditions))) == expected
 
 
 @pytest.mark.parametrize(
@@ -348,17 +348,17 @@ def test_filters_are_all_fulfilled(conditions: list[dict[str, Any]], expected: l
     ids=lambda text: text[:40],
 )
 def test_a_bad_filter_is_a_bad_request(text: str) -> None:
-    status, reason = error(get(crowd(1), filters=text))
+    status, reason = error(get(rows_of(1), filters=text))
     assert status == 400
     assert reason.startswith("error parsing filters: ")
 
 
 @pytest.mark.parametrize("value", [{"gte": "abc"}, "abc", {"gte": []}])
 def test_a_number_compared_with_a_text_is_an_internal_error(value: object) -> None:
-    assert error(get(crowd(1), filters=filters({"id": "lastSeen", "value": value})))[0] == 500
+    assert error(get(rows_of(1), filters=filters({"id": "lastSeen", "value": value})))[0] == 500
 
 
-def test_what_is_no_number_is_compared_as_postgresql_compares_jsonb() -> None:
+def test_values_that_are_not_numbers_are_compared_as_jsonb() -> None:
     kinds: tuple[Any, ...] = (None, "9999", 1, 9, True, [], {}, msgspec.Raw(b"9"))
     rows = [row(number, lastSeen=value) for number, value in enumerate(kinds)]
     for comparison, expected in (("gte", [3, 4, 5, 6]), ("lt", [0, 1, 2])):
@@ -367,17 +367,17 @@ def test_what_is_no_number_is_compared_as_postgresql_compares_jsonb() -> None:
         assert found == expected
 
 
-def test_the_stored_recording_status_is_stale() -> None:
+def test_filters_use_the_outdated_recording_status_in_the_database() -> None:
     rows = [row(2, recordingStatus="ready"), row(3, recordingStatus="ready")]
     assert numbers(get(rows, filters=filters({"id": "recordingStatus", "value": "waiting"}))) == [2]
     assert numbers(get(rows, filters=filters({"id": "recordingStatus", "value": "ready"}))) == []
 
 
-def test_filters_may_be_encoded_twice() -> None:
-    assert numbers(get(crowd(3), filters=quote(filters({"id": "lastSeen", "value": 2000})))) == [2]
+def test_filters_may_be_percent_encoded_twice() -> None:
+    assert numbers(get(rows_of(3), filters=quote(filters({"id": "lastSeen", "value": 2000})))) == [2]
 
 
-def test_last_seen_filters_never_find_the_sessions_that_were_never_seen() -> None:
+def test_last_seen_filters_do_not_find_sessions_that_were_never_seen() -> None:
     rows = [row(1), row(2, lastSeen=0), row(3, lastSeen=0, createdAt=1)]
     del rows[2]["lastSeen"]
     assert numbers(get(rows, filters=filters({"id": "lastSeen", "value": {"gte": 500}}))) == [1]
@@ -385,9 +385,9 @@ def test_last_seen_filters_never_find_the_sessions_that_were_never_seen() -> Non
     assert numbers(get(rows, filters=pending)) == [2]
 
 
-def test_the_parent_parameter_filters_and_an_unknown_parent_has_no_sessions() -> None:
-    assert numbers(get(crowd(5), order="id-false", parentId="parent-2")) == [2, 5]
-    assert get(crowd(5), parentId="nobody").json() == []
+def test_the_parent_parameter_is_a_filter() -> None:
+    assert numbers(get(rows_of(5), order="id-false", parentId="parent-2")) == [2, 5]
+    assert get(rows_of(5), parentId="unknown").json() == []
 
 
 @settings(max_examples=200, deadline=None)
@@ -417,21 +417,21 @@ def test_the_parent_parameter_filters_and_an_unknown_parent_has_no_sessions() ->
         },
     )
 )
-def test_any_query_gets_one_of_the_documented_answers(parameters: dict[str, str]) -> None:
-    answer = get(crowd(3), **parameters)
-    if answer.status_code == 200:
-        assert isinstance(answer.json(), list)
+def test_any_query_has_one_of_the_observed_responses(parameters: dict[str, str]) -> None:
+    response = get(rows_of(3), **parameters)
+    if response.status_code == 200:
+        assert isinstance(response.json(), list)
     else:
-        assert error(answer)[0] in (400, 500)
+        assert error(response)[0] in (400, 500)
 
 
 # On a real socket
 
 
-def test_on_a_socket_the_only_date_is_the_simulators_and_a_walk_finds_everything() -> None:
-    source = Shown(crowd(25))
+def test_pagination_on_a_socket_finds_all_rows_with_the_simulated_date() -> None:
+    source = FixedSource(rows_of(25))
 
-    async def walk() -> list[int]:
+    async def paginate() -> list[int]:
         found: list[int] = []
         async with (
             serving(create_app(source, key=KEY, now=lambda: NOW)) as base_url,
@@ -439,35 +439,35 @@ def test_on_a_socket_the_only_date_is_the_simulators_and_a_walk_finds_everything
         ):
             cursor = ""
             while True:
-                answer = await client.get(
+                response = await client.get(
                     f"{base_url}/session", params={"limit": 10, "order": "id-false", "cursor": cursor}
                 )
-                assert answer.headers.get_list("date") == [formatdate(NOW, usegmt=True)]
-                assert "server" not in answer.headers
-                found += numbers(answer)
-                if len(answer.json()) < 10:
+                assert response.headers.get_list("date") == [formatdate(NOW, usegmt=True)]
+                assert "server" not in response.headers
+                found += numbers(response)
+                if len(response.json()) < 10:
                     return found
-                cursor = answer.json()[-1]["id"]
+                cursor = response.json()[-1]["id"]
 
-    assert asyncio.run(walk()) == list(range(1, 26))
-    assert source.asked == [NOW] * 3
+    assert asyncio.run(paginate()) == list(range(1, 26))
+    assert source.times == [NOW] * 3
 
 
-def test_rows_that_are_replaced_are_shown_at_once() -> None:
+def test_replaced_rows_are_listed_immediately() -> None:
     class Growing:
         def __init__(self) -> None:
             self._count = 0
 
         def rows(self, now: float) -> Sequence[Row]:
             self._count += 1
-            return crowd(self._count)
+            return rows_of(self._count)
 
     app = create_app(Growing(), key=KEY, now=lambda: NOW)
 
-    async def ask_twice() -> list[int]:
+    async def request_twice() -> list[int]:
         transport = httpx.ASGITransport(app)
         headers = {"Authorization": f"Bearer {KEY}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://t", headers=headers) as client:
             return [len((await client.get("/api/session")).json()) for _ in range(2)]
 
-    assert asyncio.run(ask_twice()) == [1, 2]
+    assert asyncio.run(request_twice()) == [1, 2]
