@@ -7,19 +7,28 @@ from exporter.metrics.catalogue.label_values import FAILURES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-LAST_ROWS = {"U": 22, "P": 23, "R": 15, "S": 11}
-IDS = [f"{letter}{number:02}" for letter, last in LAST_ROWS.items() for number in range(1, last + 1)]
-"""The ids of all rows."""
+LAST_ROWS = {"U": 22, "P": 23, "R": 15, "S": 11, "D": 9, "V": 18}
+INCOMPLETE = ("D", "V")
+"""Letters whose rows are still being added, each together with its test."""
+FOUND = re.findall(r"^\| ([A-Z]\d+) \|", PAGE, re.MULTILINE)
+"""The ids of the rows on the page."""
+IDS = [
+    row
+    for letter, last in LAST_ROWS.items()
+    for row in (f"{letter}{number:02}" for number in range(1, last + 1))
+    if letter not in INCOMPLETE or row in FOUND
+]
+"""The ids of all rows, in the order of the page."""
 
 
 def ids_in_test_names() -> set[str]:
     tests = (path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     names = [name for text in tests for name in re.findall(r"^(?:async )?def test_(\w+)", text, re.MULTILINE)]
-    return {part for name in names for part in name.split("_") if re.fullmatch(r"[UPRS]\d\d", part)}
+    return {part for name in names for part in name.split("_") if re.fullmatch(rf"[{''.join(LAST_ROWS)}]\d\d", part)}
 
 
 def test_the_page_has_every_row_once_and_in_order() -> None:
-    assert re.findall(r"^\| ([A-Z]\d+) \|", PAGE, re.MULTILINE) == IDS
+    assert FOUND == IDS
 
 
 def test_every_row_has_a_test_with_its_id_and_no_test_has_another_id() -> None:
