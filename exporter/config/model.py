@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     web_header_timeout: Timeout = _setting(
         "Web", 10.0, "timeout for receiving the headers, including the TLS handshake"
     )
-    web_answer_timeout: Timeout = _setting("Web", 60.0, "timeout for sending a complete response")
+    web_response_timeout: Timeout = _setting("Web", 60.0, "timeout for sending a complete response")
     web_idle_timeout: Timeout = _setting("Web", 120.0, "timeout of an idle connection between two requests")
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], CaseInsensitive] = _setting(

@@ -31,7 +31,7 @@ _DOTTED_FLAGS: Final = {  # flags that are named as in other exporters
     "web_max_connections": "web.max-connections",
     "web_max_header_bytes": "web.max-header-bytes",
     "web_header_timeout": "web.header-timeout",
-    "web_answer_timeout": "web.answer-timeout",
+    "web_response_timeout": "web.response-timeout",
     "web_idle_timeout": "web.idle-timeout",
     "log_level": "log.level",
     "log_format": "log.format",

@@ -32,7 +32,7 @@ STARTUP_SETTINGS: Final = (
     "web_max_connections",
     "web_max_header_bytes",
     "web_header_timeout",
-    "web_answer_timeout",
+    "web_response_timeout",
     "web_idle_timeout",
     "log_format",
     "issue_texts",

@@ -219,7 +219,7 @@ def _limits(settings: Settings) -> Limits:
         max_connections=settings.web_max_connections,
         max_header_bytes=settings.web_max_header_bytes,
         header_timeout=settings.web_header_timeout,
-        response_timeout=settings.web_answer_timeout,
+        response_timeout=settings.web_response_timeout,
         idle_timeout=settings.web_idle_timeout,
     )
 

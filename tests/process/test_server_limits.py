@@ -45,7 +45,7 @@ def test_the_settings_have_the_defaults_of_the_listener() -> None:
     assert settings.web_max_connections == limits.max_connections
     assert settings.web_max_header_bytes == limits.max_header_bytes
     assert settings.web_header_timeout == limits.header_timeout
-    assert settings.web_answer_timeout == limits.response_timeout
+    assert settings.web_response_timeout == limits.response_timeout
     assert settings.web_idle_timeout == limits.idle_timeout
 
 
