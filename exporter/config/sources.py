@@ -83,6 +83,8 @@ def read_settings_file(*sources: Source) -> Source:
         file = read_yaml_file(Path(path.strip()))
     except YamlFileError as error:
         return Source(problems=(f"{source.names['config_file']}: {error}",))
+    if not file.values:  # a file that is being rewritten, or a mount that failed; every setting would be its default
+        return Source(problems=(f"{source.names['config_file']}: contains no settings",))
     known = {setting.key for setting in describe_settings() if setting.key}
     names = {path: f"{loggable_path(path)} (line {line} of the settings file)" for path, line in file.lines.items()}
     unknown = [str(key) for key in file.values if key not in known]

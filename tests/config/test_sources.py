@@ -76,8 +76,13 @@ def test_the_settings_file_accepts_yaml_numbers_booleans_and_lists(tmp_path: Pat
     assert (settings.stream_ids, settings.max_series) == (("a", "b"), 5)
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "page_limit:\n", "---\n", "api_key_file: null\n"])
-def test_an_empty_file_and_a_key_without_a_value_set_nothing(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "null\n", "{}\n"])
+def test_D05_a_settings_file_without_any_key_is_an_error(tmp_path: Path, text: str) -> None:
+    assert file_problems(tmp_path, text) == ("--config.file: contains no settings",)
+
+
+@pytest.mark.parametrize("text", ["page_limit:\n", "api_key_file: null\n"])
+def test_a_key_without_a_value_sets_nothing(tmp_path: Path, text: str) -> None:
     settings = load_file(tmp_path, text).settings
     assert settings == Settings(config_file=settings.config_file)
 

@@ -144,6 +144,21 @@ async def test_R04_an_invalid_settings_file_fails_the_reload(tmp_path: Path) -> 
         await running.run(scenario)
 
 
+@in_loop
+async def test_D05_an_emptied_settings_file_fails_the_reload_and_changes_nothing(tmp_path: Path) -> None:
+    async with serving(Upstream([live(1)])) as url:
+        running = RunningDaemon(tmp_path, url, account="events")
+
+        async def scenario() -> None:
+            running.file.write_text("")
+            await running.daemon.reload()
+            page = (await running.get("/metrics")).text
+            assert f"{RELOADED} 0.0" in page
+            assert 'livepeer_studio_up{account="events"}' in page
+
+        await running.run(scenario)
+
+
 HASH = "$2y$10$" + "abcdefghijklmnopqrstuO" + "0123456789012345678901234567890"
 RELOADED = "livepeer_studio_exporter_config_reload_successful"
 
