@@ -12,7 +12,7 @@ MINUTES ?= 15
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-# Installs the pins and asks no resolver; `pip check` fails if they are not complete.
+# Installs the pins without a resolver; `pip check` fails if they are not complete.
 define install
 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r $(1)
 $(BIN)/python -m pip check --disable-pip-version-check
@@ -69,7 +69,7 @@ generated: $(VENV)/dev.done  ## write the golden page, the tables of the docs, t
 	$(BIN)/python -m tests.support.generated_docs
 	$(BIN)/python -m grafana.builder
 
-grafana: $(VENV)/dev.done  ## write dashboards and rules anew from their source
+grafana: $(VENV)/dev.done  ## build the dashboards and rules from their source
 	$(BIN)/python -m grafana.builder
 
 render: $(VENV)/dev.done  ## draw the dashboards' panels with Grafana's own parts; needs npm and chromium
@@ -79,7 +79,7 @@ render: $(VENV)/dev.done  ## draw the dashboards' panels with Grafana's own part
 test-container: $(VENV)/run.done  ## build the image and try it; needs mmdebstrap, buildah, podman and runc
 	PYTHON=$(BIN)/python deploy/container/smoke.sh
 
-manifests:  ## render the Kubernetes examples anew; needs kubectl or kustomize
+manifests:  ## render the Kubernetes examples; needs kubectl or kustomize
 	deploy/kubernetes/render.sh
 
 soak: $(VENV)/dev.done  ## faults, turnover and greedy scrapers for a while: make soak MINUTES=15

@@ -150,7 +150,7 @@ class PageStore:
             self._changed(data=data is not None)
         except Exception:
             self._accounts = before
-            self._data_changed = True  # what was composed in part is composed anew
+            self._data_changed = True  # a partially composed page is composed again
             raise
 
     def remove(self, account: str) -> None:

@@ -77,7 +77,7 @@ def probes(health: Health) -> list[Route]:
 
 def _site(pages: list[Route]) -> Starlette:
     site = Starlette(routes=pages)
-    site.router.redirect_slashes = False  # `/metrics/` is no page of ours: 404, and no redirect to what Host says
+    site.router.redirect_slashes = False  # 404 for `/metrics/`, not a redirect to the Host header's address
     return site
 
 

@@ -14,7 +14,7 @@ from exporter.sessions.session import Session
 from exporter.sessions.snapshot import ACTIVE, ENDED, PENDING, Snapshot, State, recording_status
 
 MAX_LISTED: Final = 50
-"""Sessions with problems that are listed; nobody reads more."""
+"""Maximum number of sessions with problems that are listed; a longer list is not read."""
 
 RECENT_END: Final = 900.0
 """Seconds after the last media within which the end of a session is listed."""

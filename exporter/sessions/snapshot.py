@@ -35,7 +35,7 @@ def recording_status(session: Session) -> str | None:
 
 
 def health(session: Session) -> str:
-    """Return one of ``HEALTH``. It is valid for active sessions only: the API may keep the last value for ever."""
+    """Return one of ``HEALTH``. It is valid for active sessions only: the API may keep the last value forever."""
     return "unknown" if session.is_healthy is None else "healthy" if session.is_healthy else "unhealthy"
 
 

@@ -1,6 +1,6 @@
 """The closed sets of label values that come from the API client.
 
-The client knows no metrics, so the sets stand here; a test holds them against what the client reports.
+They are here because the client does not depend on metrics. A test compares them with what the client reports.
 """
 
 from typing import Final

@@ -54,7 +54,7 @@ def _gauge(
 
 
 def _of_active(field: Callable[[Session], float | None]) -> Callable[[Session, State], float | None]:
-    """Return a value only while the session is active: the API may keep the last one for ever."""
+    """Return a value only while the session is active: the API may keep the last one forever."""
     return lambda session, state: field(session) if state == ACTIVE else None
 
 
