@@ -1,7 +1,7 @@
 # Everything a person or CI does with the project. `make demo` and `make test` do all the set-up themselves.
 # PYTHON is the name or path of an interpreter, by default the first of these that works. Each version has an environment.
 PYTHON ?= python3.11 python3.12 python3.13 python3.14
-INTERPRETER := $(shell tools/find-python $(PYTHON) 2>/dev/null)
+INTERPRETER := $(shell .ci/find-python $(PYTHON) 2>/dev/null)
 VENV := .venv/$(firstword $(INTERPRETER))
 BIN := $(VENV)/bin
 ARGS ?=
@@ -20,7 +20,7 @@ endef
 
 # Any change of the pins starts a new environment, so that nothing that was installed before can hide a missing pin.
 $(VENV)/run.done: requirements/run.txt requirements/dev.txt
-	@tools/find-python $(PYTHON) >/dev/null
+	@.ci/find-python $(PYTHON) >/dev/null
 	@echo "Installing the libraries into $(VENV), once"
 	$(lastword $(INTERPRETER)) -m venv $(if $(wildcard $@),--clear) $(VENV)
 	$(call install,requirements/run.txt)
@@ -44,7 +44,7 @@ check: lint types  ## style and types
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python tools/words.py
+	$(BIN)/python .ci/words.py
 
 types: $(VENV)/dev.done
 	$(BIN)/mypy
@@ -108,7 +108,7 @@ requirements: $(VENV)/dev.done  ## pin what pyproject.toml declares, for every P
 	$(COMPILE) --output-file deploy/container/build.txt deploy/container/build.in
 
 lock-check:  ## install the pins from nothing with every Python found, and check that none is missing
-	@tools/lock-check $(PYTHON)
+	@.ci/lock-check $(PYTHON)
 
 clean:  ## remove what was installed and built
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist build

@@ -14,8 +14,8 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from deploy.lock import pins as pinned
 from exporter.version import VERSION
-from tools.lock import pins as pinned
 
 LINUX = {"sys_platform": "linux", "os_name": "posix", "platform_system": "Linux"}
 ROOT = "livepeer-session-exporter"

@@ -1,4 +1,4 @@
-"""The pins are complete and within the ranges of `pyproject.toml`; `tools.lock` reports what is not."""
+"""The pins are complete and within the ranges of `pyproject.toml`; `deploy.lock` reports what is not."""
 
 import tomllib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tools.lock import ROOT, Library, declared, pins, problems
+from deploy.lock import ROOT, Library, declared, pins, problems
 
 PROJECT = (ROOT / "pyproject.toml").read_text()
 RUN, DEV, BUILD = (

@@ -1,4 +1,4 @@
-"""Check prose for words that plain technical English avoids: ``python tools/words.py [FILE ...]``.
+"""Check prose for words that plain technical English avoids: ``python .ci/words.py [FILE ...]``.
 
 Prose is what people read: Markdown outside of inline code, Python's docstrings, comments and strings (strings without
 a space are names and are skipped), and the text of every other file. A phrase may be wrapped over several lines.
@@ -28,9 +28,8 @@ CHECKED: Final = (
     "grafana/builder/*.py",
     "grafana/render/*.*",
     "tests/**/*.py",
-    "tools/*",
     "Makefile",
-    ".ci/run",
+    ".ci/*",
     ".github/**/*",
     ".pre-commit-config.yaml",
 )
@@ -38,8 +37,8 @@ CHECKED: Final = (
 
 UNCHECKED: Final = (
     "deploy/container/build.txt",  # generated
-    "tools/words.py",  # the list itself
-    "tests/tools/test_words.py",  # its examples
+    ".ci/words.py",  # the list itself
+    "tests/ci/test_words.py",  # its examples
     "tests/conftest.py",  # this and the following are not rewritten yet
     "tests/bench/*",
     "tests/fleet/*",

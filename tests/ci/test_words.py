@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.words import ALLOWED, PHRASES, ROOT, Allowed, checked_files, findings, main, unused
+from words import ALLOWED, PHRASES, ROOT, Allowed, checked_files, findings, main, unused
 
 
 def found(name: str, text: str, *allowed: Allowed) -> list[tuple[int, str]]:

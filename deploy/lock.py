@@ -1,8 +1,8 @@
 """The pins of `requirements/` against what `pyproject.toml` declares and what the installed libraries require.
 
-``python -m tools.lock`` checks the environment it runs in, which has to come from `requirements/dev.txt`. It finds what
-`pip check` does not: a library that is required only by an extra, a pin that nothing requires, and a declared
-requirement that is not pinned. `make lock-check` runs it with each Python.
+``python -m deploy.lock`` checks the environment it runs in, which must have been installed from
+`requirements/dev.txt`. It finds what `pip check` does not: a library that is required only by an extra, a pin that
+nothing requires, and a declared requirement that is not pinned. `make lock-check` runs it with each Python.
 """
 
 import re
