@@ -240,11 +240,11 @@ def test_R04_a_file_that_the_yaml_library_chokes_on_changes_nothing(base_url: st
 
 def test_R04_a_proxy_that_cannot_be_used_changes_nothing(base_url: str, tmp_path: Path) -> None:
     settings = tmp_path / "settings.yaml"
-    settings.write_text("")
+    settings.write_text("poll_interval: 30s\n")
     arguments = ("--config.file", str(settings), "--base-url", base_url)
     # The first is refused with the settings; the second only the HTTP library can judge.
     for variables in ({"ALL_PROXY": "socks5://127.0.0.1:1"}, {"HTTP_PROXY": "http://x", "NO_PROXY": "http://[::1"}):
-        settings.write_text("")
+        settings.write_text("poll_interval: 30s\n")
         with running_exporter(*arguments, variables=variables) as exporter:
             settings.write_text("trust_env: true\n")
             exporter.signal(signal.SIGHUP)
@@ -254,7 +254,7 @@ def test_R04_a_proxy_that_cannot_be_used_changes_nothing(base_url: str, tmp_path
 
 def test_R03_a_signal_while_a_reload_is_stuck_ends_it_with_code_0(base_url: str, tmp_path: Path) -> None:
     settings = tmp_path / "settings.yaml"
-    settings.write_text("")
+    settings.write_text("poll_interval: 30s\n")
     with running_exporter("--config.file", str(settings), "--base-url", base_url) as exporter:
         settings.unlink()
         os.mkfifo(settings)  # nobody will ever write into it
