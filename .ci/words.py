@@ -45,7 +45,6 @@ UNCHECKED: Final = (
     "tests/fuzz/*",
     "tests/golden/*",
     "tests/pages/*",
-    "tests/process/*",
     "tests/soak/*",
     "tests/support/*",
 )

@@ -1,4 +1,4 @@
-"""The pages as an application; `tests/process/test_scrape_faults.py` asks the real command for them."""
+"""The pages as an application; `tests/process/test_scrape_faults.py` requests them from the real command."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes the running program, which polls the simulator."""
+"""Prometheus scrapes the running exporter, which polls the simulator."""
 
 import subprocess
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ STALENESS = 5
 
 
 def rows() -> tuple[Row, ...]:
-    """A session of every kind."""
+    """Sessions in every state."""
     return (
         live(1),
         live(2, isHealthy=False, issues=["the GOP is 11 s long"]),
@@ -30,23 +30,23 @@ def rows() -> tuple[Row, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """An exporter with an account by sessions and one by streams, and the Prometheus that scrapes it."""
+class Deployment:
+    """An exporter with an account at detail session and one at detail stream, and the Prometheus that scrapes it."""
 
     upstream: Upstream
-    alive: ExitStack  # closing it is the end of the upstream
+    api: ExitStack  # closing it stops the simulated API
     exporter: Exporter
     prometheus: Prometheus
 
 
 @pytest.fixture(scope="module")
-def site(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    directory = tmp_path_factory.mktemp("site")
+def deployment(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    directory = tmp_path_factory.mktemp("deployment")
     (directory / "key").write_text(KEY)
     upstream = Upstream(rows())
     with ExitStack() as stack:
-        alive = stack.enter_context(ExitStack())
-        url = alive.enter_context(aside(upstream))
+        api = stack.enter_context(ExitStack())
+        url = api.enter_context(aside(upstream))
         account = {"api_key_file": str(directory / "key"), "base_url": url}
         settings = {
             "accounts": [{"name": "a", **account}, {"name": "b", "detail": "stream", **account}],
@@ -67,58 +67,61 @@ def site(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -> It
         }
         prometheus = stack.enter_context(running_prometheus(prometheus_binary, directory, {"scrape_configs": [scrape]}))
         until(lambda: prometheus.value("up") == 1, "a scrape")
-        yield Site(upstream, alive, exporter, prometheus)
+        yield Deployment(upstream, api, exporter, prometheus)
 
 
-def names(family: Family) -> str:
-    """A name that Prometheus knows a family by."""
+def queried_name(family: Family) -> str:
+    """A name under which Prometheus stores a family."""
     return f"{family.name}_bucket" if family.type == "histogram" else family.name
 
 
-def test_promtool_finds_nothing_to_criticise(site: Site, promtool: str) -> None:
-    page = site.exporter.ask().body
+def test_promtool_accepts_the_page(deployment: Deployment, promtool: str) -> None:
+    page = deployment.exporter.ask().body
     done = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-def test_the_scrape_is_up_and_in_the_format_that_prometheus_likes_best(site: Site) -> None:
-    (target,) = site.prometheus.targets()
+def test_prometheus_scrapes_the_exporter_without_errors(deployment: Deployment) -> None:
+    (target,) = deployment.prometheus.targets()
     assert (target["health"], target["lastError"]) == ("up", "")
-    assert site.prometheus.value(f'{PREFIX}up{{account="a"}}') == 1
+    assert deployment.prometheus.value(f'{PREFIX}up{{account="a"}}') == 1
 
 
-def test_every_metric_of_the_catalogue_can_be_queried(site: Site) -> None:
-    until(lambda: site.prometheus.value(f'{PREFIX}up{{account="b"}}') == 1, "the other account")
+def test_every_metric_of_the_catalogue_can_be_queried(deployment: Deployment) -> None:
+    until(lambda: deployment.prometheus.value(f'{PREFIX}up{{account="b"}}') == 1, "the other account")
     families = [family for family, _ in everything(EVERY_OPTION) if family is not BACKOFF_UNTIL]
-    missing = [family.name for family in families if not site.prometheus.query(names(family))]
+    missing = [family.name for family in families if not deployment.prometheus.query(queried_name(family))]
     assert missing == []
 
 
-def test_the_series_of_a_session_vanish_when_it_is_gone_and_the_others_stay(site: Site) -> None:
+def test_the_series_of_a_removed_session_disappear_and_the_others_stay(deployment: Deployment) -> None:
     series = f'count({{__name__=~"{PREFIX}session_.+", account="a", session_id="%s"}})'
-    before = site.prometheus.value(series % ident(2))
-    assert (site.prometheus.value(series % ident(1)) or 0) > 15
-    site.upstream.rows_ = rows()[1:]
-    until(lambda: site.prometheus.value(series % ident(1)) is None, "the series to vanish")
-    assert site.prometheus.value(series % ident(2)) == before
+    before = deployment.prometheus.value(series % ident(2))
+    assert (deployment.prometheus.value(series % ident(1)) or 0) > 15
+    deployment.upstream.rows_ = rows()[1:]
+    until(lambda: deployment.prometheus.value(series % ident(1)) is None, "the series to disappear")
+    assert deployment.prometheus.value(series % ident(2)) == before
 
 
-def test_when_the_upstream_dies_its_data_stays_until_it_is_stale_and_then_only_counters_stay(site: Site) -> None:
-    """The last test of this module: there is no upstream after it."""
-    site.alive.close()
-    query = site.prometheus.value
-    until(lambda: query(f'{PREFIX}up{{account="a"}}') == 0, "the failure to show")
+def test_without_the_api_the_data_stays_until_it_is_stale_and_only_counters_remain(deployment: Deployment) -> None:
+    """The last test of this module, since it stops the simulated API."""
+    deployment.api.close()
+    query = deployment.prometheus.value
+    until(lambda: query(f'{PREFIX}up{{account="a"}}') == 0, "the failure to be exported")
     shown = f'count({PREFIX}session_active{{account="a"}})'
     until(lambda: query(shown) is None, "the data to disappear")
-    until(lambda: query(f'count({PREFIX}stream_active{{account="b"}})') is None, "that of the other account")
+    until(
+        lambda: query(f'count({PREFIX}stream_active{{account="b"}})') is None,
+        "the data of the other account to disappear",
+    )
 
-    # It was shown while the polls failed already, as long as it was not too old.
+    # It was exported while the polls failed, until it was stale.
     kept = f'{shown} and on() {PREFIX}up{{account="a"}} == 0'
     assert query(f"count_over_time(({kept})[2m:1s])")
     age = f'(time() - {PREFIX}snapshot_timestamp_seconds{{account="a"}}) and on() {shown}'
     oldest = query(f"max_over_time(({age})[2m:1s])")
     assert oldest is not None
-    assert STALENESS - 3 < oldest < STALENESS + 5  # a scrape later, on a machine that others load as well
+    assert STALENESS - 3 < oldest < STALENESS + 5  # a scrape later; the machine may be under load
 
     for family in ("sessions", "sessions_by_health", "ingest_rate_bytes_per_second", "session_info"):
         assert query(f'count({PREFIX}{family}{{account="a"}})') is None

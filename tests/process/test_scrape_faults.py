@@ -1,4 +1,4 @@
-"""Rows S01 to S11 of the fault matrix, asked of the real command; `tests/web` has more of them for the listener."""
+"""Rows S01 to S11 of the fault matrix, for the real command; `tests/server` has more of them for the listener."""
 
 import asyncio
 import gzip
@@ -27,8 +27,8 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-class Stepping(Upstream):
-    """An account whose every session shows in its values how often the sessions were asked for."""
+class CountingUpstream(Upstream):
+    """An account whose sessions have the number of requests so far as their values."""
 
     def __init__(self) -> None:
         super().__init__([live(number) for number in range(SESSIONS)])
@@ -42,17 +42,19 @@ class Stepping(Upstream):
 
 @pytest.fixture(scope="module")
 def exporter() -> Iterator[Exporter]:
-    with aside(Stepping()) as url, running_exporter("--base-url", url, "--poll-interval", "1s") as exporter:
+    with aside(CountingUpstream()) as url, running_exporter("--base-url", url, "--poll-interval", "1s") as exporter:
         exporter.wait_for("poll finished")
         yield exporter
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/livez", "/readyz"])
-def test_S01_head_answers_as_get_without_a_body(exporter: Exporter, path: str) -> None:
+def test_S01_the_response_to_head_is_that_of_get_without_the_body(exporter: Exporter, path: str) -> None:
     get, head = exporter.ask(path), exporter.ask(path, "HEAD")
     assert (head.status, head.body) == (200, b"")
     assert head.headers["content-type"] == get.headers["content-type"]
-    assert int(head.headers["content-length"]) == pytest.approx(len(get.body), rel=0.1)  # a poll may lie between
+    assert int(head.headers["content-length"]) == pytest.approx(
+        len(get.body), rel=0.1
+    )  # there may be a poll in between
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
@@ -76,43 +78,43 @@ def test_S03_unknown_paths_are_404(exporter: Exporter, path: str) -> None:
     assert "location" not in answer.headers
 
 
-def test_S04_beside_300_idle_and_slow_sockets_a_scrape_is_quick_and_memory_bounded(exporter: Exporter) -> None:
+def test_S04_with_300_idle_and_slow_connections_a_scrape_is_fast_and_memory_bounded(exporter: Exporter) -> None:
     exporter.ask()
     threads, memory = exporter.status("Threads"), exporter.status("VmRSS")
-    crowd = [exporter.connect() for _ in range(300)]
+    connections = [exporter.connect() for _ in range(300)]
     try:
-        for place, each in enumerate(crowd):
-            each.sendall((b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\nX: ")[place % 3])
+        for number, each in enumerate(connections):
+            each.sendall((b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\nX: ")[number % 3])
         began = time.monotonic()
         assert exporter.ask().status == 200
-        assert time.monotonic() - began < 3  # "under a second", on a machine that others load as well
+        assert time.monotonic() - began < 3  # the promise is 1 s; the machine may be under load
         assert exporter.status("Threads") <= threads + 2
         assert exporter.status("VmRSS") < memory + 64 * 1024
     finally:
-        for each in crowd:
+        for each in connections:
             each.close()
 
 
-def test_S05_an_over_long_url_or_header_is_refused(exporter: Exporter) -> None:
+def test_S05_a_url_or_header_above_the_limit_is_rejected(exporter: Exporter) -> None:
     assert exporter.ask("/metrics?" + "x" * 70_000).status == 414
     assert exporter.ask("/metrics", X_Long="x" * 70_000).status == 431
     assert exporter.ask().status == 200
 
 
 def generation_of(page: bytes) -> float:
-    """The generation that a page shows, and that it shows no other."""
+    """Return the generation of a page, and check that all its values are of this generation."""
     values = Answer(200, {}, page).values
     prefix = "livepeer_studio_session_source_segments{"
-    shown = {value for name, value in values.items() if name.startswith(prefix)}
-    assert len(shown) == 1
+    found = {value for name, value in values.items() if name.startswith(prefix)}
+    assert len(found) == 1
     assert sum(name.startswith(prefix) for name in values) == SESSIONS
-    generation = shown.pop()
+    generation = found.pop()
     assert values['livepeer_studio_ingest_rate_bytes_per_second{account="default"}'] == generation * SESSIONS
     assert values["livepeer_studio_exporter_series"] > SESSIONS
     return generation
 
 
-def test_S06_200_parallel_scrapes_each_see_exactly_one_generation(exporter: Exporter) -> None:
+def test_S06_each_of_200_parallel_scrapes_has_one_generation(exporter: Exporter) -> None:
     async def scrape(encoding: str) -> bytes:
         client = await RawClient.connect(exporter.port)
         head = f"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {encoding}\r\n\r\n"
@@ -123,7 +125,7 @@ def test_S06_200_parallel_scrapes_each_see_exactly_one_generation(exporter: Expo
 
     async def rounds() -> set[float]:
         seen: set[float] = set()
-        while len(seen) < 3:  # go on until polls have swapped the page twice
+        while len(seen) < 3:  # until polls have replaced the page twice
             encodings = ["gzip", "identity"] * (4 if seen else 100)
             seen |= {generation_of(page) for page in await asyncio.gather(*map(scrape, encodings))}
         return seen
@@ -131,8 +133,8 @@ def test_S06_200_parallel_scrapes_each_see_exactly_one_generation(exporter: Expo
     assert len(asyncio.run(asyncio.wait_for(rounds(), 60))) >= 3
 
 
-def parsed(answer: Answer) -> int:
-    """How many families a page has, read as what it says it is."""
+def count_families(answer: Answer) -> int:
+    """Parse a page in the format of its headers and return the number of families."""
     body = gzip.decompress(answer.body) if answer.headers.get("content-encoding") == "gzip" else answer.body
     parse = parse_openmetrics if answer.headers["content-type"] == OPENMETRICS else parse_text
     return len(list(parse(body.decode())))
@@ -149,13 +151,13 @@ def parsed(answer: Answer) -> int:
         ("\xff;;q=\u00b2,,", "\xff;q=2", TEXT, False),
     ],
 )
-def test_S07_format_and_compression_are_what_was_asked_for(
+def test_S07_format_and_compression_follow_the_request(
     exporter: Exporter, accept: str, encoding: str, form: str, packed: bool
 ) -> None:
     answer = exporter.ask("/metrics", Accept=accept, Accept_Encoding=encoding)
     assert (answer.status, answer.headers["content-type"]) == (200, form)
     assert (answer.headers.get("content-encoding") == "gzip") is packed
-    assert parsed(answer) > 40
+    assert count_families(answer) > 40
 
 
 header = st.text(st.characters(min_codepoint=33, max_codepoint=255, blacklist_characters="\x7f"), max_size=200)
@@ -163,87 +165,87 @@ header = st.text(st.characters(min_codepoint=33, max_codepoint=255, blacklist_ch
 
 @settings(max_examples=100)
 @given(accept=header, encoding=header)
-def test_S07_no_header_whatever_is_an_error(exporter: Exporter, accept: str, encoding: str) -> None:
+def test_S07_no_accept_header_is_an_error(exporter: Exporter, accept: str, encoding: str) -> None:
     answer = exporter.ask("/metrics", "HEAD", Accept=accept, Accept_Encoding=encoding)
     assert (answer.status, answer.headers["content-type"] in (TEXT, OPENMETRICS)) == (200, True)
 
 
-def test_S08_slow_readers_hold_little_memory(exporter: Exporter) -> None:
+def test_S08_slow_readers_occupy_little_memory(exporter: Exporter) -> None:
     exporter.ask()
     memory = exporter.status("VmRSS")
-    crowd = [exporter.connect() for _ in range(100)]
+    connections = [exporter.connect() for _ in range(100)]
     try:
-        for each in crowd:
+        for each in connections:
             each.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert exporter.ask().status == 200
         assert exporter.status("VmRSS") < memory + 64 * 1024
     finally:
-        for each in crowd:
+        for each in connections:
             each.close()
 
 
 @pytest.mark.parametrize(
-    "noise",
+    "garbage",
     [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GARBAGE\r\n\r\n", b"GET\x00/ HTTP/9\r\n\r\n", b"\r\n\x00"],
 )
-def test_S09_what_is_no_request_is_closed_with_at_most_a_debug_line(exporter: Exporter, noise: bytes) -> None:
+def test_S09_invalid_requests_are_closed_with_at_most_a_debug_line(exporter: Exporter, garbage: bytes) -> None:
     before = len(exporter.lines)
     with exporter.connect() as connection:
-        connection.sendall(noise + b"\r\n\r\n")
+        connection.sendall(garbage + b"\r\n\r\n")
         while connection.recv(4096):
             pass
     assert exporter.ask().status == 200
     assert not [line for line in exporter.lines[before:] if '"level": "debug"' not in line and "poll" not in line]
 
 
-def test_S11_no_byte_that_leaves_the_program_holds_the_key_or_what_opens_a_stream(tmp_path: Path) -> None:
+def test_S11_the_output_of_the_program_contains_neither_the_key_nor_playback_secrets(tmp_path: Path) -> None:
     secrets = Ear(STREAM_KEY.encode())
-    watching = (Ear(b"playback-1"), Ear(b"example.invalid"))
+    playback = (Ear(b"playback-1"), Ear(b"example.invalid"))
     upstream = Upstream([live(1, name="x" * 300), live(2, isHealthy=False, issues=["something"]), live(3, lastSeen=1)])
     with aside(upstream) as url, running_exporter("--base-url", url, "--poll-interval", "1s") as exporter:
         exporter.wait_for("poll finished")
         pages = [exporter.ask(path).body for path in ("/", "/metrics", "/livez", "/readyz", "/nothing")]
-        upstream.key = "another"  # from now on the API's 401 echoes ours
+        upstream.key = "another"  # from now on the API's 401 repeats the exporter's key
         exporter.wait_for("poll failed")
         pages += [exporter.ask(path).body for path in ("/", "/metrics")]
-        said = [*exporter.lines, *(page.decode() for page in pages)]
+        output = [*exporter.lines, *(page.decode() for page in pages)]
         for arguments in (["check"], ["once"]):
-            told = run(*arguments, "--base-url", url, "--log.level", "debug")
-            assert told.code == 1
-            said += [told.out, told.err]
-    said += [run("--help").out, run("--api-key", KEY).err]
+            finished = run(*arguments, "--base-url", url, "--log.level", "debug")
+            assert finished.code == 1
+            output += [finished.out, finished.err]
+    output += [run("--help").out, run("--api-key", KEY).err]
     keys = {key.removeprefix("Bearer ") for key in upstream.keys}
-    assert keys == {KEY}, "the upstream must have been asked with the canary"
-    for ear in (secrets, *watching):
-        ear.take("the program", "\n".join(said))
+    assert keys == {KEY}, "the upstream must have received the canary key"
+    for ear in (secrets, *playback):
+        ear.take("the program", "\n".join(output))
         assert ear.size > 10_000
         assert not ear.findings
     assert not heard.findings
 
 
-def test_S11_the_ear_hears_the_key_wherever_it_stands() -> None:
+def test_S11_the_key_is_found_in_any_encoding() -> None:
     ear = Ear(MARK.encode())
     ear.take("a log", f"Authorization: Bearer {KEY}\n")
     ear.take("a url", b"/api/session?key=sk%2D" + MARK.upper().encode())
-    ear.take("silence", "nothing")
+    ear.take("other text", "nothing")
     assert ear.findings == ["a log", "a url"]
 
 
-ALOUD = "def test_loud():\n    print(KEY)\n"
-ASIDE = "def test_loud():\n    heard.take('a process', KEY)\n"
+PRINTED = "def test_leak():\n    print(KEY)\n"
+TAKEN = "def test_leak():\n    heard.take('a process', KEY)\n"
 
 
-@pytest.mark.parametrize("side_by_side", [False, True])
-@pytest.mark.parametrize("test", [ALOUD, ASIDE], ids=["captured", "from a process"])
-def test_S11_a_run_in_which_the_key_is_heard_fails_and_does_not_repeat_it(
-    test: str, side_by_side: bool, tmp_path: Path
+@pytest.mark.parametrize("is_parallel", [False, True])
+@pytest.mark.parametrize("test", [PRINTED, TAKEN], ids=["captured", "from a process"])
+def test_S11_a_test_run_with_the_key_in_its_output_fails_without_repeating_it(
+    test: str, is_parallel: bool, tmp_path: Path
 ) -> None:
-    loud = tmp_path / "test_loud.py"
-    loud.write_text(f"from tests.support.canary import KEY, heard\n\n\n{test}")
+    file = tmp_path / "test_leak.py"
+    file.write_text(f"from tests.support.canary import KEY, heard\n\n\n{test}")
     options = ["-p", "tests.conftest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-c", "pyproject.toml"]
-    if side_by_side:
+    if is_parallel:
         options += ["--numprocesses", "1"]
-    command = [sys.executable, "-m", "pytest", *options, str(loud)]
+    command = [sys.executable, "-m", "pytest", *options, str(file)]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 passed" in done.stdout

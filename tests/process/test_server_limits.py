@@ -1,4 +1,4 @@
-"""The limits of the server are settings, and reach the server."""
+"""The server applies the limits in the settings."""
 
 import socket
 from collections.abc import Iterator
@@ -12,29 +12,29 @@ from tests.support.running import Exporter, running_exporter
 
 pytestmark = pytest.mark.process
 
-UPSTREAM = ("--base-url", "http://127.0.0.1:9/api")
-FEW = ("--web.max-connections", "4", "--web.max-header-bytes", "2048", "--web.header-timeout", "200ms")
+UNREACHABLE_API = ("--base-url", "http://127.0.0.1:9/api")
+LIMITS = ("--web.max-connections", "4", "--web.max-header-bytes", "2048", "--web.header-timeout", "200ms")
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
-def strict() -> Iterator[Exporter]:
-    with running_exporter(*UPSTREAM, *FEW) as exporter:
+def limited() -> Iterator[Exporter]:
+    with running_exporter(*UNREACHABLE_API, *LIMITS) as exporter:
         yield exporter
 
 
-def answered(connection: socket.socket) -> socket.socket:
-    """Ask, and read the whole answer; the connection stays open."""
+def request_probe(connection: socket.socket) -> socket.socket:
+    """Request the probe and read the whole response; the connection stays open."""
     connection.sendall(GET)
-    got = b""
-    while not got.endswith(b"ok\n"):
-        got += (piece := connection.recv(4096))
-        assert piece, "closed instead of answered"
+    received = b""
+    while not received.endswith(b"ok\n"):
+        received += (piece := connection.recv(4096))
+        assert piece, "closed without a response"
     return connection
 
 
-def ends(connection: socket.socket) -> None:
-    """Wait until the server closes the connection; a timeout of the socket is the test's failure."""
+def wait_until_closed(connection: socket.socket) -> None:
+    """Wait until the server closes the connection; a timeout of the socket fails the test."""
     with suppress(ConnectionResetError):
         while connection.recv(4096):
             pass
@@ -49,26 +49,29 @@ def test_the_settings_have_the_defaults_of_the_listener() -> None:
     assert settings.web_idle_timeout == limits.idle_timeout
 
 
-def test_headers_beyond_the_setting_are_refused(strict: Exporter) -> None:
-    assert strict.ask("/livez", X="y" * 1000).status == 200
-    assert strict.ask("/livez", X="y" * 3000).status == 431
+def test_headers_larger_than_the_limit_are_rejected(limited: Exporter) -> None:
+    assert limited.ask("/livez", X="y" * 1000).status == 200
+    assert limited.ask("/livez", X="y" * 3000).status == 431
 
 
-def test_a_connection_that_says_nothing_is_closed_after_the_setting(strict: Exporter) -> None:
-    with strict.connect() as connection:
+def test_a_connection_without_a_request_is_closed_after_the_header_timeout(limited: Exporter) -> None:
+    with limited.connect() as connection:
         assert connection.recv(1) == b""
 
 
-def test_of_too_many_connections_the_one_that_is_silent_longest_is_closed(strict: Exporter) -> None:
-    connections = [answered(strict.connect()) for _ in range(5)]
+def test_above_the_maximum_the_longest_idle_connection_is_closed(limited: Exporter) -> None:
+    connections = [request_probe(limited.connect()) for _ in range(5)]
     try:
-        ends(connections[0])  # the idle timeout is far off
-        answered(connections[4])
+        wait_until_closed(connections[0])  # long before the idle timeout
+        request_probe(connections[4])
     finally:
         for connection in connections:
             connection.close()
 
 
-def test_a_connection_that_asks_nothing_more_is_closed_after_the_setting() -> None:
-    with running_exporter(*UPSTREAM, "--web.idle-timeout", "300ms") as exporter, exporter.connect() as connection:
-        ends(answered(connection))
+def test_an_idle_connection_is_closed_after_the_idle_timeout() -> None:
+    with (
+        running_exporter(*UNREACHABLE_API, "--web.idle-timeout", "300ms") as exporter,
+        exporter.connect() as connection,
+    ):
+        wait_until_closed(request_probe(connection))

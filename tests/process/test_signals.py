@@ -1,0 +1,186 @@
+"""Row R03 of the fault matrix: SIGTERM and SIGINT in every state of the program."""
+
+import os
+import signal
+import subprocess
+import time
+from base64 import b64encode
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from tests.process.samples import UP
+from tests.process.scrapes import read_rest, start_scrape
+from tests.support.canary import heard
+from tests.support.running import COMMAND, ROOT, environment, running_exporter, until
+from tests.support.simulated import Upstream, aside, live, silent
+
+pytestmark = pytest.mark.process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_R03_a_signal_stops_an_idle_exporter_with_code_0(base_url: str, number: int) -> None:
+    with running_exporter("--base-url", base_url) as exporter:
+        exporter.wait_for("poll finished")
+        exporter.signal(number)
+        assert exporter.ends(5) == 0
+        assert not exporter.events("poll failed")
+
+
+def test_R03_a_signal_during_a_poll_stops_it_with_code_0() -> None:
+    upstream = Upstream([])
+    upstream.instead = silent
+    with aside(upstream) as url, running_exporter("--base-url", url) as exporter:
+        until(lambda: upstream.keys, "a poll")
+        exporter.signal(signal.SIGTERM)
+        assert exporter.ends(5) == 0
+        assert not [line for line in exporter.lines if "traceback" in line]
+
+
+def test_R03_a_signal_during_a_scrape_lets_the_scrape_finish(large_account: str) -> None:
+    with running_exporter("--base-url", large_account) as exporter:
+        exporter.wait_for("poll finished")
+        with start_scrape(exporter) as scrape:
+            exporter.signal(signal.SIGTERM)
+            exporter.wait_for("stopping")
+            head, _, body = read_rest(scrape).partition(b"\r\n\r\n")
+        length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+        assert len(body) == int(length.split(b":")[1]) > 2_000_000
+        assert exporter.ends(5) == 0
+
+
+def test_R03_a_second_signal_stops_it_immediately_with_code_1(large_account: str) -> None:
+    with running_exporter("--base-url", large_account) as exporter:
+        exporter.wait_for("poll finished")
+        with start_scrape(exporter):
+            exporter.signal(signal.SIGTERM)
+            exporter.wait_for("stopping")
+            exporter.signal(signal.SIGTERM)
+            assert exporter.ends(5) == 1  # the first one alone leads to 0, after the grace period
+
+
+def handles_signals(pid: int) -> bool:
+    """Whether `main` has set its signal handlers; SIGHUP, which it ignores, is the last one."""
+    status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines())
+    caught, ignored = (int(status[name], 16) for name in ("SigCgt", "SigIgn"))
+    return bool(caught & 1 << (signal.SIGTERM - 1) and ignored & 1 << (signal.SIGHUP - 1))
+
+
+@pytest.mark.parametrize(
+    ("number", "delay"),
+    [(signal.SIGTERM, 0.0), (signal.SIGINT, 0.0), (signal.SIGTERM, 0.15), (signal.SIGINT, 0.3), (signal.SIGTERM, 0.5)],
+)
+def test_R03_a_signal_during_the_start_stops_it_with_code_0(base_url: str, number: int, delay: float) -> None:
+    with running_exporter("--base-url", base_url, wait=False) as exporter:
+        until(lambda: handles_signals(exporter.process.pid), "the signal handlers")
+        time.sleep(delay)  # at different stages of the start
+        exporter.signal(number)
+        assert exporter.ends(5) == 0, exporter.lines
+        assert not [line for line in exporter.lines if "raceback" in line]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_R03_once_does_not_report_success_if_a_signal_interrupts_it(number: int) -> None:
+    upstream = Upstream([])
+    upstream.instead = silent
+    with (
+        aside(upstream) as url,
+        subprocess.Popen(
+            [*COMMAND, "once", "--base-url", url],
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process,
+    ):
+        until(lambda: upstream.keys, "the poll")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == -number  # a shell reports 128 + number
+        assert (out, err) == (b"", b"")
+
+
+def test_R03_a_signal_during_a_blocked_reload_stops_it_with_code_0(base_url: str, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("poll_interval: 30s\n")
+    with running_exporter("--config.file", str(settings), "--base-url", base_url) as exporter:
+        settings.unlink()
+        os.mkfifo(settings)  # without a writer, reading it blocks
+        exporter.signal(signal.SIGHUP)
+        exporter.becomes(UP, 1)
+        exporter.signal(signal.SIGTERM)
+        assert exporter.ends(5) == 0
+
+
+SLOW = "slow.invalid"
+SLOW_RESOLVER = f"""\
+import socket
+import sys
+import time
+
+getaddrinfo_of_system = socket.getaddrinfo
+
+def getaddrinfo(host, *rest, **more):
+    if host in ("{SLOW}", b"{SLOW}"):
+        print("resolving", file=sys.stderr, flush=True)
+        time.sleep(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+    return getaddrinfo_of_system(host, *rest, **more)
+
+socket.getaddrinfo = getaddrinfo
+"""
+
+
+@pytest.fixture
+def slow_resolver(tmp_path: Path) -> dict[str, str]:
+    """Variables with which Python resolves one host name only after a minute."""
+    (tmp_path / "sitecustomize.py").write_text(SLOW_RESOLVER)
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+def test_R03_shutdown_does_not_wait_for_a_dns_lookup(slow_resolver: dict[str, str]) -> None:
+    with running_exporter("--base-url", f"https://{SLOW}/api", variables=slow_resolver) as exporter:
+        until(lambda: "resolving" in exporter.lines, "the DNS lookup")
+        exporter.signal(signal.SIGTERM)
+        assert exporter.ends(5) == 0
+        assert not [line for line in exporter.lines if "raceback" in line]
+
+
+def test_R03_once_does_not_wait_for_a_dns_lookup_after_the_deadline_of_the_poll(slow_resolver: dict[str, str]) -> None:
+    flags = ("--base-url", f"https://{SLOW}/api", "--poll-interval", "2s", "--poll-deadline", "1s")
+    done = subprocess.run(
+        [*COMMAND, "once", *flags], cwd=ROOT, env=environment(**slow_resolver), capture_output=True, timeout=30
+    )
+    heard.take("once", done.stdout + done.stderr)
+    assert done.returncode == 1
+    assert b"livepeer_studio_up{" in done.stdout
+
+
+@pytest.fixture
+def web_config_with_slow_hash(tmp_path: Path) -> Path:
+    """A web config file with a password hash that takes long to check."""
+    hashed = bcrypt.hashpw(b"open sesame", bcrypt.gensalt(4)).decode().replace("$04$", "$18$")
+    path = tmp_path / "web.yml"
+    path.write_text(f"basic_auth_users:\n  alice: {hashed}\n")
+    return path
+
+
+def test_R03_shutdown_does_not_wait_for_password_checks(web_config_with_slow_hash: Path) -> None:
+    with (
+        aside(Upstream([live(1)])) as url,
+        running_exporter("--base-url", url, "--web.config.file", str(web_config_with_slow_hash)) as exporter,
+    ):
+        exporter.wait_for("poll finished")
+        connections = [exporter.connect() for _ in range(5)]
+        try:
+            for number, each in enumerate(connections):
+                login = b64encode(b"alice:guess %d" % number)
+                each.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic " + login + b"\r\n\r\n")
+            assert exporter.ask("/livez").status == 200
+            exporter.signal(signal.SIGTERM)
+            assert exporter.ends(8) == 0  # the grace period is 3 s; the machine may be under load
+        finally:
+            for each in connections:
+                each.close()
+        assert not [line for line in exporter.lines if "raceback" in line or '"level": "error"' in line]

@@ -1,0 +1,50 @@
+"""Rows R01 of the fault matrix: the wall clock steps."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.process.samples import ACTIVE, SHORT_INTERVAL, UP
+from tests.support.running import running_exporter, until
+
+pytestmark = pytest.mark.process
+
+
+def fake_clock(directory: Path) -> tuple[dict[str, str], Path]:
+    """Variables that give a process its own wall clock, and the file that sets its offset; monotonic time is real."""
+    program = shutil.which("faketime")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("faketime is missing, and CI must have it")
+        pytest.skip("faketime is missing: apt-get install faketime")
+    found = subprocess.run([program, "-f", "+0", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True)
+    offset = directory / "offset"
+    offset.write_text("+0")
+    variables = {
+        "LD_PRELOAD": found.stdout.strip(),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    return variables, offset
+
+
+def test_R01_polls_continue_when_the_wall_clock_steps_by_an_hour(base_url: str, tmp_path: Path) -> None:
+    variables, offset = fake_clock(tmp_path)
+    with running_exporter("--base-url", base_url, *SHORT_INTERVAL, variables=variables) as exporter:
+        exporter.becomes(UP, 1)
+        for count, (step, skew) in enumerate([("-3600", 3600), ("+3600", -3600)], start=1):
+            offset.write_text(step)
+            exporter.wait_for("wall clock stepped, jobs rescheduled", count)
+            before = exporter.polls()
+            began = time.monotonic()
+            until(lambda seen=before: exporter.polls() >= seen + 2, "two more polls", seconds=15)  # type: ignore[misc]
+            assert time.monotonic() - began < 10  # two intervals are 2 s; the machine may be under load
+            measured = exporter.value('livepeer_studio_exporter_clock_skew_seconds{account="default"}')
+            assert measured == pytest.approx(skew, abs=5)
+            assert exporter.value(ACTIVE) == 2
