@@ -1,3 +1,3 @@
-"""The version of the program: one place, read by the build and by every command."""
+"""The version of the program, read by the build and by the program itself."""
 
 VERSION = "0.1.0"

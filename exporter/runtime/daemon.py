@@ -84,7 +84,7 @@ class Daemon:
         self._reload = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT.
+        """Start, serve until SIGTERM or SIGINT, and shut down.
 
         Raises:
             OSError: an address cannot be listened on, or the CA file or the proxy variables cannot be used.
@@ -96,11 +96,12 @@ class Daemon:
             self._app.begin_stop()
             self._service_manager.stopping()
             event(logger, logging.INFO, "stopping")
+        # Leaving the stack has stopped the watchdog, the polls, and the listeners after the scrapes in flight.
 
     async def _start(self, shutdown: AsyncExitStack) -> None:
-        """Start everything; `shutdown` stops it in the reverse order, whatever has been started by then."""
-        self._handle_signals()
-        shutdown.callback(self._unhandle_signals)
+        """Listen, then start polling; what has been started is added to `shutdown`, which stops it in reverse order."""
+        self._add_signal_handlers()
+        shutdown.callback(self._remove_signal_handlers)
         listeners = self._create_listeners()
         shutdown.push_async_callback(_stop_all, listeners.values())
         for flag, listener in listeners.items():
@@ -153,19 +154,19 @@ class Daemon:
             message = "reload failed, the current settings stay in effect"
             event(logger, logging.ERROR, message, error=error, reason=reason)
 
-    def _handle_signals(self) -> None:
+    def _add_signal_handlers(self) -> None:
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, self._on_stop_signal)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
 
-    def _unhandle_signals(self) -> None:
+    def _remove_signal_handlers(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (*STOP_SIGNALS, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
     def _on_stop_signal(self) -> None:
-        if self._stop.is_set():
+        if self._stop.is_set():  # a second signal
             os._exit(1)
         self._stop.set()
 
