@@ -131,7 +131,7 @@ class SessionsEndpoint:
 
     async def _get_once(self, parameters: dict[str, str], key: str) -> tuple[httpx.Response, Body]:
         started = self.clock.monotonic()
-        code, size = "none", 0
+        code, size, cancelled = "none", 0, False
         try:
             async with asyncio.timeout(self._request_timeout), self._stream(parameters, key) as response:
                 code = str(response.status_code)
@@ -146,8 +146,12 @@ class SessionsEndpoint:
             raise PollTimeoutError(f"no complete response within {self._request_timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
             raise connection_error(error) from None
+        except asyncio.CancelledError:  # the poll has ended for another reason (D09)
+            cancelled = True
+            raise
         finally:
-            self._meter.request(code, self.clock.monotonic() - started, size)
+            if not cancelled:
+                self._meter.request(code, self.clock.monotonic() - started, size)
 
     def _stream(self, parameters: dict[str, str], key: str) -> AbstractAsyncContextManager[httpx.Response]:
         # The key is a header of the request, not of the client: httpx sends a client's headers to any absolute URL.

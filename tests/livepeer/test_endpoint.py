@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from exporter.livepeer.errors import BadRequestError, ConnectError, MissingKeyError
+from exporter.livepeer.errors import BadRequestError, ConnectError, MissingKeyError, RateLimitError
 from exporter.livepeer.query import MAX_PARENT_QUERIES, Scope
 from exporter.version import VERSION
 from tests.livepeer.clients import SCOPE, RecordingMeter, livepeer_client
@@ -62,6 +62,26 @@ async def test_every_request_is_measured_with_its_status_and_body_size() -> None
         with pytest.raises(ConnectError, match="connection failed"):
             await client.check()
     assert meter.requests == [("200", len(body)), ("418", 0), ("none", 0)]
+
+
+@in_loop
+async def test_D09_a_request_that_is_cancelled_since_another_one_failed_is_not_measured() -> None:
+    meter = RecordingMeter()
+    both_sent = asyncio.Event()
+
+    async def script(request: Request) -> AsyncIterator[bytes]:
+        if "record" not in request.query["filters"]:
+            await both_sent.wait()
+            yield reply(b"", 429)
+            return
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n["
+        both_sent.set()
+        await asyncio.Event().wait()
+
+    async with upstream(script) as server, livepeer_client(server.url, meter=meter) as client:
+        with pytest.raises(RateLimitError):
+            await client.sessions(SCOPE)
+    assert (len(server.requests), meter.requests) == (2, [("429", 0)])
 
 
 @in_loop
