@@ -12,10 +12,16 @@ from typing import Final, Protocol
 import httpx
 
 from exporter.livepeer.body import Body, BodyBudget, decompress
-from exporter.livepeer.errors import PollTimeoutError, RetryDeadlineExceededError, ServerError, UnauthorizedError
+from exporter.livepeer.errors import (
+    KeptConnectionError,
+    PollTimeoutError,
+    RetryDeadlineExceededError,
+    ServerError,
+    UnauthorizedError,
+)
 from exporter.livepeer.response import raise_for_status
 from exporter.livepeer.server_clock import ServerClock
-from exporter.livepeer.transport import connection_error
+from exporter.livepeer.transport import ConnectionTrace, HTTPClient, connection_error
 
 RETRIED_STATUSES: Final = (500, 502, 503, 504)
 MAX_RETRIES: Final = 2
@@ -63,7 +69,7 @@ class SessionsEndpoint:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        client: HTTPClient,
         base_url: str,
         *,
         key: Callable[[], str],
@@ -103,37 +109,57 @@ class SessionsEndpoint:
             while True:
                 started = self.clock.monotonic()
                 try:
-                    return await self._get_with_current_key(parameters)
+                    return await self._get_with_current_key(parameters, deadline)
                 except ServerError as error:
                     delay = self._retry_delay(error, retries)
                     if delay is None:
                         raise
-                    now = self.clock.monotonic()
-                    if now + delay + (now - started) > deadline:  # if the retry takes as long as this request
+                    if self._ends_after(deadline, started, delay):
                         raise RetryDeadlineExceededError(error.status, retry_after=error.retry_after) from None
                     retries += 1
                     self._meter.retry()
                     await self._sleep(delay)
+
+    def _ends_after(self, deadline: float, started: float, delay: float = 0.0) -> bool:
+        """Whether a retry would end after the deadline if it takes as long as the request that has just failed."""
+        now = self.clock.monotonic()
+        return now + delay + (now - started) > deadline
 
     def _retry_delay(self, error: ServerError, retries: int) -> float | None:
         delay = error.retry_after or RETRY_BASE * 2 ** (retries + 1) * (0.5 + self._jitter() / 2)
         retry = error.status in RETRIED_STATUSES and retries < MAX_RETRIES and delay <= MAX_RETRY_DELAY
         return delay if retry else None
 
-    async def _get_with_current_key(self, parameters: dict[str, str]) -> tuple[httpx.Response, Body]:
+    async def _get_with_current_key(self, parameters: dict[str, str], deadline: float) -> tuple[httpx.Response, Body]:
         key = self._key()
         try:
-            return await self._get_once(parameters, key)
+            return await self._get_with_key(parameters, key, deadline)
         except UnauthorizedError:
             if (rotated := self._key()) == key:
                 raise
-            return await self._get_once(parameters, rotated)
+            return await self._get_with_key(parameters, rotated, deadline)
 
-    async def _get_once(self, parameters: dict[str, str], key: str) -> tuple[httpx.Response, Body]:
+    async def _get_with_key(self, parameters: dict[str, str], key: str, deadline: float) -> tuple[httpx.Response, Body]:
+        """Request one page; if a kept connection is closed unanswered, once more on a new one (V05)."""
         started = self.clock.monotonic()
+        try:
+            return await self._get_once(self._client.kept, parameters, key)
+        except KeptConnectionError:
+            if self._ends_after(deadline, started):
+                raise
+        self._meter.retry()
+        return await self._get_once(self._client.fresh, parameters, key)
+
+    async def _get_once(
+        self, client: httpx.AsyncClient, parameters: dict[str, str], key: str
+    ) -> tuple[httpx.Response, Body]:
+        started, trace = self.clock.monotonic(), ConnectionTrace()
         code, size, cancelled = "none", 0, False
         try:
-            async with asyncio.timeout(self._request_timeout), self._stream(parameters, key) as response:
+            async with (
+                asyncio.timeout(self._request_timeout),
+                self._stream(client, parameters, key, trace) as response,
+            ):
                 code = str(response.status_code)
                 self.clock.update(response.headers.get("Date"))
                 if response.status_code == 429:
@@ -145,6 +171,9 @@ class SessionsEndpoint:
         except TimeoutError:
             raise PollTimeoutError(f"no complete response within {self._request_timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
+            lost = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+            if lost and code == "none" and not trace.connected:
+                raise KeptConnectionError("the API closed the connection without a response") from None
             raise connection_error(error) from None
         except asyncio.CancelledError:  # the poll has ended for another reason (D09)
             cancelled = True
@@ -153,6 +182,9 @@ class SessionsEndpoint:
             if not cancelled:
                 self._meter.request(code, self.clock.monotonic() - started, size)
 
-    def _stream(self, parameters: dict[str, str], key: str) -> AbstractAsyncContextManager[httpx.Response]:
+    def _stream(
+        self, client: httpx.AsyncClient, parameters: dict[str, str], key: str, trace: ConnectionTrace
+    ) -> AbstractAsyncContextManager[httpx.Response]:
         # The key is a header of the request, not of the client: httpx sends a client's headers to any absolute URL.
-        return self._client.stream("GET", self._url, params=parameters, headers={"Authorization": f"Bearer {key}"})
+        headers = {"Authorization": f"Bearer {key}"}
+        return client.stream("GET", self._url, params=parameters, headers=headers, extensions={"trace": trace})

@@ -12,6 +12,7 @@
     │       └── RetryDeadlineExceededError  server     5xx, and no time left for a retry
     ├── RedirectError            class redirect        3xx
     ├── ConnectError             class connect         the connection failed or was closed
+    │   ├── KeptConnectionError  connect            a kept connection was closed before the response
     │   ├── DNSError             dns
     │   └── TLSError             tls
     ├── PollTimeoutError         class timeout
@@ -112,6 +113,13 @@ class ConnectError(PollError):
     """The connection failed, or was closed before the response was complete."""
 
     failure = "connect"
+
+
+class KeptConnectionError(ConnectError):
+    """A connection kept from an earlier request was closed before the response began.
+
+    RFC 9110, section 9.2.2, allows to repeat a GET.
+    """
 
 
 class DNSError(ConnectError):

@@ -3,19 +3,57 @@
 import os
 import socket
 import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Final
+from typing import Any, Final, Self
 
 import httpx
 
 from exporter.livepeer.errors import ConnectError, DNSError, PollError, PollTimeoutError, TLSError
 from exporter.version import VERSION
 
-HTTPClient = httpx.AsyncClient
-"""The type of the HTTP client, for packages that must not import httpx."""
-
 KEEPALIVE_EXPIRY: Final = 4.0
 """Seconds an idle connection is kept. The server closes it after 5 s, and a request must not race with that."""
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPClient:
+    """The HTTP client of one account.
+
+    Attributes:
+        kept: sends requests on idle connections if there are any.
+        fresh: sends each request on a new connection.
+    """
+
+    kept: httpx.AsyncClient
+    fresh: httpx.AsyncClient
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.kept.aclose()
+        await self.fresh.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.aclose()
+
+
+class ConnectionTrace:
+    """Receives httpx's trace events of one request.
+
+    Attributes:
+        connected: whether a connection was opened for the request, or was to be opened.
+    """
+
+    def __init__(self) -> None:
+        self.connected = False
+
+    async def __call__(self, event: str, _details: Mapping[str, Any]) -> None:
+        """Handle an event; with a proxy or SOCKS the event's prefix differs."""
+        self.connected = self.connected or event.endswith(".connect_tcp.started")
 
 
 def create_ssl_context(*, ca_file: str | None, trust_env: bool) -> ssl.SSLContext:
@@ -31,7 +69,7 @@ def create_ssl_context(*, ca_file: str | None, trust_env: bool) -> ssl.SSLContex
     return ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context(trust_env=trust_env)
 
 
-def create_http_client(ssl_context: ssl.SSLContext, *, trust_env: bool, connections: int) -> httpx.AsyncClient:
+def create_http_client(ssl_context: ssl.SSLContext, *, trust_env: bool, connections: int) -> HTTPClient:
     """Create the HTTP client of one account: HTTP/1.1, no redirects, no cookies.
 
     Args:
@@ -39,13 +77,20 @@ def create_http_client(ssl_context: ssl.SSLContext, *, trust_env: bool, connecti
         trust_env: whether the proxy variables of the environment and netrc are used.
         connections: maximum number of concurrent connections.
     """
-    return httpx.AsyncClient(
-        verify=ssl_context,
-        trust_env=trust_env,
-        timeout=None,  # noqa: S113 - httpx's timeouts are per operation; asyncio.timeout bounds the whole request
-        limits=httpx.Limits(max_connections=connections, keepalive_expiry=KEEPALIVE_EXPIRY),
-        headers={"User-Agent": f"livepeer-session-exporter/{VERSION}", "Accept-Encoding": "identity"},
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+
+    def client(limits: httpx.Limits) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            verify=ssl_context,
+            trust_env=trust_env,
+            timeout=None,  # noqa: S113 - httpx's timeouts are per operation; asyncio.timeout bounds the whole request
+            limits=limits,
+            headers={"User-Agent": f"livepeer-session-exporter/{VERSION}", "Accept-Encoding": "identity"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        )
+
+    return HTTPClient(
+        kept=client(httpx.Limits(max_connections=connections, keepalive_expiry=KEEPALIVE_EXPIRY)),
+        fresh=client(httpx.Limits(max_connections=connections, max_keepalive_connections=0)),
     )
 
 

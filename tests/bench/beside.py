@@ -53,7 +53,7 @@ async def _run(options: argparse.Namespace) -> Diary:
     async with create_http_client(
         create_ssl_context(ca_file=None, trust_env=False), trust_env=False, connections=4
     ) as client:
-        ours = Ours(client, f"{options.url}/api")
+        ours = Ours(client.kept, f"{options.url}/api")
         listener = Listener(ours.app, Address("127.0.0.1", 0))
         await listener.start()
         gc.freeze()  # as the daemon does
@@ -68,7 +68,7 @@ async def _run(options: argparse.Namespace) -> Diary:
                 await stop.wait()
                 break
             if options.change:
-                await client.post(f"{options.url}{options.change}")
+                await client.kept.post(f"{options.url}{options.change}")
             await scrape(ours)
             await asyncio.sleep(2 * _BEAT)  # so that the end of the scrape is not seen
             longest.gap = longest.work = 0.0

@@ -14,6 +14,7 @@ from exporter.config import Settings
 from exporter.livepeer.client import LivepeerClient
 from exporter.livepeer.endpoint import SessionsEndpoint
 from exporter.livepeer.server_clock import ServerClock
+from exporter.livepeer.transport import HTTPClient
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.process import Process
 from exporter.pages import routes as web
@@ -109,7 +110,7 @@ class Ours:
         telemetry = Telemetry(account.name)
         board = create_page_store(settings, environment)
         endpoint = SessionsEndpoint(
-            client,
+            HTTPClient(kept=client, fresh=client),
             base_url,
             key=lambda: KEY,
             clock=ServerClock(time.time, time.monotonic),

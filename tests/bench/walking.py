@@ -13,7 +13,7 @@ from exporter.livepeer.decoding import decode_page
 from exporter.livepeer.endpoint import SessionsEndpoint
 from exporter.livepeer.query import Scope
 from exporter.livepeer.server_clock import ServerClock
-from exporter.livepeer.transport import create_http_client, create_ssl_context
+from exporter.livepeer.transport import HTTPClient, create_http_client, create_ssl_context
 from exporter.metrics.instruments import Telemetry
 from tests.bench.processes import KEY, running
 from tests.bench.report import OURS, Figure, Findings, Verdict
@@ -88,13 +88,13 @@ async def _cost(rounds: int) -> tuple[Figure, Figure]:
     )
 
 
-def _client(connections: int) -> httpx.AsyncClient:
+def _client(connections: int) -> HTTPClient:
     return create_http_client(
         create_ssl_context(ca_file=None, trust_env=False), trust_env=False, connections=connections
     )
 
 
-def _livepeer_client(client: httpx.AsyncClient, base_url: str, limit: int, concurrency: int) -> LivepeerClient:
+def _livepeer_client(client: HTTPClient, base_url: str, limit: int, concurrency: int) -> LivepeerClient:
     endpoint = SessionsEndpoint(
         client,
         base_url,

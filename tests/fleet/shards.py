@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.config import Settings
+from exporter.livepeer.transport import HTTPClient
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.text_format import Format
@@ -100,7 +101,9 @@ async def shards(account: Account, count: int, *, keyset: bool = True, **setting
 def _shard(settings: Settings, environment: Environment, meter: Meter) -> Shard:
     account = settings.accounts[0]
     telemetry, board = Telemetry(account.name), create_page_store(settings, environment)
-    client = create_livepeer_client(httpx.AsyncClient(transport=meter), account, settings, environment, telemetry)
+    in_memory = httpx.AsyncClient(transport=meter)
+    http_client = HTTPClient(kept=in_memory, fresh=in_memory)
+    client = create_livepeer_client(http_client, account, settings, environment, telemetry)
     poller = create_poller(account, settings, environment, client, telemetry, board)
     poller.publish_initial()
     return Shard(poller, board, meter)

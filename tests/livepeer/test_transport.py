@@ -20,15 +20,18 @@ SERVER_KEEPALIVE = 5.0
 def test_proxies_of_the_environment_are_used_only_if_enabled() -> None:
     enabled = create_http_client(SSL_CONTEXT, trust_env=True, connections=1)
     disabled = create_http_client(SSL_CONTEXT, trust_env=False, connections=1)
-    assert (enabled.trust_env, disabled.trust_env) == (True, False)
+    assert {each.trust_env for each in (enabled.kept, enabled.fresh)} == {True}
+    assert {each.trust_env for each in (disabled.kept, disabled.fresh)} == {False}
 
 
 def test_redirects_are_not_followed() -> None:
-    assert create_http_client(SSL_CONTEXT, trust_env=False, connections=1).follow_redirects is False
+    client = create_http_client(SSL_CONTEXT, trust_env=False, connections=1)
+    assert {each.follow_redirects for each in (client.kept, client.fresh)} == {False}
 
 
 def test_httpx_timeouts_are_disabled_since_the_whole_request_has_one() -> None:
-    assert create_http_client(SSL_CONTEXT, trust_env=False, connections=1).timeout == httpx.Timeout(None)
+    client = create_http_client(SSL_CONTEXT, trust_env=False, connections=1)
+    assert [each.timeout for each in (client.kept, client.fresh)] == [httpx.Timeout(None)] * 2
 
 
 def recording_ports(app: ASGIApp, ports: list[int]) -> ASGIApp:
@@ -52,6 +55,6 @@ async def test_an_idle_connection_is_closed_before_the_server_closes_it() -> Non
     ):
         for seconds in (0, 0, idle):
             await asyncio.sleep(seconds)
-            await client.get(f"{url}/session")
+            await client.kept.get(f"{url}/session")
     assert KEEPALIVE_EXPIRY < SERVER_KEEPALIVE
     assert ports[0] == ports[1] != ports[2]
