@@ -38,7 +38,7 @@ class AccountRuntime:
     def was_rejected_with_other(self, credentials: bytes) -> bool:
         """Whether the API rejected the last poll, which used other credentials than these."""
         failure = self.poller.status.failure
-        return failure is not None and failure[0] in REJECTIONS and credentials != self.credentials
+        return failure is not None and failure.kind in REJECTIONS and credentials != self.credentials
 
     def next_poll_in(self, previous: "AccountRuntime", due_in: float) -> float:
         """Seconds until the first poll with these settings.

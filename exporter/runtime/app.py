@@ -51,19 +51,19 @@ class App:
     Args:
         settings: all settings.
         environment: clocks, randomness and the log redactor.
-        schedule: runs the polls; defaults to a schedule on the environment's clocks.
+        scheduler: runs the polls; defaults to a scheduler on the environment's clocks.
     """
 
-    def __init__(self, settings: Settings, environment: Environment, schedule: Scheduler | None = None) -> None:
+    def __init__(self, settings: Settings, environment: Environment, scheduler: Scheduler | None = None) -> None:
         self._settings = settings
         self._environment = environment
         self._stopping = False
         self._trust_store_digest = b""
         self._accounts: dict[str, AccountRuntime] = {}
         self.page_store: Final = create_page_store(settings, environment)
-        self.schedule: Final[Scheduler] = schedule or PollScheduler(environment.now, environment.monotonic)
+        self.scheduler: Final[Scheduler] = scheduler or PollScheduler(environment.now, environment.monotonic)
         self.process: Final = create_process_metrics(settings, environment, self.page_store)
-        self.health: Final = Health(alive=self.schedule.ticking, ready=lambda: not self._stopping)
+        self.health: Final = Health(alive=self.scheduler.ticking, ready=lambda: not self._stopping)
 
     def create_pages(self) -> Starlette:
         """Create the web application with all pages."""
@@ -90,7 +90,7 @@ class App:
         opened = await self._open(self._settings.accounts, self._settings, trust_store.context)
         self._trust_store_digest = trust_store.digest
         self._schedule_spread(opened)
-        await self.schedule.start()
+        await self.scheduler.start()
 
     async def apply(self, settings: Settings) -> tuple[str, ...]:
         """Change the settings while polling; accounts keep their counters, and their polls stay spread.
@@ -127,7 +127,7 @@ class App:
     async def stop(self) -> None:
         """Cancel running polls and close all connections to the API."""
         self.begin_stop()
-        await self.schedule.stop()
+        await self.scheduler.stop()
         for each in self._accounts.values():
             await each.http_client.aclose()
 
@@ -170,7 +170,7 @@ class App:
     def _add(self, added: AccountRuntime, delay: float) -> None:
         self._accounts[added.account.name] = added
         added.poller.publish_initial()
-        self.schedule.add(added.account.name, added.poller, added.account.poll_interval, delay=delay)
+        self.scheduler.add(added.account.name, added.poller, added.account.poll_interval, delay=delay)
 
     async def _replace(self, changed: AccountRuntime) -> None:
         previous = self._accounts[changed.account.name]
@@ -180,6 +180,6 @@ class App:
 
     async def _remove(self, name: str) -> float:
         """Stop polling an account and return the seconds until its next poll would have been due."""
-        due_in = await self.schedule.remove(name)
+        due_in = await self.scheduler.remove(name)
         await self._accounts.pop(name).http_client.aclose()
         return due_in

@@ -210,7 +210,7 @@ class Daemon:
 
     async def _notify_watchdog(self, interval: float) -> None:
         while True:
-            if self._app.schedule.ticking():
+            if self._app.scheduler.ticking():
                 self._service_manager.alive()
             await asyncio.sleep(interval)
 

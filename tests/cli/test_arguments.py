@@ -1,3 +1,5 @@
+"""The command line: commands, flags, help and errors."""
+
 import subprocess
 import sys
 from pathlib import Path
