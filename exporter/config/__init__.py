@@ -5,6 +5,7 @@ from exporter.config.address import Address
 from exporter.config.loading import LoadedSettings, SettingsError, load
 from exporter.config.model import Settings
 from exporter.config.names import Setting, describe_settings
+from exporter.config.regular_file import open_regular_file
 from exporter.config.values import normalize_api_key
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "describe_settings",
     "load",
     "normalize_api_key",
+    "open_regular_file",
 ]

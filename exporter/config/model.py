@@ -111,7 +111,10 @@ class Settings(BaseSettings):
         "Livepeer", None, "CA certificates to trust for the API instead of the default ones; a PEM file"
     )
     trust_env: Boolean = _setting(
-        "Livepeer", False, "use the proxy from the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY)"
+        "Livepeer",
+        False,
+        "use the variables of the environment for proxies (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY) and TLS "
+        "(SSL_CERT_FILE, SSL_CERT_DIR, SSLKEYLOGFILE)",
     )
 
     poll_interval: PollInterval = _setting("Polling", 30.0, "time between two polls, at least 1s")

@@ -3,11 +3,13 @@
 import os
 import socket
 import ssl
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Self
 
+import certifi
 import httpx
 
 from exporter.livepeer.errors import ConnectError, DNSError, PollError, PollTimeoutError, TLSError
@@ -61,12 +63,34 @@ def create_ssl_context(*, ca_file: str | None, trust_env: bool) -> ssl.SSLContex
 
     Args:
         ca_file: PEM file of the only authorities to trust; None for the default ones.
-        trust_env: whether `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the default authorities.
+        trust_env: whether `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the default authorities, and the keys of the
+            connections are written to `SSLKEYLOGFILE`.
 
     Raises:
-        OSError: the CA file cannot be read, or contains no certificate (`ssl.SSLError`).
+        OSError: the CA file cannot be read, contains no certificate (`ssl.SSLError`), or the file of `SSLKEYLOGFILE`
+            cannot be written (`KeyLogError`).
     """
-    return ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context(trust_env=trust_env)
+    if not trust_env:
+        return _create_isolated_context(ca_file or certifi.where())
+    try:
+        return ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context(trust_env=True)
+    except OSError as error:
+        if error.filename is None:  # it is set for the key log only
+            raise
+        raise KeyLogError(f"cannot write the file that SSLKEYLOGFILE names: {error.strerror}") from None
+
+
+class KeyLogError(OSError):
+    """The file of `SSLKEYLOGFILE` cannot be written."""
+
+
+def _create_isolated_context(ca_file: str) -> ssl.SSLContext:
+    """Create what `ssl.create_default_context` does, which cannot be kept from reading `SSLKEYLOGFILE`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if sys.version_info >= (3, 13):
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    context.load_verify_locations(ca_file)
+    return context
 
 
 def create_http_client(ssl_context: ssl.SSLContext, *, trust_env: bool, connections: int) -> HTTPClient:

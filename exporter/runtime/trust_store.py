@@ -2,10 +2,10 @@
 
 import hashlib
 import ssl
-from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from exporter.config import Settings
+from exporter.config import Settings, open_regular_file
 from exporter.livepeer import transport
 from exporter.runtime.environment import is_out_of_descriptors
 
@@ -31,12 +31,7 @@ def load_trust_store(settings: Settings) -> TrustStore:
     Raises:
         OSError: the CA file cannot be used.
     """
-    content = b""
-    # Read before the context is created, so that a change in between changes the digest of the next load. If it cannot
-    # be read, creating the context fails with the reason.
-    with suppress(OSError):
-        content = settings.ca_file.read_bytes() if settings.ca_file else b""
-    context = create_ssl_context(settings)
+    content, context = _load(settings)
     # The file is part of the digest because it may hold a server's own certificate, which `get_ca_certs` omits.
     authorities = sorted(context.get_ca_certs(binary_form=True))
     return TrustStore(context, hashlib.sha256(b"".join((content, *authorities))).digest())
@@ -45,18 +40,32 @@ def load_trust_store(settings: Settings) -> TrustStore:
 def create_ssl_context(settings: Settings) -> ssl.SSLContext:
     """Create the TLS context of every account's client.
 
-    Without TLS anywhere it is empty, which saves loading the system's certificate authorities.
+    Without TLS anywhere it is empty, which saves loading the default certificate authorities.
 
     Raises:
         OSError: the CA file cannot be used.
     """
+    return _load(settings)[1]
+
+
+def _load(settings: Settings) -> tuple[bytes, ssl.SSLContext]:
+    """Return the content of the CA file, if there is one, and the context."""
     is_plain = all(account.base_url.startswith("http://") for account in settings.accounts)
     if is_plain and settings.ca_file is None and not settings.trust_env:
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return b"", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
+        # Read before the context is created: a change in between changes the digest of the next load. Besides, OpenSSL
+        # would wait for the writer of a pipe.
+        content = _read(settings.ca_file) if settings.ca_file else b""
         ca_file = str(settings.ca_file) if settings.ca_file else None
-        return transport.create_ssl_context(ca_file=ca_file, trust_env=settings.trust_env)
+        return content, transport.create_ssl_context(ca_file=ca_file, trust_env=settings.trust_env)
     except OSError as error:
-        if is_out_of_descriptors(error):  # the file itself may be fine
+        # Without file descriptors the file itself may be fine, and the key log has a message of its own.
+        if is_out_of_descriptors(error) or isinstance(error, transport.KeyLogError):
             raise
         raise OSError(f"cannot use the CA file: {error.strerror}") from None
+
+
+def _read(path: Path) -> bytes:
+    with open_regular_file(path) as file:
+        return file.read()
