@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from exporter.config.regular_file import open_regular_file
+
 if TYPE_CHECKING:
     import yaml
 
@@ -37,7 +39,7 @@ def read_yaml_file(path: Path) -> YamlFile:
         YamlFileError: the file cannot be read, is not valid YAML, is not a mapping, or has a tag or a duplicate key.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             data = file.read(MAX_FILE_SIZE + 1)
     except OSError as error:
         raise YamlFileError(f"cannot be read: {error.strerror}") from None

@@ -1,13 +1,10 @@
 """The API key of an account, from the environment or from a file."""
 
-import errno
-import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from exporter.config import normalize_api_key
+from exporter.config import normalize_api_key, open_regular_file
 from exporter.livepeer.errors import MissingKeyError
 
 MAX_KEY_BYTES: Final = 4096
@@ -60,12 +57,5 @@ class APIKey:
 
 
 def _read(path: Path) -> str:
-    # `Path.open` would block on a FIFO until another process writes to it.
-    with open(path, "rb", opener=_open_nonblocking) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file")
+    with open_regular_file(path) as file:
         return file.read(MAX_KEY_BYTES).decode("utf-8", "replace")
-
-
-def _open_nonblocking(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)

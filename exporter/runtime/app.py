@@ -1,6 +1,5 @@
 """The polled accounts and the pages that show them, without listeners, signals or log configuration."""
 
-import asyncio
 import ssl
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -22,6 +21,7 @@ from exporter.runtime.build import (
     create_process_metrics,
 )
 from exporter.runtime.environment import Environment
+from exporter.runtime.file_reading import read_files
 from exporter.runtime.trust_store import TrustStore, load_trust_store
 
 STARTUP_SETTINGS: Final = (
@@ -86,7 +86,7 @@ class App:
         Raises:
             OSError: the CA file or the proxy variables cannot be used.
         """
-        trust_store = await asyncio.to_thread(load_trust_store, self._settings)
+        trust_store = await read_files(lambda: load_trust_store(self._settings))
         opened = await self._open(self._settings.accounts, self._settings, trust_store.context)
         self._trust_store_digest = trust_store.digest
         self._schedule_spread(opened)
@@ -104,7 +104,7 @@ class App:
         current = self._settings
         needs_restart = tuple(name for name in STARTUP_SETTINGS if getattr(settings, name) != getattr(current, name))
         settings = settings.model_copy(update={name: getattr(current, name) for name in STARTUP_SETTINGS})
-        trust_store = await asyncio.to_thread(load_trust_store, settings)
+        trust_store = await read_files(lambda: load_trust_store(settings))
         opened = await self._open(self._changed_accounts(settings, trust_store), settings, trust_store.context)
         # Everything that can fail is done.
         self._settings, self._trust_store_digest = settings, trust_store.digest

@@ -20,6 +20,7 @@ from exporter.logs import event
 from exporter.pages.routes import create_probe_app
 from exporter.runtime.app import App
 from exporter.runtime.environment import Environment, is_out_of_descriptors
+from exporter.runtime.file_reading import READ_TIMEOUT, read_files
 from exporter.runtime.service_manager import ServiceManager, watchdog_interval
 from exporter.server.basic_auth import BasicAuth
 from exporter.server.connection import Limits
@@ -60,6 +61,7 @@ class Daemon:
         environment: clocks, randomness and the log redactor.
         environ: environment variables; those of the service manager are used.
         announce: called with the port once the pages are served.
+        read_timeout: seconds that the files of a reload may take.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class Daemon:
         *,
         environ: Mapping[str, str],
         announce: Callable[[int], None] = lambda _: None,
+        read_timeout: float = READ_TIMEOUT,
     ) -> None:
         self._load = load
         self._settings = loaded.settings
         self._warnings = loaded.warnings
         self._environment = environment
         self._announce = announce
+        self._read_timeout = read_timeout
         self._service_manager = ServiceManager.from_environ(environ)
         self._watchdog_interval = watchdog_interval(environ, os.getpid())
         self._app = App(loaded.settings, environment)
@@ -132,7 +136,9 @@ class Daemon:
         self._service_manager.reloading(self._environment.monotonic())
         try:
             # Both files are read before either takes effect.
-            loaded, web_config = await asyncio.to_thread(lambda: (self._load(), self._web_config.load()))
+            loaded, web_config = await read_files(
+                lambda: (self._load(), self._web_config.load()), timeout=self._read_timeout
+            )
             needs_restart = await self._app.apply(loaded.settings)
         except (SettingsError, WebConfigError, OSError) as error:
             self._report_failed_reload(str(error).splitlines())

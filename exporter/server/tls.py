@@ -1,9 +1,9 @@
 """TLS context of the server."""
 
 import ssl
-import stat
 from pathlib import Path
 
+from exporter.config import open_regular_file
 from exporter.server.web_config import TLSConfig, WebConfigError
 
 
@@ -59,9 +59,7 @@ def _load_server_certificate(context: ssl.SSLContext, config: TLSConfig) -> None
 
 def _check_readable(name: str, path: Path) -> None:
     try:
-        # Checked before the file is opened: opening a pipe would block the event loop until it is written to.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise WebConfigError(f"{name}: is not a regular file")
-        path.open("rb").close()
+        # OpenSSL's own error has no reason, and OpenSSL would wait for a writer of a pipe.
+        open_regular_file(path).close()
     except OSError as error:
         raise WebConfigError(f"{name}: cannot be read: {error.strerror}") from None

@@ -1,5 +1,6 @@
 """Strict reading of YAML files."""
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -101,6 +102,12 @@ def test_aliases_that_expand_exponentially_are_not_expanded(tmp_path: Path) -> N
 def test_a_file_that_cannot_be_read_is_an_error_with_the_reason(tmp_path: Path, name: str, reason: str) -> None:
     with pytest.raises(YamlFileError, match=f"^cannot be read: {reason}$"):
         read_yaml_file(tmp_path / name)
+
+
+def test_V04_a_pipe_is_rejected_without_waiting_for_a_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(YamlFileError, match=r"^cannot be read: Not a regular file$"):
+        read_yaml_file(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize(("text", "is_valid"), [("a/b", True), ("ä", True), ("a\0b", False), ("\ud800", False)])

@@ -1,11 +1,13 @@
-"""Row R04 of the fault matrix: SIGHUP."""
+"""Rows R04 and V04 of the fault matrix: SIGHUP."""
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
 
 from tests.process.samples import INTERVAL, RELOADED, UP
+from tests.server.certificates import Authority
 from tests.support.canary import KEY
 from tests.support.running import running_exporter
 
@@ -69,3 +71,23 @@ def test_R04_an_unusable_proxy_changes_nothing(base_url: str, tmp_path: Path) ->
             exporter.signal(signal.SIGHUP)
             exporter.becomes(RELOADED, 0)
             assert exporter.ask("/readyz").status == 200
+
+
+@pytest.mark.parametrize("name", ["settings.yaml", "ca.pem", "web.yaml"])
+def test_V04_a_pipe_in_the_place_of_a_file_fails_the_reload_and_the_next_one_works(
+    base_url: str, tmp_path: Path, name: str
+) -> None:
+    settings, authority, web = tmp_path / "settings.yaml", Authority(tmp_path), tmp_path / "web.yaml"
+    settings.write_text("poll_interval: 30s\n")
+    web.write_text("")
+    files = ("--config.file", str(settings), "--ca-file", str(authority.file), "--web.config.file", str(web))
+    with running_exporter(*files, "--base-url", base_url) as exporter:
+        (tmp_path / name).rename(tmp_path / "kept")
+        os.mkfifo(tmp_path / name)
+        exporter.signal(signal.SIGHUP)
+        failed = exporter.wait_for("reload failed, the current settings stay in effect")
+        assert failed["reason"].endswith(": Not a regular file")
+        (tmp_path / "kept").rename(tmp_path / name)
+        settings.write_text("poll_interval: 20s\n")
+        exporter.signal(signal.SIGHUP)
+        exporter.becomes(INTERVAL, 20)

@@ -1,6 +1,5 @@
 """Row R03 of the fault matrix: SIGTERM and SIGINT in every state of the program."""
 
-import os
 import signal
 import subprocess
 import time
@@ -10,7 +9,6 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from tests.process.samples import UP
 from tests.process.scrapes import read_rest, start_scrape
 from tests.support.canary import heard
 from tests.support.running import COMMAND, ROOT, environment, running_exporter, until
@@ -99,18 +97,6 @@ def test_R03_once_does_not_report_success_if_a_signal_interrupts_it(number: int)
         out, err = process.communicate(timeout=30)
         assert process.returncode == -number  # a shell reports 128 + number
         assert (out, err) == (b"", b"")
-
-
-def test_R03_a_signal_during_a_blocked_reload_stops_it_with_code_0(base_url: str, tmp_path: Path) -> None:
-    settings = tmp_path / "settings.yaml"
-    settings.write_text("poll_interval: 30s\n")
-    with running_exporter("--config.file", str(settings), "--base-url", base_url) as exporter:
-        settings.unlink()
-        os.mkfifo(settings)  # without a writer, reading it blocks
-        exporter.signal(signal.SIGHUP)
-        exporter.becomes(UP, 1)
-        exporter.signal(signal.SIGTERM)
-        assert exporter.ends(5) == 0
 
 
 SLOW = "slow.invalid"

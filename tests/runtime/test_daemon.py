@@ -21,6 +21,7 @@ from exporter.runtime.daemon import Daemon
 from exporter.simulator.serve import serving
 from tests.runtime.apps import ENVIRONMENT, until
 from tests.support.canary import KEY
+from tests.support.logged import lines
 from tests.support.loop import in_loop
 from tests.support.simulated import Upstream, live
 
@@ -200,6 +201,43 @@ async def test_R04_an_internal_error_in_a_reload_does_not_end_the_daemon(
             assert f"{RELOADED} 0.0" in (await running.get("/metrics")).text
 
         await running.run(scenario)
+
+
+@in_loop
+async def test_V04_a_reload_that_takes_too_long_fails_and_the_next_one_works(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    may_end = threading.Event()
+    async with serving(Upstream([live(1)])) as url:
+        running = RunningDaemon(tmp_path, url)
+        timeouts = iter((60, 0))
+
+        def load_slowly_once() -> LoadedSettings:
+            may_end.wait(next(timeouts))
+            return running.load()
+
+        running.daemon = Daemon(
+            load_slowly_once,
+            running.load(),
+            ENVIRONMENT,
+            environ={},
+            announce=running.set_port,
+            read_timeout=0.1,
+        )
+
+        async def scenario() -> None:
+            await running.daemon.reload()
+            assert f"{RELOADED} 0.0" in (await running.get("/metrics")).text
+            reasons = [each[2]["reason"] for each in lines(caplog) if each[1].startswith("reload failed")]
+            assert reasons == ["reading the files took longer than 0.1 s"]
+            await running.daemon.reload()
+            assert not may_end.is_set()
+            assert f"{RELOADED} 1.0" in (await running.get("/metrics")).text
+
+        try:
+            await running.run(scenario)
+        finally:
+            may_end.set()
 
 
 @in_loop

@@ -1,5 +1,6 @@
 """The certificate authorities of the API's certificate, and whether they have changed."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,9 @@ def test_an_unusable_ca_file_is_an_error_without_the_path(tmp_path: Path, conten
     with pytest.raises(OSError, match=r"^cannot use the CA file: \S") as caught:
         load_trust_store(Settings(ca_file=str(file)))
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_V04_a_pipe_as_ca_file_is_rejected_without_waiting_for_a_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=r"^cannot use the CA file: Not a regular file$"):
+        load_trust_store(Settings(ca_file=str(tmp_path / "pipe")))

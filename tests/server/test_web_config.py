@@ -202,9 +202,9 @@ def test_R04_a_tag_is_an_error_with_its_line(tmp_path: Path) -> None:
         read(tmp_path, f"basic_auth_users:\n  a: !!bool {HASH}\n")
 
 
-def test_R04_a_pipe_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+def test_R04_V04_a_pipe_is_refused_before_it_is_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "web.yml")
-    with pytest.raises(WebConfigError, match="is not a regular file"):
+    with pytest.raises(WebConfigError, match=r"^web config file: cannot be read: Not a regular file$"):
         read_web_config(tmp_path / "web.yml")
 
 

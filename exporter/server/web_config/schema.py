@@ -52,8 +52,6 @@ def read(path: Path) -> WebConfig:
     Raises:
         WebConfigError: the file cannot be read or has errors.
     """
-    if path.is_fifo():  # opening it would block the event loop until it is written to
-        raise WebConfigError("is not a regular file")
     try:
         file = read_yaml_file(path)
     except YamlFileError as error:
