@@ -61,13 +61,13 @@ unit: $(VENV)/dev.done  ## the tests alone: make unit ARGS="-k U01"
 coverage: $(VENV)/dev.done
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
 
-bench: $(VENV)/dev.done  ## speed beside others, as ratios, several minutes: make bench ARGS="--sessions 100000"
+bench: $(VENV)/dev.done  ## compare the cost with other programs; several minutes: make bench ARGS="--sessions 100000"
 	$(BIN)/python -m tests.bench $(ARGS)
 
-bench-quick: $(VENV)/dev.done  ## the same at 1,000 sessions, under a minute
+bench-quick: $(VENV)/dev.done  ## the same with 1,000 sessions, under a minute
 	$(BIN)/python -m tests.bench --quick $(ARGS)
 
-bench-fleet: $(VENV)/dev.done  ## a million sessions in 500 accounts, and one account in 4 shards; ten minutes, 2 GB
+bench-fleet: $(VENV)/dev.done  ## the cost of a million sessions in 500 accounts, and of one account in 4 shards; ten minutes, 2 GB
 	$(BIN)/python -m tests.bench.fleet $(ARGS)
 
 generated: $(VENV)/dev.done  ## write the golden page, the tables of the docs, the dashboards and the rules

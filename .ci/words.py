@@ -40,7 +40,6 @@ UNCHECKED: Final = (
     ".ci/words.py",  # the list itself
     "tests/ci/test_words.py",  # its examples
     "tests/conftest.py",  # this and the following are not rewritten yet
-    "tests/bench/*",
     "tests/fleet/*",
     "tests/fuzz/*",
     "tests/golden/*",

@@ -1,4 +1,4 @@
-"""``make bench``: this program beside others, as ratios; prints tables and writes them down as JSON."""
+"""``make bench``: compare the exporter with other programs, and print the ratios as a table."""
 
 import argparse
 import asyncio
@@ -6,79 +6,89 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-from tests.bench import decoding, memory, polls, retained, scrapes, starting, waiting, walking
-from tests.bench.report import Findings, Verdict, document, machine, table
+from tests.bench import (
+    data_memory,
+    decoding,
+    pagination,
+    polls,
+    resident_memory,
+    scrapes,
+    scrapes_during_polls,
+    startup,
+)
+from tests.bench.report import GoalResult, Results, document, machine, tables
 
-SIZES = (100, 1000, 10_000)
-MANY = 10_000
-"""Sessions at which the goals hold."""
+SIZES: Final = (100, 1000, 10_000)
+GOAL_SIZE: Final = 10_000
+"""The number of sessions for which most goals are set."""
 
 
 def main() -> None:
-    """Run the benchmarks that the command line asks for."""
+    """Run the benchmarks, print the tables, and write all measurements as JSON."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench",
         description=__doc__,
-        epilog="Without --quick it takes several minutes, since it goes up to 100,000 sessions for P9.",
+        epilog="Without --quick it takes several minutes, since P9 has 100,000 sessions.",
     )
-    parser.add_argument("--quick", action="store_true", help="at 1,000 sessions alone, in less than a minute")
+    parser.add_argument("--quick", action="store_true", help="1,000 sessions only, in less than a minute")
     parser.add_argument(
-        "--sessions", type=int, nargs="+", default=[], help="compare at these sizes too, beside 100, 1,000 and 10,000"
+        "--sessions", type=int, nargs="+", default=[], help="additional numbers of sessions, to 100, 1,000 and 10,000"
     )
     parser.add_argument(
-        "--json", type=Path, help="where to write every measurement; bench-results.json, or bench-quick.json"
+        "--json", type=Path, help="file for all measurements (default: bench-results.json or bench-quick.json)"
     )
     options = parser.parse_args()
-    findings = Findings()
-    for found in quick() if options.quick else full(sorted({*SIZES, *options.sessions})):
-        findings += found
+    results = Results()
+    for part in quick() if options.quick else full(sorted({*SIZES, *options.sessions})):
+        results += part
         print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    about = machine()
-    print(f"{about.processor}, {about.cores} cores, {about.system}, Python {about.python}\n")
-    print(table(findings))
+    on = machine()
+    print(f"{on.processor}, {on.cores} cores, {on.system}, Python {on.python}\n")
+    print(tables(results))
     path = options.json or Path("bench-quick.json" if options.quick else "bench-results.json")
-    path.write_text(json.dumps(document(findings), indent=1))
+    path.write_text(json.dumps(document(results), indent=1))
 
 
-def quick() -> Iterator[Findings]:
-    """The ratios at 1,000 sessions, to hold a change against by hand; the goals are about more of them."""
+def quick() -> Iterator[Results]:
+    """Run the benchmarks that fit into a minute, to compare the code before and after a change."""
     yield compare(1000, rounds=5)
-    yield waiting.compare(1, 500, crowd=1000).judged(binding=False)
-    yield starting.compare(2)
+    yield scrapes_during_polls.compare(1, 500, sessions=1000).with_goals(binding=False)
+    yield startup.compare(2)
 
 
-def full(sizes: list[int]) -> Iterator[Findings]:
-    """Everything; what is not compared at several sizes is measured where its goal is."""
+def full(sizes: list[int]) -> Iterator[Results]:
+    """Run all benchmarks."""
     for sessions in sizes:
-        yield compare(sessions, rounds=5 if sessions <= MANY else 2)
-    yield waiting.compare(3, 1000, crowd=MANY)
-    yield memory.daemon(MANY)
-    yield memory.turnovers(MANY, 50)
-    yield asyncio.run(walking.compare(3, pages=100, limit=100))
-    yield starting.compare(7)
-    yield increments(MANY, 10 * MANY)
+        yield compare(sessions, rounds=5 if sessions <= GOAL_SIZE else 2)
+    yield scrapes_during_polls.compare(3, 1000, sessions=GOAL_SIZE)
+    yield resident_memory.daemon(GOAL_SIZE)
+    yield resident_memory.turnovers(GOAL_SIZE, 50)
+    yield asyncio.run(pagination.compare(3, pages=100, limit=100))
+    yield startup.compare(7)
+    yield compare_sizes(GOAL_SIZE, 10 * GOAL_SIZE)
 
 
-def compare(sessions: int, rounds: int) -> Findings:
-    """The contestants side by side."""
-    found = scrapes.compare(sessions, rounds) + polls.compare(sessions, rounds)
-    found += decoding.compare(sessions, rounds=3 * rounds) + retained.compare(sessions)
-    return found.judged(binding=sessions == MANY)
+def compare(sessions: int, rounds: int) -> Results:
+    """Run the comparisons that are made for several numbers of sessions."""
+    results = scrapes.compare(sessions, rounds) + polls.compare(sessions, rounds)
+    results += decoding.compare(sessions, rounds=3 * rounds) + data_memory.compare(sessions)
+    return results.with_goals(binding=sessions == GOAL_SIZE)
 
 
-def increments(few: int, many: int) -> Findings:
-    """P9: what ten times the sessions cost."""
-    both, scrape = polls.alone((few, many), rounds=9)
-    kept = [retained.alone(sessions) for sessions in (few, many)]
-    sizes = f"{many:,} to {few:,}"
-    return Findings(
-        (*both, *scrape, *kept),
+def compare_sizes(few: int, many: int) -> Results:
+    """Compare the costs of the exporter for two numbers of sessions (P9)."""
+    poll, scrape = polls.exporter_alone((few, many), rounds=9)
+    memory = [data_memory.exporter_alone(sessions) for sessions in (few, many)]
+    sizes = f"{many:,} compared with {few:,}"
+    return Results(
+        (*poll, *scrape, *memory),
         (
-            Verdict("P9", f"{polls.SOME_CHANGED}, {sizes}", 11).of(both[1].to(both[0])),
-            Verdict("P9", f"CPU of a scrape, {sizes}", 11).of(scrape[1].to(scrape[0])),
-            Verdict("P9", f"{retained.KEPT}, {sizes}", 11).of(kept[1].median / kept[0].median),
+            GoalResult("P9", f"{polls.POLL_OF_CHANGES}, {sizes}", poll[1].ratio_to(poll[0]), goal=11),
+            GoalResult("P9", f"CPU of a scrape, {sizes}", scrape[1].ratio_to(scrape[0]), goal=11),
+            GoalResult("P9", f"{data_memory.MEMORY}, {sizes}", memory[1].median / memory[0].median, goal=11),
         ),
     )
 

@@ -1,7 +1,7 @@
-"""What a fleet costs: a million sessions in 500 accounts, and 100,000 sessions of one account in four shards.
+"""The cost of a million sessions in 500 accounts, and of 100,000 sessions of one account in four shards.
 
-Real processes on loopback; the accounts of a fleet share one crowd of sessions, so that the simulator stays small. What
-is measured comes to one round, in which every account is polled once.
+The exporters are processes on loopback. All accounts of a fleet have the same sessions, so that the simulator stays
+small. The values are those of one round, in which every account is polled once.
 
     python -m tests.bench.fleet [--accounts 500] [--interval 120]
 """
@@ -9,7 +9,6 @@ is measured comes to one round, in which every account is polled once.
 import argparse
 import gzip
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,28 +22,28 @@ from typing import Any, Final
 
 import yaml
 
-from tests.bench.processes import KEY, Running, end, environ, running
+from tests.bench.processes import KEY, Server, environment, free_port, running_module, terminate
 from tests.bench.report import number
 from tests.bench.scraper import Scraper
 
 SCRAPES: Final = 5
-"""In a round; the pauses between them leave the polls most of the time."""
+"""Scrapes in a round; few, so that they hardly slow down the polls."""
 
-PATIENCE: Final = 180.0
-"""Seconds beyond an interval that the first round may take: the machine may be slow."""
+FIRST_ROUND_TIMEOUT: Final = 180.0
+"""Seconds that the first round may take in addition to an interval."""
 
-ALL_SERIES: Final = 100_000_000
+UNLIMITED_SERIES: Final = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One exporter among others.
+    """An exporter and its accounts.
 
     Attributes:
-        name: what is shown in the table.
-        accounts: how many it polls.
+        name: its name in the table.
+        accounts: the number of accounts.
         sessions: of each account.
-        settings: what is set beside the accounts.
+        settings: the settings in addition to the accounts.
     """
 
     name: str
@@ -55,15 +54,28 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round of one exporter took: seconds, bytes, and counts."""
+    """The costs of one exporter in a round.
+
+    Attributes:
+        requests: to the API.
+        received: bytes of the API's responses.
+        cpu: seconds of CPU time.
+        memory: resident bytes at its end.
+        series: on the page.
+        dropped: sessions that the limit of series dropped.
+        compressed: bytes of the compressed page.
+        page: bytes of the page.
+        scrape: seconds of a scrape, the median.
+        poll: seconds of a poll, the mean.
+    """
 
     requests: float
-    read: float
-    processor: float
+    received: float
+    cpu: float
     memory: int
     series: int
     dropped: float
-    packed: int
+    compressed: int
     page: int
     scrape: float
     poll: float
@@ -71,17 +83,25 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One scrape: how long it took, its sizes, and the sums of its families over all labels."""
+    """A scraped page.
+
+    Attributes:
+        seconds: of the scrape.
+        compressed: bytes of the compressed page.
+        size: bytes of the page.
+        series: on the page.
+        sums: of each family over all labels, by name without the prefix.
+    """
 
     seconds: float
-    packed: int
+    compressed: int
     size: int
     series: int
     sums: Mapping[str, float]
 
     @classmethod
-    def of(cls, exporter: Running) -> "Page":
-        """Scrape as Prometheus does."""
+    def scrape(cls, exporter: Server) -> "Page":
+        """Scrape with the headers of Prometheus."""
         with Scraper(exporter.port) as scraper:
             scrape = scraper.scrape()
             text = gzip.decompress(scraper.body())
@@ -96,84 +116,82 @@ class Page:
 
 
 @contextmanager
-def exporting(base_url: str, case: Case) -> Iterator[Running]:
-    """The daemon with a settings file; it logs nothing but errors, since nobody reads them."""
-    with tempfile.TemporaryDirectory() as name, socket.socket() as free:
+def running_case(base_url: str, case: Case) -> Iterator[Server]:
+    """Run the daemon with a settings file; it logs errors only, to stderr."""
+    with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         (directory / "key").write_text(KEY, encoding="ascii")
         accounts = [
-            {"name": f"account-{place:03}", "api_key_file": str(directory / "key")} for place in range(case.accounts)
+            {"name": f"account-{index:03}", "api_key_file": str(directory / "key")} for index in range(case.accounts)
         ]
         settings = {"base_url": base_url, "accounts": accounts, "log_level": "error", **case.settings}
         (directory / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
+        port = free_port()
         flags = ["--config.file", str(directory / "settings.yaml"), "--web.listen-address", f"127.0.0.1:{port}"]
-        process = subprocess.Popen([sys.executable, "-m", "exporter", *flags], env=environ(), text=True)
+        process = subprocess.Popen([sys.executable, "-m", "exporter", *flags], env=environment(), text=True)
         try:
-            yield Running(process.pid, port)
+            yield Server(process.pid, port)
         finally:
-            end(process)
+            terminate(process)
 
 
-def measured(exporters: Sequence[tuple[Case, Running]], interval: float) -> list[Round]:
-    """A round of exporters that run side by side, after the first, in which everything is new.
+def measure(exporters: Sequence[tuple[Case, Server]], interval: float) -> list[Round]:
+    """Measure a round of exporters that run at the same time, after the first round, in which all sessions are new.
 
     Args:
-        exporters: what they poll, and the processes.
-        interval: seconds that are measured.
+        exporters: with their accounts.
+        interval: seconds to measure.
 
     Raises:
         RuntimeError: an account could not be polled.
     """
-    deadline = time.monotonic() + interval + PATIENCE
-    while not all(_up(exporter) == case.accounts for case, exporter in exporters):
+    deadline = time.monotonic() + interval + FIRST_ROUND_TIMEOUT
+    while not all(_accounts_up(exporter) == case.accounts for case, exporter in exporters):
         if time.monotonic() > deadline:
             raise RuntimeError("not every account was polled in time")
         time.sleep(5)
-    before = [Page.of(exporter) for _, exporter in exporters]
-    spent = [exporter.cpu() for _, exporter in exporters]
-    took: list[list[float]] = [[] for _ in exporters]
-    until = time.monotonic() + interval
+    before = [Page.scrape(exporter) for _, exporter in exporters]
+    cpu_before = [exporter.cpu() for _, exporter in exporters]
+    scrapes: list[list[float]] = [[] for _ in exporters]
+    end = time.monotonic() + interval
     for _ in range(SCRAPES):
-        time.sleep(max(0.0, (until - time.monotonic()) / SCRAPES))
-        for (_, exporter), seconds in zip(exporters, took, strict=True):
+        time.sleep(max(0.0, (end - time.monotonic()) / SCRAPES))
+        for (_, exporter), seconds in zip(exporters, scrapes, strict=True):
             with Scraper(exporter.port) as scraper:
                 seconds.append(scraper.scrape().seconds)
-    time.sleep(max(0.0, until - time.monotonic()))
-    found = []
-    for place, (case, exporter) in enumerate(exporters):
-        processor, memory = exporter.cpu() - spent[place], exporter.memory()
-        found.append(_round(case.accounts, before[place], Page.of(exporter), processor, memory, took[place]))
-    return found
+    time.sleep(max(0.0, end - time.monotonic()))
+    rounds = []
+    for index, (case, exporter) in enumerate(exporters):
+        cpu, memory = exporter.cpu() - cpu_before[index], exporter.memory()
+        rounds.append(_round(case.accounts, before[index], Page.scrape(exporter), cpu, memory, scrapes[index]))
+    return rounds
 
 
-def _up(exporter: Running) -> float:
+def _accounts_up(exporter: Server) -> float:
     try:
-        return Page.of(exporter).sums.get("up", 0.0)
+        return Page.scrape(exporter).sums.get("up", 0.0)
     except OSError:  # it does not listen yet
         return 0.0
 
 
-def _round(accounts: int, before: Page, after: Page, processor: float, memory: int, scrapes: Sequence[float]) -> Round:
-    def grown(name: str) -> float:
+def _round(accounts: int, before: Page, after: Page, cpu: float, memory: int, scrapes: Sequence[float]) -> Round:
+    def increase(name: str) -> float:
         return after.sums[name] - before.sums[name]
 
-    if grown("exporter_poll_failures_total") or grown("exporter_polls_skipped_total"):
+    if increase("exporter_poll_failures_total") or increase("exporter_polls_skipped_total"):
         raise RuntimeError("polls failed, or took longer than the interval")
-    rounds = grown("exporter_polls_total") / accounts
+    rounds = increase("exporter_polls_total") / accounts
     return Round(
-        requests=grown("exporter_api_requests_total") / rounds,
-        read=grown("exporter_api_response_bytes_total") / rounds,
-        processor=processor / rounds,
+        requests=increase("exporter_api_requests_total") / rounds,
+        received=increase("exporter_api_response_bytes_total") / rounds,
+        cpu=cpu / rounds,
         memory=memory,
         series=after.series,
         dropped=after.sums["exporter_sessions_dropped"],
-        packed=after.packed,
+        compressed=after.compressed,
         page=after.size,
         scrape=median(scrapes),
-        poll=grown("exporter_poll_duration_seconds_sum") / grown("exporter_poll_duration_seconds_count"),
+        poll=increase("exporter_poll_duration_seconds_sum") / increase("exporter_poll_duration_seconds_count"),
     )
 
 
@@ -182,44 +200,44 @@ COLUMNS: Final = (
     "accounts",
     "sessions",
     "requests",
-    "read, MB",
+    "received, MB",
     "CPU, s",
     "memory, MB",
     "series",
     "dropped",
     "page, MB",
-    "packed, MB",
+    "compressed, MB",
     "scrape, s",
     "poll, s",
 )
 
 
-def row(case: Case, found: Round) -> tuple[str, ...]:
-    """A line of the table; requests, bytes and CPU are those of a round, in which every account is polled once."""
+def cells(case: Case, found: Round) -> tuple[str, ...]:
+    """Format a row of the table."""
     return (
         case.name,
         f"{case.accounts:,}",
         f"{case.accounts * case.sessions:,}",
         f"{found.requests:,.0f}",
-        number(found.read / 1e6),
-        number(found.processor),
+        number(found.received / 1e6),
+        number(found.cpu),
         number(found.memory / 1e6),
         f"{found.series:,}",
         f"{found.dropped:,.0f}",
         number(found.page / 1e6),
-        number(found.packed / 1e6),
+        number(found.compressed / 1e6),
         number(found.scrape),
         number(found.poll),
     )
 
 
-def line(cells: Sequence[str]) -> str:
-    """A line of a table in Markdown."""
-    return f"| {' | '.join(cells)} |"
+def row(columns: Sequence[str]) -> str:
+    """Format a row of a table in Markdown."""
+    return f"| {' | '.join(columns)} |"
 
 
 def fleets(accounts: int, interval: float) -> list[Case]:
-    """A fleet at each level of detail; the finer ones run into the limit of series."""
+    """Return a fleet for each level of detail; the finer levels reach the limit of series."""
     return [
         Case(f"fleet, {detail}", accounts, 2_000, {"poll_interval": interval, "detail": detail})
         for detail in ("account", "stream", "session")
@@ -227,16 +245,16 @@ def fleets(accounts: int, interval: float) -> list[Case]:
 
 
 def sharded(count: int, sessions: int, interval: float) -> list[Case]:
-    """One large account, shown session by session, and polled twice as often as a fleet."""
-    shared = {"poll_interval": interval / 2, "max_series": ALL_SERIES, "shard_count": count}
-    return [Case(f"shard {place} of {count}", 1, sessions, {**shared, "shard_index": place}) for place in range(count)]
+    """Return the shards of one large account with series for each session, polled twice as often as a fleet."""
+    shared = {"poll_interval": interval / 2, "max_series": UNLIMITED_SERIES, "shard_count": count}
+    return [Case(f"shard {index} of {count}", 1, sessions, {**shared, "shard_index": index}) for index in range(count)]
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Measure all cases and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--accounts", type=int, default=500)
-    parser.add_argument("--sessions", type=int, default=100_000, help="of the account that is sharded")
+    parser.add_argument("--sessions", type=int, default=100_000, help="of the sharded account")
     parser.add_argument("--interval", type=float, default=120.0, help="seconds")
     options = parser.parse_args()
     interval = options.interval
@@ -245,15 +263,17 @@ def main() -> None:
         sharded(1, options.sessions, interval),
         sharded(4, options.sessions, interval),
     ]
-    print(line(COLUMNS), line(["---"] * len(COLUMNS)), sep="\n", flush=True)
+    print(row(COLUMNS), row(["---"] * len(COLUMNS)), sep="\n", flush=True)
     for group in groups:
         with ExitStack() as stack:
-            upstream = stack.enter_context(running(["tests.bench.crowd", "--sessions", str(group[0].sessions)]))
-            base_url = f"http://127.0.0.1:{upstream.port}/api"
-            started = [(case, stack.enter_context(exporting(base_url, case))) for case in group]
-            found = measured(started, interval)
-            for case, each in zip(group, found, strict=True):
-                print(line(row(case, each)), flush=True)
+            upstream = stack.enter_context(
+                running_module("tests.bench.cached_upstream", "--sessions", str(group[0].sessions))
+            )
+            base_url = f"{upstream.url}/api"
+            started = [(case, stack.enter_context(running_case(base_url, case))) for case in group]
+            rounds = measure(started, interval)
+            for case, each in zip(group, rounds, strict=True):
+                print(row(cells(case, each)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""P3, and the CPU of P9: a whole poll and one scrape, without the network.
+"""P3, and the CPU time of P9: a whole poll and one scrape, without the network.
 
-Each program has a process of its own, as it has in life, and polls when it is told to: the processes take turns.
+Each candidate runs in a process of its own and polls on request, so that the candidates poll by turns.
 """
 
 import argparse
@@ -14,101 +14,106 @@ import time
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from typing import Final
 
 import httpx
 
-from tests.bench.contestants import BY_NAME, OBVIOUS, Contestant, Tape, answer
-from tests.bench.processes import end, environ
-from tests.bench.report import OURS, Figure, Findings, Verdict
-from tests.bench.upstream import Herd, studio
+from tests.bench.candidates import CANDIDATES, Candidate, scrape_parts
+from tests.bench.processes import environment, terminate
+from tests.bench.recorded_api import RecordedApi
+from tests.bench.reference import REFERENCE
+from tests.bench.report import EXPORTER, GoalResult, Measurement, Results
+from tests.bench.upstream import ChangingSource, create_api
 
-POLL = "CPU of a poll and a scrape"
-SOME_CHANGED = f"{POLL}, 5 % changed"
-SCRAPE = "CPU of a scrape without a socket"
-SCRAPES = 9
-"""To a round, where scrapes are measured alone."""
-
-GOAL = 1 / 25
-_NAMES = {"ours": OURS, "obvious": OBVIOUS}
+POLL: Final = "CPU of a poll and a scrape"
+POLL_OF_CHANGES: Final = f"{POLL}, 5 % of the sessions changed"
+SCRAPE: Final = "CPU of a scrape without a socket"
+SCRAPES: Final = 9
+"""Scrapes in each round, if scrapes are measured alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds of CPU: of a poll and the scrape behind it, and of a scrape alone."""
+    """Milliseconds of CPU time for a poll and the scrape after it, and for a scrape alone."""
 
-    both: float
+    poll_and_scrape: float
     scrape: float
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a process has to do.
+    """The polls of one process.
 
     Attributes:
-        who: the program.
-        sessions: how many.
-        rounds: of a poll and scrapes.
-        changed: which part of the sessions changes between polls.
-        scrapes: to a round.
+        candidate: the name of the program.
+        sessions: the number of sessions.
+        rounds: the number of polls.
+        changed: the part of the sessions that changes between two polls.
+        scrapes: after each poll.
     """
 
-    who: str
+    candidate: str
     sessions: int
     rounds: int
     changed: float = 1.0
     scrapes: int = 1
 
 
-def compare(sessions: int, rounds: int) -> Findings:
-    """This program and the obvious one in turns; between polls every session changes."""
-    tasks = [Task(who, sessions, rounds) for who in ("ours", "obvious")]
-    ours, obvious = (
-        Figure(POLL, _NAMES[task.who], sessions, "ms", tuple(cost.both for cost in costs))
+def compare(sessions: int, rounds: int) -> Results:
+    """Compare the exporter with the reference program; all sessions change between two polls."""
+    tasks = [Task(candidate, sessions, rounds) for candidate in (EXPORTER, REFERENCE)]
+    exporter, reference = (
+        Measurement(POLL, task.candidate, sessions, "ms", tuple(cost.poll_and_scrape for cost in costs))
         for task, costs in zip(tasks, _measure(tasks), strict=True)
     )
-    text = f"{POLL}, to that of the obvious program, {sessions:,} sessions"
-    return Findings((ours, obvious), (Verdict("P3", text, GOAL).of(ours.to(obvious)),))
+    description = f"{POLL}, compared with the reference program's, {sessions:,} sessions"
+    goal = GoalResult("P3", description, exporter.ratio_to(reference), goal=1 / 25)
+    return Results((exporter, reference), (goal,))
 
 
-def alone(sizes: Sequence[int], rounds: int) -> tuple[tuple[Figure, ...], tuple[Figure, ...]]:
-    """This program with several numbers of sessions, of which 5 % change between polls: the polls, and scrapes alone.
+def exporter_alone(sizes: Sequence[int], rounds: int) -> tuple[tuple[Measurement, ...], tuple[Measurement, ...]]:
+    """Measure polls and scrapes of the exporter with several numbers of sessions, of which 5 % change between polls.
 
-    Without a rival, which would take minutes.
+    The reference program is left out, since it would take minutes.
+
+    Returns:
+        The measurements of polls with a scrape, and those of scrapes alone, in the order of the sizes.
     """
-    costs = _measure([Task("ours", sessions, rounds, changed=0.05, scrapes=SCRAPES) for sessions in sizes])
-    sized = list(zip(sizes, costs, strict=True))
-    return (
-        tuple(Figure(SOME_CHANGED, OURS, size, "ms", tuple(cost.both for cost in found)) for size, found in sized),
-        tuple(Figure(SCRAPE, OURS, size, "ms", tuple(cost.scrape for cost in found)) for size, found in sized),
-    )
+    costs = _measure([Task(EXPORTER, sessions, rounds, changed=0.05, scrapes=SCRAPES) for sessions in sizes])
+    polls, scrapes = [], []
+    for size, found in zip(sizes, costs, strict=True):
+        values = tuple(cost.poll_and_scrape for cost in found)
+        polls.append(Measurement(POLL_OF_CHANGES, EXPORTER, size, "ms", values))
+        scrapes.append(Measurement(SCRAPE, EXPORTER, size, "ms", tuple(cost.scrape for cost in found)))
+    return tuple(polls), tuple(scrapes)
 
 
 def _measure(tasks: Sequence[Task]) -> list[tuple[Cost, ...]]:
-    """What each round of each task costs; they take turns."""
+    """Run the tasks by turns, and return the costs of each task by round."""
     with ExitStack() as stack:
-        turns = [stack.enter_context(_turns(task)) for task in tasks]
-        rounds = list(zip(*turns, strict=True))
+        processes = [stack.enter_context(_running(task)) for task in tasks]
+        rounds = list(zip(*processes, strict=True))
     return list(zip(*rounds, strict=True))
 
 
 @contextmanager
-def _turns(task: Task) -> Iterator[Iterator[Cost]]:
-    """A process that polls whenever the next value is asked for."""
+def _running(task: Task) -> Iterator[Iterator[Cost]]:
+    """Run a task in a process that polls when the next cost is requested."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.polls", json.dumps(asdict(task))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         bufsize=1,
-        env=environ(),
+        env=environment(),
     )
     try:
-        yield _asked(process, task.rounds)
+        yield _costs(process, task.rounds)
     finally:
-        end(process)
+        terminate(process)
 
 
-def _asked(process: "subprocess.Popen[str]", rounds: int) -> Iterator[Cost]:
+def _costs(process: "subprocess.Popen[str]", rounds: int) -> Iterator[Cost]:
     assert process.stdin is not None
     assert process.stdout is not None
     for _ in range(rounds):
@@ -116,47 +121,47 @@ def _asked(process: "subprocess.Popen[str]", rounds: int) -> Iterator[Cost]:
         yield Cost(**json.loads(process.stdout.readline()))
 
 
-async def _poll_when_told(task: Task) -> None:
+async def _poll_on_request(task: Task) -> None:
     now = time.time()
-    herd = Herd(task.sessions, now)
-    tape = Tape(studio(herd, now))
-    async with httpx.AsyncClient(transport=tape) as client:
-        contestant = BY_NAME[task.who](client)
+    source = ChangingSource(task.sessions, now)
+    api = RecordedApi(create_api(source, now))
+    async with httpx.AsyncClient(transport=api) as client:
+        candidate = CANDIDATES[task.candidate](client)
         for _ in range(task.rounds):
-            await contestant.rehearse()
-            herd.change(task.changed)
-            tape.next_reel()
-        await contestant.rehearse()
-        # The sessions of the upstream are many objects; nobody's garbage collection shall have to look at them.
-        tape.cut()
-        del herd
+            await candidate.fetch()
+            source.change(task.changed)
+            api.next_generation()
+        await candidate.fetch()
+        # Releases the many objects of the source, which would slow down the candidate's garbage collection.
+        api.stop_recording()
+        del source
         gc.collect()
-        gc.set_threshold(*contestant.collector)
-        tape.play(0)
-        await contestant.poll()
-        for reel in range(1, task.rounds + 1):
-            tape.play(reel)
+        gc.set_threshold(*candidate.gc_thresholds)
+        api.replay(0)
+        await candidate.poll()
+        for generation in range(1, task.rounds + 1):
+            api.replay(generation)
             sys.stdin.readline()
-            print(json.dumps(asdict(await _cost(contestant, task.scrapes))), flush=True)
+            print(json.dumps(asdict(await _cost(candidate, task.scrapes))), flush=True)
 
 
-async def _cost(contestant: Contestant, scrapes: int) -> Cost:
-    poll = await _cpu(contestant.poll())
-    alone = [await _cpu(answer(contestant)) for _ in range(scrapes)]
-    return Cost(poll + alone[0], statistics.median(alone))
+async def _cost(candidate: Candidate, scrapes: int) -> Cost:
+    poll = await _cpu_milliseconds(candidate.poll())
+    scrape = [await _cpu_milliseconds(scrape_parts(candidate)) for _ in range(scrapes)]
+    return Cost(poll + scrape[0], statistics.median(scrape))
 
 
-async def _cpu(work: Awaitable[object]) -> float:
+async def _cpu_milliseconds(work: Awaitable[object]) -> float:
     began = time.process_time()
     await work
     return (time.process_time() - began) * 1000
 
 
 def main() -> None:
-    """Poll once for every line of the input, and print what it cost."""
+    """Poll once for every line of the input, and print its cost."""
     parser = argparse.ArgumentParser()
     parser.add_argument("task", type=json.loads, help="as JSON")
-    asyncio.run(_poll_when_told(Task(**parser.parse_args().task)))
+    asyncio.run(_poll_on_request(Task(**parser.parse_args().task)))
 
 
 if __name__ == "__main__":

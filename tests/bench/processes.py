@@ -1,4 +1,4 @@
-"""Contestants as processes of their own, and what the system knows of them."""
+"""Benchmark candidates as separate processes, their CPU time and their memory."""
 
 import json
 import os
@@ -6,24 +6,30 @@ import select
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from time import clock_gettime
+from typing import IO, Final
 from urllib.request import Request, urlopen
 
-PATIENCE = 120.0
-"""Seconds that a process has to start."""
+START_TIMEOUT: Final = 120.0
+"""Seconds within which a process has to start and serve its first page."""
 
-KEY = "bench-key"
-_FLAGS = ("--log.format", "json", "--max-series", "100000000")
+KEY: Final = "bench-key"
+_FLAGS: Final = ("--log.format", "json", "--max-series", "100000000")
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A process that answers on a port of loopback; ``output`` is what it has printed since."""
+class Server:
+    """A process that listens on a port of loopback.
+
+    Attributes:
+        pid: its process id.
+        port: its port.
+        output: its standard output behind the first line.
+    """
 
     pid: int
     port: int
@@ -31,97 +37,100 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The base URL, without a path."""
         return f"http://127.0.0.1:{self.port}"
 
     def post(self, path: str) -> None:
-        """Tell it something.
+        """Send a POST request without a body.
 
         Raises:
-            OSError: it does not listen, or says that it went wrong.
+            OSError: the connection failed, or the response is an error.
         """
         with urlopen(Request(self.url + path, method="POST")):
             pass
 
     def last_line(self) -> str:
-        """What it prints as it ends, which is waited for."""
+        """Wait until the process ends, and return the last line of its output."""
         assert self.output is not None
         return self.output.read().splitlines()[-1]
 
     def cpu(self) -> float:
-        """Seconds of CPU that the process has used, all its threads, in user and kernel."""
-        # The kernel's clock of another process has this number: clock_getcpuclockid(3).
-        return time.clock_gettime((~self.pid << 3) | 2)
+        """Return the CPU time of all threads, user and system, in seconds."""
+        # The id of the CPU-time clock of another process, as clock_getcpuclockid(3) computes it.
+        return clock_gettime((~self.pid << 3) | 2)
 
     def memory(self) -> int:
-        """Bytes that are resident."""
+        """Return the resident memory in bytes."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def environ(**more: str) -> dict[str, str]:
-    """What a contestant may know of its surroundings: nothing that a user has set for the program, or for Python.
+def environment(**variables: str) -> dict[str, str]:
+    """Return this process's environment without the settings of the exporter and of Python, with some variables added.
 
-    Where modules may not be kept compiled, ours would be compiled at every start, and installed ones would not.
+    PYTHONDONTWRITEBYTECODE, for example, would slow down the start of the exporter only: its modules would be compiled
+    at every start, unlike those of installed libraries.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LIVEPEER_", "PYTHON"))}
-    return kept | more
+    return kept | variables
 
 
 @contextmanager
-def running(arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """Run a module of ours that prints its port as the first line of its output.
+def running_module(module: str, *arguments: str) -> Iterator[Server]:
+    """Run a module that prints its port as the first line of its output.
 
     Raises:
-        RuntimeError: it ended, or said nothing for too long.
+        RuntimeError: it ended, or printed nothing within `START_TIMEOUT`.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, env=environ(**(variables or {})), text=True
+        [sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, env=environment(), text=True
     )
     try:
         assert process.stdout is not None
-        yield Running(process.pid, int(_first_line(process, process.stdout.fileno())), process.stdout)
+        yield Server(process.pid, int(_first_line(process, process.stdout.fileno())), process.stdout)
     finally:
-        end(process)
+        terminate(process)
 
 
 @contextmanager
-def exporter(base_url: str, *flags: str) -> Iterator[Running]:
-    """The daemon itself, as a user starts it; it says its port in the log."""
+def running_upstream(sessions: int, *flags: str) -> Iterator[Server]:
+    """Run the simulated API of ``tests.bench.upstream``."""
+    with running_module("tests.bench.upstream", "--sessions", str(sessions), *flags) as server:
+        yield server
+
+
+@contextmanager
+def running_exporter(base_url: str, *flags: str) -> Iterator[Server]:
+    """Run the exporter's command with an API."""
     process = start_exporter(base_url, *flags)
     try:
-        yield Running(process.pid, port_of(process))
+        yield Server(process.pid, _port_in_log(process))
     finally:
-        end(process)
+        terminate(process)
 
 
 def start_exporter(base_url: str, *flags: str, port: int = 0) -> "subprocess.Popen[str]":
-    """Start the daemon, and do not wait for it."""
+    """Start the exporter's command without waiting until it listens."""
     listen = ("--web.listen-address", f"127.0.0.1:{port}")
     return subprocess.Popen(
         [sys.executable, "-m", "exporter", *listen, *_FLAGS, "--base-url", base_url, *flags],
         stderr=subprocess.PIPE,
-        env=environ(LIVEPEER_API_KEY=KEY),
+        env=environment(LIVEPEER_API_KEY=KEY),
         text=True,
     )
 
 
-def port_of(process: "subprocess.Popen[str]") -> int:
-    """The port that the daemon listens on, from its log.
-
-    Raises:
-        RuntimeError: it ended before it listened.
-    """
+def _port_in_log(process: "subprocess.Popen[str]") -> int:
     assert process.stderr is not None
     for line in process.stderr:
-        told = json.loads(line)
-        if "port" in told:
-            return int(told["port"])
+        event = json.loads(line)
+        if "port" in event:
+            return int(event["port"])
     raise RuntimeError("the exporter did not start")
 
 
 def _first_line(process: "subprocess.Popen[str]", descriptor: int) -> str:
-    ready, _, _ = select.select([descriptor], [], [], PATIENCE)
+    ready, _, _ = select.select([descriptor], [], [], START_TIMEOUT)
     assert process.stdout is not None
     line = process.stdout.readline() if ready else ""
     if not line:
@@ -129,8 +138,8 @@ def _first_line(process: "subprocess.Popen[str]", descriptor: int) -> str:
     return line
 
 
-def end(process: "subprocess.Popen[str]") -> None:
-    """Ask a process to stop, and make it."""
+def terminate(process: "subprocess.Popen[str]") -> None:
+    """Send SIGTERM, and SIGKILL after ten seconds; close the pipes."""
     process.terminate()
     try:
         process.wait(timeout=10)
@@ -143,6 +152,6 @@ def end(process: "subprocess.Popen[str]") -> None:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    """Return a free port of loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])

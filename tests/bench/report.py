@@ -1,6 +1,5 @@
-"""What was measured, against what was asked for; as a table for people and as JSON for programs."""
+"""The measurements of a benchmark run and their goals, as tables and as JSON."""
 
-import math
 import platform
 import statistics
 from collections.abc import Sequence
@@ -8,139 +7,131 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+EXPORTER = "exporter"
+"""The name of the exporter among the candidates."""
+
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One thing measured again and again.
+class Measurement:
+    """The values of one quantity for one candidate.
 
     Attributes:
-        what: in words.
-        who: the contestant.
-        sessions: how many there were.
+        quantity: a description of the quantity.
+        candidate: the name of the program.
+        sessions: the number of sessions.
         unit: of the values.
-        values: every measurement, in the order they were made.
+        values: all of them, in the order of the rounds.
     """
 
-    what: str
-    who: str
+    quantity: str
+    candidate: str
     sessions: int
     unit: str
     values: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """The middle one."""
+        """The median of the values."""
         return statistics.median(self.values)
 
     @property
-    def spread(self) -> tuple[float, float]:
-        """The lowest and the highest."""
+    def extremes(self) -> tuple[float, float]:
+        """The lowest and the highest value."""
         return min(self.values), max(self.values)
 
-    def to(self, other: "Figure") -> float:
-        """The ratio to what another contestant did in the same rounds: the median of the ratios of each round.
+    def ratio_to(self, baseline: "Measurement") -> float:
+        """Return the median of the ratios of all rounds.
 
-        What loads the machine for some seconds loads both, so it weighs less than in a ratio of medians.
+        A load of the machine that lasts for some seconds affects both programs of a round. It therefore changes this
+        ratio less than the ratio of the medians.
         """
-        return statistics.median(mine / theirs for mine, theirs in zip(self.values, other.values, strict=True))
+        return statistics.median(value / base for value, base in zip(self.values, baseline.values, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A line of what is to be reached.
+class GoalResult:
+    """A measured value and its goal.
 
     Attributes:
-        line: its name, such as `P1`.
-        text: what is compared with what.
-        goal: the most that is allowed.
-        unit: of the goal; empty for a ratio.
-        measured: what it came to.
-        binding: whether the goal was set for as many sessions as there were.
+        line: the name of the goal, such as ``P1``.
+        description: what is compared with what.
+        measured: the value.
+        goal: the upper limit of the value.
+        unit: of both; empty for a ratio.
+        binding: whether the goal was set for this number of sessions.
     """
 
     line: str
-    text: str
+    description: str
+    measured: float
     goal: float
     unit: str = ""
-    measured: float = math.inf
     binding: bool = True
 
     @property
     def met(self) -> bool:
-        """Whether it is reached."""
+        """Whether the value is within its goal."""
         return self.measured <= self.goal
 
     @property
-    def word(self) -> str:
-        """The same in words; nothing where the goal is not about this."""
+    def verdict(self) -> str:
+        """A word for the table, empty if the goal is not binding."""
         return ("met" if self.met else "NOT MET") if self.binding else ""
-
-    def of(self, measured: float) -> "Verdict":
-        """The verdict on a measurement."""
-        return replace(self, measured=measured)
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What some benchmarks brought."""
+class Results:
+    """The results of one or more benchmarks."""
 
-    figures: tuple[Figure, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    goals: tuple[GoalResult, ...] = ()
 
-    def __add__(self, others: "Findings") -> "Findings":
-        return Findings(self.figures + others.figures, self.verdicts + others.verdicts)
+    def __add__(self, other: "Results") -> "Results":
+        return Results(self.measurements + other.measurements, self.goals + other.goals)
 
-    def judged(self, *, binding: bool) -> "Findings":
-        """The same, with goals that do or do not hold for it; what binds nobody goes on to bind nobody."""
-        return Findings(self.figures, tuple(replace(each, binding=each.binding and binding) for each in self.verdicts))
+    def with_goals(self, *, binding: bool) -> "Results":
+        """Return the same results; if ``binding`` is false, none of their goals is binding."""
+        goals = tuple(replace(each, binding=each.binding and binding) for each in self.goals)
+        return Results(self.measurements, goals)
 
 
-def table(findings: Findings) -> str:
-    """Everything as two tables: what was measured, and what was asked for."""
-    rows = [("", "sessions", "contestant", "median", "lowest", "highest", "unit", "x ours")]
-    told = ""
-    for figure in findings.figures:
-        what = figure.what if figure.what != told else ""
-        told = figure.what
-        low, high = figure.spread
+def tables(results: Results) -> str:
+    """Format all measurements and all goals as two tables of plain text."""
+    rows = [("quantity", "sessions", "candidate", "median", "lowest", "highest", "unit", "/ exporter")]
+    previous = ""
+    for each in results.measurements:
+        quantity = each.quantity if each.quantity != previous else ""
+        previous = each.quantity
+        lowest, highest = map(number, each.extremes)
+        ratio = _ratio_to_exporter(each, results)
         rows.append(
-            (
-                what,
-                f"{figure.sessions:,}",
-                figure.who,
-                number(figure.median),
-                number(low),
-                number(high),
-                figure.unit,
-                _ratio(figure, findings),
-            )
+            (quantity, f"{each.sessions:,}", each.candidate, number(each.median), lowest, highest, each.unit, ratio)
         )
-    lines = [("line", "goal", "measured", "", "what")]
+    lines = [("line", "goal", "measured", "", "description")]
     lines += [
         (
-            verdict.line,
-            f"<= {number(verdict.goal)} {verdict.unit}".rstrip(),
-            f"{number(verdict.measured)} {verdict.unit}".rstrip(),
-            verdict.word,
-            verdict.text,
+            each.line,
+            f"<= {number(each.goal)} {each.unit}".rstrip(),
+            f"{number(each.measured)} {each.unit}".rstrip(),
+            each.verdict,
+            each.description,
         )
-        for verdict in findings.verdicts
+        for each in results.goals
     ]
     return f"{_aligned(rows)}\n\n{_aligned(lines)}\n"
 
 
-def _ratio(figure: Figure, findings: Findings) -> str:
-    for other in findings.figures:
-        if (other.what, other.sessions, other.who) == (figure.what, figure.sessions, OURS) and other is not figure:
-            return number(figure.median / other.median) if other.median else ""
+def _ratio_to_exporter(measurement: Measurement, results: Results) -> str:
+    """Return the ratio of the medians; empty for the exporter itself, and if it was not measured."""
+    key = measurement.quantity, measurement.sessions, EXPORTER
+    for each in results.measurements:
+        if (each.quantity, each.sessions, each.candidate) == key and each is not measurement and each.median:
+            return number(measurement.median / each.median)
     return ""
 
 
-OURS = "this program"
-
-
 def number(value: float) -> str:
-    """Three digits that count, and never an exponent."""
+    """Format a number with three significant digits and without an exponent."""
     if value and abs(value) < 0.01:
         return f"{value:.5f}".rstrip("0")
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
@@ -153,18 +144,18 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def document(findings: Findings) -> dict[str, Any]:
-    """The same for programs, with every single measurement."""
+def document(results: Results) -> dict[str, Any]:
+    """Return all values of all measurements, for JSON."""
     return {
         "machine": asdict(machine()),
-        "figures": [asdict(figure) | {"median": figure.median} for figure in findings.figures],
-        "verdicts": [asdict(verdict) | {"met": verdict.met} for verdict in findings.verdicts],
+        "measurements": [asdict(each) | {"median": each.median} for each in results.measurements],
+        "goals": [asdict(each) | {"met": each.met} for each in results.goals],
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the measurements were made on."""
+    """The machine of a benchmark run."""
 
     processor: str
     cores: int
@@ -173,10 +164,10 @@ class Machine:
 
 
 def machine() -> Machine:
-    """This machine, without its name."""
+    """Return the properties of this machine, without its host name."""
     found = Machine("unknown", 0, f"{platform.system()} {platform.machine()}", platform.python_version())
-    processors = Path("/proc/cpuinfo")
-    if processors.exists():
-        models = [line.split(":", 1)[1].strip() for line in processors.open() if line.startswith("model name")]
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [line.split(":", 1)[1].strip() for line in cpuinfo.open() if line.startswith("model name")]
         found = replace(found, processor=models[0] if models else "unknown", cores=len(models))
     return found

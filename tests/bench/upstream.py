@@ -1,7 +1,7 @@
-"""A Livepeer Studio for the benchmarks, in a process of its own: the simulator, as slow and as lively as asked for.
+"""The simulator's API as a separate process, with a latency and with sessions that change on request.
 
-``POST /change?share=0.05`` lets that part of the sessions go on, ``POST /turnover`` replaces all of them. The server's
-clock stands still, so that however long a benchmark takes the same sessions are active.
+``POST /change?share=0.05`` changes a random part of the sessions, ``POST /turnover`` replaces all of them. The clock of
+the API does not advance, so that the same sessions are active however long a benchmark takes.
 """
 
 import argparse
@@ -23,12 +23,12 @@ from exporter.simulator.bulk import bulk_rows
 from tests.bench.processes import KEY
 
 
-class Herd:
-    """The sessions of an account, which change when they are told to.
+class ChangingSource:
+    """The sessions of an account, which change on request only.
 
     Args:
-        count: how many.
-        now: the server's Unix seconds.
+        count: the number of sessions.
+        now: the time of the API in Unix seconds.
     """
 
     def __init__(self, count: int, now: float) -> None:
@@ -37,23 +37,23 @@ class Herd:
         self._random = random.Random(count)
         self._generation = 0
         self._rows: list[Row] = []
-        self.turn_over()
+        self.replace_all()
 
     def rows(self, _now: float) -> Sequence[Row]:
-        """All of them."""
+        """Return all sessions."""
         return self._rows
 
     def change(self, share: float) -> None:
-        """Let a part of the sessions go on."""
-        self._rows = [_later(row) if self._random.random() < share else row for row in self._rows]
+        """Increase the counters and rates of a random part of the sessions."""
+        self._rows = [_increased(row) if self._random.random() < share else row for row in self._rows]
 
-    def turn_over(self) -> None:
-        """Replace every session by a new one."""
+    def replace_all(self) -> None:
+        """Replace all sessions by new ones."""
         self._generation += 1
         self._rows = bulk_rows(self._count, self._generation, self._now)
 
 
-def _later(row: Row) -> Row:
+def _increased(row: Row) -> Row:
     return row | {
         "lastSeen": row["lastSeen"] + 1,
         "sourceSegments": row["sourceSegments"] + 10,
@@ -67,48 +67,48 @@ def _later(row: Row) -> Row:
     }
 
 
-def studio(herd: Herd, now: float) -> ASGIApp:
-    """The API of an account."""
-    return create_app(herd, key=KEY, now=lambda: now)
+def create_api(source: ChangingSource, now: float) -> ASGIApp:
+    """Return the API of an account."""
+    return create_app(source, key=KEY, now=lambda: now)
 
 
-def remote(herd: Herd, now: float, latency: float) -> Starlette:
-    """The API as a server of its own has it: every answer takes so many seconds longer."""
-    api = studio(herd, now)
+def create_upstream(source: ChangingSource, now: float, latency: float) -> Starlette:
+    """Return the API with a latency in seconds, and with the two requests that change its sessions."""
+    api = create_api(source, now)
 
     async def delayed(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(latency)
         await api(scope, receive, send)
 
     async def change(request: Request) -> Response:
-        herd.change(float(request.query_params["share"]))
+        source.change(float(request.query_params["share"]))
         return Response()
 
     async def turnover(_request: Request) -> Response:
-        herd.turn_over()
+        source.replace_all()
         return Response()
 
-    # The API looks at the whole path, so nothing of it may be cut off.
+    # The API routes by the whole path, so it is mounted without a prefix.
     routes = [Route("/change", change, methods=["POST"]), Route("/turnover", turnover, methods=["POST"])]
     return Starlette(routes=[*routes, Mount("/", delayed)])
 
 
 def serve(app: ASGIApp) -> None:
-    """Serve on any free port, and print which one."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    """Print a free port, and serve on it until a signal."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
         config = uvicorn.Config(app, log_config=None, access_log=False, date_header=False, timeout_keep_alive=30)
-        print(listening.getsockname()[1], flush=True)
-        uvicorn.Server(config).run(sockets=[listening])
+        print(server.getsockname()[1], flush=True)
+        uvicorn.Server(config).run(sockets=[server])
 
 
 def main() -> None:
-    """Serve until a signal says stop."""
+    """Serve until a signal."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--sessions", type=int, required=True)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds")
     options = parser.parse_args()
     now = time.time()
-    serve(remote(Herd(options.sessions, now), now, options.latency))
+    serve(create_upstream(ChangingSource(options.sessions, now), now, options.latency))
 
 
 if __name__ == "__main__":

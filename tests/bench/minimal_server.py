@@ -1,4 +1,4 @@
-"""The least that a program with our dependencies can be: it imports what it is told to, and starts uvicorn."""
+"""The smallest program with given dependencies: imports the modules of its command line and starts uvicorn."""
 
 import sys
 from importlib import import_module
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-if TYPE_CHECKING:  # whether it is loaded is the caller's to say
+if TYPE_CHECKING:  # Starlette is loaded only if the command line has it
     from starlette.types import Receive, Scope, Send
 
 
 async def app(scope: "Scope", receive: "Receive", send: "Send") -> None:
-    """Answer everything with nothing."""
+    """Respond to every request with an empty body."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})
 

@@ -1,19 +1,20 @@
-"""The obvious program: what a good engineer would write in an afternoon, to compare ourselves with.
+"""The reference program: a straightforward exporter with the usual libraries, as a baseline.
 
-json reads the pages, pydantic checks them, labelled gauges of prometheus-client hold the values, and
-``make_asgi_app`` renders them at every scrape. It shows the same families about sessions and accounts as we do, except
-``sessions_started_total``, ``recordings_finished_total`` and ``snapshot_timestamp_seconds``, and is spared those about
-the exporter itself. It walks by the links of the API, has one account, and no limits.
+It decodes pages with json, validates them with pydantic, and holds the values in labelled gauges of prometheus-client,
+which ``make_asgi_app`` renders at every scrape. It has the exporter's families for sessions and accounts except
+``sessions_started_total``, ``recordings_finished_total`` and ``snapshot_timestamp_seconds``, and none for the exporter
+itself. It follows the links of the API, and has one account and no limits.
 """
 
 import argparse
 import asyncio
 import json
 import time
-from collections import Counter as Tally
+from collections import Counter as Counts
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -26,9 +27,12 @@ from starlette.routing import Mount
 from tests.bench.processes import KEY
 from tests.bench.upstream import serve
 
-PREFIX = "livepeer_studio_"
-STATUSES = ("waiting", "ready", "failed", "deleted", "none", "unknown")
-PLAIN = (
+REFERENCE: Final = "reference program"
+"""Its name among the candidates."""
+
+PREFIX: Final = "livepeer_studio_"
+STATUSES: Final = ("waiting", "ready", "failed", "deleted", "none", "unknown")
+VALUES: Final = (
     "source_segments",
     "transcoded_segments",
     "source_segments_duration_seconds",
@@ -45,7 +49,7 @@ PLAIN = (
     "recording_enabled",
     "profiles",
 )
-COUNTED = {
+COUNTERS: Final = {
     "source_segments": "source_segments",
     "transcoded_segments": "transcoded_segments",
     "source_segments_duration": "source_segments_duration_seconds",
@@ -53,7 +57,7 @@ COUNTED = {
     "source_bytes": "source_bytes",
     "transcoded_bytes": "transcoded_bytes",
 }
-"""Per field that is counted the name of its counter."""
+"""The name of the account's counter for each field of a session that is a counter."""
 
 
 class Profile(BaseModel):
@@ -63,7 +67,7 @@ class Profile(BaseModel):
 
 
 class Session(BaseModel):
-    """One session of the API; what is not named here is skipped."""
+    """One session of the API, without the fields that have no metric."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
@@ -88,8 +92,8 @@ class Session(BaseModel):
     mp4_url: str | None = None
     profiles: list[Profile] | None = None
 
-    def plain(self, *, active: bool) -> tuple[float | None, ...]:
-        """The values of the families without labels of their own, in the order of `PLAIN`."""
+    def values(self, *, active: bool) -> tuple[float | None, ...]:
+        """Return the values of the families without additional labels, in the order of `VALUES`."""
         return (
             self.source_segments,
             self.transcoded_segments,
@@ -112,79 +116,79 @@ class Session(BaseModel):
 _sessions = TypeAdapter(list[Session])
 
 
-class Obvious:
+class ReferenceProgram:
     """Polls one account into gauges.
 
     Args:
-        client: asks the API.
-        base_url: where it is.
+        client: the HTTP client for the API.
+        base_url: of the API.
     """
 
     def __init__(self, client: httpx.AsyncClient, base_url: str) -> None:
         self._client = client
         self._base_url = base_url
-        self._last: dict[str, Session] = {}
+        self._previous: dict[str, Session] = {}
         self.registry = CollectorRegistry()
-        self._plain = [self._of_session(name) for name in PLAIN]
-        self._status = self._of_session("recording_status", "status")
-        self._available = self._of_session("recording_available", "format")
-        self._info = self._of_session("info", "name")
-        self._issue = self._of_session("issue_info", "issue")
-        self._states = self._of_account("sessions", "state")
-        self._health = self._of_account("sessions_by_health", "health")
-        self._recordings = self._of_account("sessions_by_recording_status", "status")
-        self._ingest = self._of_account("ingest_rate_bytes_per_second")
-        self._outgoing = self._of_account("outgoing_rate_bytes_per_second")
-        self._up = self._of_account("up")
-        self._grown = {
-            field: Counter(PREFIX + name, f"Growth of {field}.", ["account"], registry=self.registry)
-            for field, name in COUNTED.items()
+        self._values = [self._session_gauge(name) for name in VALUES]
+        self._status = self._session_gauge("recording_status", "status")
+        self._available = self._session_gauge("recording_available", "format")
+        self._info = self._session_gauge("info", "name")
+        self._issue = self._session_gauge("issue_info", "issue")
+        self._states = self._account_gauge("sessions", "state")
+        self._health = self._account_gauge("sessions_by_health", "health")
+        self._recordings = self._account_gauge("sessions_by_recording_status", "status")
+        self._ingest = self._account_gauge("ingest_rate_bytes_per_second")
+        self._outgoing = self._account_gauge("outgoing_rate_bytes_per_second")
+        self._up = self._account_gauge("up")
+        self._counters = {
+            field: Counter(PREFIX + name, f"Increase of {field}.", ["account"], registry=self.registry)
+            for field, name in COUNTERS.items()
         }
 
-    def _of_session(self, name: str, *labels: str) -> Gauge:
+    def _session_gauge(self, name: str, *labels: str) -> Gauge:
         names = ["account", "stream_id", "session_id", *labels]
         return Gauge(f"{PREFIX}session_{name}", f"Value of {name}.", names, registry=self.registry)
 
-    def _of_account(self, name: str, *labels: str) -> Gauge:
+    def _account_gauge(self, name: str, *labels: str) -> Gauge:
         return Gauge(PREFIX + name, f"Value of {name}.", ["account", *labels], registry=self.registry)
 
     async def poll(self) -> None:
-        """Read all sessions and show them."""
+        """Fetch all sessions and update the gauges."""
         sessions, now = await self.fetch()
-        self.show(sessions, now)
+        self.update(sessions, now)
 
     async def fetch(self) -> tuple[list[Session], float]:
-        """All sessions of the last hour, and the server's time."""
+        """Return all sessions of the last hour, and the API's time in Unix seconds."""
         sessions: list[Session] = []
         since = int((time.time() - 3600) * 1000)
         params = {"limit": "1000", "order": "id-false"}
         params["filters"] = json.dumps([{"id": "lastSeen", "value": {"gte": since}}])
         while True:
-            answer = await self._client.get(
+            response = await self._client.get(
                 f"{self._base_url}/session", params=params, headers={"Authorization": f"Bearer {KEY}"}
             )
-            answer.raise_for_status()
-            sessions += _sessions.validate_python(json.loads(answer.content))
-            if "next" not in answer.links:
-                return sessions, parsedate_to_datetime(answer.headers["Date"]).timestamp()
-            params["cursor"] = parse_qs(urlsplit(answer.links["next"]["url"]).query)["cursor"][0]
+            response.raise_for_status()
+            sessions += _sessions.validate_python(json.loads(response.content))
+            if "next" not in response.links:
+                return sessions, parsedate_to_datetime(response.headers["Date"]).timestamp()
+            params["cursor"] = parse_qs(urlsplit(response.links["next"]["url"]).query)["cursor"][0]
 
-    def show(self, sessions: Iterable[Session], now: float) -> None:
-        """Set every gauge, each from nothing.
+    def update(self, sessions: Iterable[Session], now: float) -> None:
+        """Clear every gauge and set it again.
 
-        Series of sessions that are gone, and of values that have become missing, must vanish. The library can only
-        clear a gauge or remove label values that one names, which one would have to remember and compare.
+        Series of sessions that have disappeared, and of values that are now missing, have to disappear. The library
+        can clear a gauge, or remove given label values; the program would have to store and compare these.
         """
-        for gauge in (*self._plain, self._status, self._available, self._info, self._issue):
+        for gauge in (*self._values, self._status, self._available, self._info, self._issue):
             gauge.clear()
-        states: Tally[str] = Tally(active=0, pending=0, ended=0)
-        health: Tally[str] = Tally(healthy=0, unhealthy=0, unknown=0)
-        recordings: Tally[str] = Tally(dict.fromkeys(STATUSES, 0))
+        states: Counts[str] = Counts(active=0, pending=0, ended=0)
+        health: Counts[str] = Counts(healthy=0, unhealthy=0, unknown=0)
+        recordings: Counts[str] = Counts(dict.fromkeys(STATUSES, 0))
         rates = [0.0, 0.0]
-        seen = {}
+        current = {}
         for session in sessions:
             active = bool(session.last_seen) and now - (session.last_seen or 0) / 1000 <= 90
-            self._show(session, active=active)
+            self._set_gauges(session, active=active)
             states["active" if active else "ended" if session.last_seen else "pending"] += 1
             if active:
                 health[{True: "healthy", False: "unhealthy", None: "unknown"}[session.is_healthy]] += 1
@@ -192,9 +196,9 @@ class Obvious:
                 rates[1] += session.outgoing_rate or 0
             if session.record:
                 recordings[session.recording_status or "unknown"] += 1
-            self._count(session)
-            seen[session.id] = session
-        self._last = seen
+            self._increase_counters(session)
+            current[session.id] = session
+        self._previous = current
         for gauge, counts in ((self._states, states), (self._health, health), (self._recordings, recordings)):
             for value, count in counts.items():
                 gauge.labels("default", value).set(count)
@@ -202,9 +206,9 @@ class Obvious:
         self._outgoing.labels("default").set(rates[1])
         self._up.labels("default").set(1)
 
-    def _show(self, session: Session, *, active: bool) -> None:
+    def _set_gauges(self, session: Session, *, active: bool) -> None:
         labels = ("default", session.parent_id, session.id)
-        for gauge, value in zip(self._plain, session.plain(active=active), strict=True):
+        for gauge, value in zip(self._values, session.values(active=active), strict=True):
             if value is not None:
                 gauge.labels(*labels).set(value)
         if session.record:
@@ -218,37 +222,37 @@ class Obvious:
             for issue in session.issues or ():
                 self._issue.labels(*labels, issue).set(1)
 
-    def _count(self, session: Session) -> None:
-        before = self._last.get(session.id)
-        if before is None:
+    def _increase_counters(self, session: Session) -> None:
+        previous = self._previous.get(session.id)
+        if previous is None:
             return
-        for field, counter in self._grown.items():
-            counter.labels("default").inc(max(0, (getattr(session, field) or 0) - (getattr(before, field) or 0)))
+        for field, counter in self._counters.items():
+            counter.labels("default").inc(max(0, (getattr(session, field) or 0) - (getattr(previous, field) or 0)))
 
 
-def create_app(obvious: Obvious, interval: float) -> Starlette:
-    """The program as a web application that polls as long as it runs."""
+def create_app(program: ReferenceProgram, interval: float) -> Starlette:
+    """Return a web application that polls at an interval, in seconds, while it runs."""
 
-    async def poll_for_ever() -> None:
+    async def poll_forever() -> None:
         while True:
-            await obvious.poll()
+            await program.poll()
             await asyncio.sleep(interval)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        polling = asyncio.create_task(poll_for_ever())
+        polling = asyncio.create_task(poll_forever())
         yield
         polling.cancel()
 
-    return Starlette(routes=[Mount("/metrics", make_asgi_app(obvious.registry))], lifespan=lifespan)
+    return Starlette(routes=[Mount("/metrics", make_asgi_app(program.registry))], lifespan=lifespan)
 
 
 def main() -> None:
-    """Serve until a signal says stop."""
+    """Serve until a signal."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--base-url", required=True)
     options = parser.parse_args()
-    serve(create_app(Obvious(httpx.AsyncClient(timeout=60), options.base_url), interval=3600))
+    serve(create_app(ReferenceProgram(httpx.AsyncClient(timeout=60), options.base_url), interval=3600))
 
 
 if __name__ == "__main__":
