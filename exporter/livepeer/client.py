@@ -69,6 +69,7 @@ class LivepeerClient:
         Raises:
             PollError: reading failed; the class depends on the cause.
         """
+        self.clock.start_poll()
         deadline = self.clock.monotonic() + within
         offset = self._clock_offset()
         result = await self._read(scope, on_page, deadline)

@@ -16,7 +16,7 @@ import msgspec
 from exporter.livepeer.body import NORMAL_BODY_BYTES, Body
 from exporter.livepeer.errors import ResponseTooLargeError, SchemaError
 from exporter.livepeer.lenient import MAX_PROFILES_BYTES, LenientDecoder, parse_json
-from exporter.sessions.session import MAX_ID, Profile, Profiles, Session
+from exporter.sessions.session import INVALID_TIME, MAX_ID, Profile, Profiles, Session
 from exporter.text import clean
 
 MAX_ITEMS: Final = 100_000
@@ -166,7 +166,7 @@ class _PageDecoder:
 
     def validated(self, sessions: list[Session], ids: list[str]) -> list[Session]:
         """Drop impossible times, and replace unprintable characters in ids."""
-        last_seen = [session.last_seen for session in sessions if session.last_seen]
+        last_seen = [each.last_seen for each in sessions if each.last_seen and each.last_seen != INVALID_TIME]
         created = [session.created_at for session in sessions if session.created_at is not None]
         all_ids = "".join(ids)
         if self._are_times(last_seen) and self._are_times(created) and all_ids.isascii() and all_ids.isprintable():
@@ -175,9 +175,9 @@ class _PageDecoder:
 
     def _validated(self, session: Session) -> Session:
         changes: dict[str, Any] = {}
-        if session.last_seen and not self._are_times([session.last_seen]):
+        if session.last_seen and session.last_seen != INVALID_TIME and not self._are_times([session.last_seen]):
             self.invalid_values["lastSeen", "range"] += 1
-            changes["last_seen"] = None
+            changes["last_seen"] = INVALID_TIME
         if session.created_at is not None and not self._are_times([session.created_at]):
             self.invalid_values["createdAt", "range"] += 1
             changes["created_at"] = None

@@ -19,7 +19,8 @@
     ├── ResponseTooLargeError    class too_large       too many bytes, items or values
     ├── DecodeError              class decode          not JSON
     ├── SchemaError              class schema          JSON, but not an array of sessions
-    └── PaginationError          class pagination      the pages do not end, or contradict each other
+    ├── PaginationError          class pagination      the pages do not end, or contradict each other
+    └── ClockError               class clock           the time of the API stepped
 
 The attribute `failure` of a class is the value of the label ``class`` of ``exporter_poll_failures_total``.
 Messages never contain text of a response, since the API's error bodies repeat the key.
@@ -162,3 +163,9 @@ class PaginationError(PollError):
     """The pages do not end, or contradict each other. An incomplete result is not used."""
 
     failure = "pagination"
+
+
+class ClockError(PollError):
+    """The `Date` of a response contradicts the known time of the API."""
+
+    failure = "clock"

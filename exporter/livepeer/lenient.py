@@ -10,7 +10,7 @@ import msgspec
 
 from exporter.livepeer.body import Body
 from exporter.livepeer.errors import DecodeError, ResponseTooLargeError
-from exporter.sessions.session import MAX_ID, MAX_PROFILES, Amount, Profile, Session
+from exporter.sessions.session import INVALID_TIME, MAX_ID, MAX_PROFILES, Amount, Profile, Session
 
 MAX_LENIENT_BYTES: Final = 4 * 1024 * 1024
 """Bytes of a page that is parsed with Python's decoder, which needs many times as much memory."""
@@ -75,7 +75,10 @@ class LenientDecoder:
             elif not isinstance(item.get("id"), str) or not 1 <= len(item["id"]) <= MAX_ID:
                 self.invalid_sessions["no_id"] += 1
             else:
-                sessions.append(Session(**self._fields(item, _SESSION_FIELDS)))
+                fields = self._fields(item, _SESSION_FIELDS)
+                if item.get("lastSeen") is not None:
+                    fields.setdefault("last_seen", INVALID_TIME)
+                sessions.append(Session(**fields))
         return sessions
 
     def _fields(

@@ -15,6 +15,7 @@ class Plan:
 
     Attributes:
         account: its name, the value of the label.
+        base_url: of the API.
         interval: from the start of one poll to the start of the next.
         deadline: maximum duration of a poll's requests.
         max_staleness: age from which data is no longer shown.
@@ -24,6 +25,7 @@ class Plan:
     """
 
     account: str
+    base_url: str
     interval: float
     deadline: float
     max_staleness: float

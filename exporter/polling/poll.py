@@ -14,10 +14,19 @@ from exporter.metrics.series_limit import select
 from exporter.metrics.text_format import Rendered, render_subjects, render_totals, session_labels, stream_labels
 from exporter.polling.plan import Plan
 from exporter.sessions.attention import find_problems
+from exporter.sessions.counter_scope import CounterScope, PollTime
 from exporter.sessions.counters import CounterState, Increments, diff
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import SessionState, Snapshot, take_snapshot
 from exporter.sessions.streams import Stream, group_by_stream
+
+
+@dataclass(frozen=True, slots=True)
+class PollStart:
+    """When a poll began: Unix seconds of our wall clock, and seconds of our monotonic clock."""
+
+    wall: float
+    monotonic: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ async def fetch(client: LivepeerClient, plan: Plan, on_page: OnPage) -> Sessions
 
 
 async def derive(
-    read: SessionsResult, plan: Plan, pages: PageStore, counter_state: CounterState, *, began: float, expires: float
+    read: SessionsResult, plan: Plan, pages: PageStore, counter_state: CounterState, started: PollStart
 ) -> PollResult:
     """Derive what will be published from the API's sessions.
 
@@ -60,19 +69,17 @@ async def derive(
         plan: how the account is polled.
         pages: its families are rendered, within its series budget.
         counter_state: after the last good poll.
-        began: Unix seconds of our clock when the poll began.
-        expires: monotonic seconds after which the data is stale.
+        started: when the poll began.
     """
     sessions = read.sessions
     snapshot = await run_yielding(take_snapshot(sessions, plan.windows, read.server_time))
     rendered, exported, dropped = await _render(plan, pages, snapshot)
     problems = await run_yielding(find_problems(plan.account, snapshot))
-    counter_state, increments = await run_yielding(
-        diff(counter_state, sessions, windows=plan.windows, now=read.server_time)
-    )
+    time = PollTime(read.server_time, started.wall, started.monotonic)
+    counter_state, increments = await run_yielding(diff(counter_state, sessions, scope=_counter_scope(plan), time=time))
     data = AccountData(
-        began=began,
-        expires=expires,
+        began=started.wall,
+        expires=started.monotonic + plan.max_staleness,
         totals=snapshot.totals,
         problems=problems,
         chunks={**rendered.chunks, **render_totals(plan.account, snapshot.totals, TOTAL_FAMILIES)},
@@ -81,6 +88,11 @@ async def derive(
         dropped=dropped,
     )
     return PollResult(data, read, counter_state, increments)
+
+
+def _counter_scope(plan: Plan) -> CounterScope:
+    scope = plan.scope
+    return CounterScope(plan.base_url, scope.stream_ids, scope.session_window, scope.recording_window)
 
 
 async def _render(plan: Plan, pages: PageStore, snapshot: Snapshot) -> tuple[Rendered, int, int]:

@@ -11,7 +11,7 @@ from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import AccountData, PageStore
 from exporter.polling.backoff import backoff
 from exporter.polling.plan import Failure, Plan, Status
-from exporter.polling.poll import derive, fetch
+from exporter.polling.poll import PollStart, derive, fetch
 from exporter.polling.publish import Publisher
 from exporter.sessions.counters import CounterState
 from exporter.sessions.session import Session
@@ -76,7 +76,7 @@ class Poller:
         Returns:
             The seconds until the next poll.
         """
-        started = self._monotonic()
+        started = PollStart(self._now(), self._monotonic())
         before = self.status
         self._telemetry.count(catalogue.POLLS)
         read: list[Session] = []
@@ -88,25 +88,24 @@ class Poller:
             wait = self._fail(error, before, started)
         else:
             wait = self.plan.interval
-            self._publisher.log_success(data, self._monotonic() - started, dropped_before=self._dropped)
+            self._publisher.log_success(data, self._monotonic() - started.monotonic, dropped_before=self._dropped)
             self._dropped = data.dropped
         await run_yielding(release(read))
         return wait
 
-    async def _read(self, started: float, read: list[Session]) -> AccountData:
+    async def _read(self, started: PollStart, read: list[Session]) -> AccountData:
         """Poll up to what will be published; ``read`` receives the sessions, so that they are freed in short steps."""
-        began, expires = self._now(), started + self.plan.max_staleness
         try:
             answer = await fetch(self._client, self.plan, self._on_page)
-            result = await derive(answer, self.plan, self._pages, self._counter_state, began=began, expires=expires)
+            result = await derive(answer, self.plan, self._pages, self._counter_state, started)
         finally:
-            self._telemetry.observe(catalogue.POLL_DURATION, self._monotonic() - started)
+            self._telemetry.observe(catalogue.POLL_DURATION, self._monotonic() - started.monotonic)
         self._counter_state = result.counter_state
         self._publisher.count_result(result)
         read.extend(answer.sessions)
         return result.data
 
-    def _fail(self, error: Exception, before: Status, started: float) -> float:
+    def _fail(self, error: Exception, before: Status, started: PollStart) -> float:
         failures = before.failures + 1
         wait = backoff(error, failures, self.plan.interval, self._jitter())
         failure = (
@@ -115,6 +114,6 @@ class Poller:
             else Failure("internal", "internal error; see the exporter's log")
         )
         self.status = Status(before.succeeded, failures, failure, self._now() + wait)
-        self._publisher.log_failure(error, self.status, self._monotonic() - started, wait)
+        self._publisher.log_failure(error, self.status, self._monotonic() - started.monotonic, wait)
         self._publisher.failure(self.status, self._client.clock.skew)
         return wait

@@ -108,6 +108,7 @@ def create_poller(
     """Create the poller of an account; `on_page` is called after every page of sessions."""
     plan = Plan(
         account=account.name,
+        base_url=account.base_url,
         interval=account.poll_interval,
         deadline=account.poll_deadline,
         max_staleness=account.max_staleness,

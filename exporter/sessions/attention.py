@@ -162,7 +162,7 @@ def _listed(kind: Kind, account: str, session: Session, state: State, now: float
 
 
 def _age(milliseconds: float | None, now: float) -> float | None:
-    return max(0.0, now - milliseconds / 1000) if milliseconds else None
+    return max(0.0, now - milliseconds / 1000) if milliseconds and milliseconds > 0 else None
 
 
 def _problem(session: Session, state: State) -> Kind | None:

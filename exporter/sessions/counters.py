@@ -1,45 +1,24 @@
-"""What the counters of an account grow by from one poll to the next, and the state that this needs."""
+"""What the counters of an account grow by from one poll to the next, and the state that this needs.
 
-from collections.abc import Iterable, Mapping, Sequence
+The first poll is the baseline: it counts nothing. A session that is not remembered counts in full if it was created
+after the baseline; otherwise its values are a baseline of their own. See D01 to D04 of docs/reliability.md.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from operator import attrgetter
 from typing import Final
 
 import msgspec
 
 from exporter.cooperative import Cooperative, batches
+from exporter.sessions.counter_scope import CounterScope, PollTime, ScopeHistory
+from exporter.sessions.growth import Entry, Growth, values_of
 from exporter.sessions.session import Session
-from exporter.sessions.snapshot import FINISHED, Windows, recording_status
-
-COUNTED: Final = (
-    "source_segments",
-    "transcoded_segments",
-    "source_segments_duration",
-    "transcoded_segments_duration",
-    "source_bytes",
-    "transcoded_bytes",
-)
-"""The cumulative fields of a session whose increases are counted."""
+from exporter.sessions.snapshot import FINISHED, recording_status
 
 MIN_REMEMBERED: Final = 10_000
 """Absent sessions that are remembered in any case; a bound, so that turnover does not fill the memory."""
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """What is remembered of a session: its recording status, its creation time and its cumulative values.
-
-    The garbage collector does not track entries: there is one per session, and traversing them blocks the event loop.
-    """
-
-    recording: str | None = None
-    created_at: float | None = None
-    source_segments: float | None = 0.0
-    transcoded_segments: float | None = 0.0
-    source_segments_duration: float | None = 0.0
-    transcoded_segments_duration: float | None = 0.0
-    source_bytes: float | None = 0.0
-    transcoded_bytes: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +26,19 @@ class CounterState:
     """What the counters need to know of earlier polls.
 
     Attributes:
-        entries: by session id. None before the first poll, which is the baseline: it counts nothing. Absent sessions
-            follow the present ones, the longest absent last.
+        entries: by session id; None before the baseline. Absent sessions follow the present ones, the longest absent
+            last.
+        history: the scopes of the polls.
+        user_id: the owner of the sessions, None if it is unknown or if there are several.
+        forgotten: the latest creation time of a forgotten session, milliseconds.
         max_sessions: the most sessions that any poll has read. As many absent sessions are remembered, or
             ``MIN_REMEMBERED`` if that is more.
     """
 
     entries: Mapping[str, Entry] | None = None
+    history: ScopeHistory = ScopeHistory()
+    user_id: str | None = None
+    forgotten: float = 0.0
     max_sessions: int = 0
 
 
@@ -62,8 +47,8 @@ class Increments:
     """What happened between two polls.
 
     Attributes:
-        amounts: per field of ``COUNTED`` the sum of its increases.
-        regressions: per field the number of values that fell. A fall counts nothing.
+        amounts: per field of ``COUNTED`` the growth.
+        regressions: per field the number of values below the one read before.
         started: sessions that were created since.
         recordings: per result of ``FINISHED`` the number of recordings that reached it.
     """
@@ -75,114 +60,123 @@ class Increments:
 
 
 def diff(
-    state: CounterState, sessions: Sequence[Session], *, windows: Windows, now: float
+    state: CounterState, sessions: Sequence[Session], *, scope: CounterScope, time: PollTime
 ) -> Cooperative[tuple[CounterState, Increments]]:
     """Compare the sessions of a poll with those of the polls before.
 
-    A session that is not remembered counts in full if it was created within the window; otherwise its values are a
-    baseline. A value that is missing in one poll keeps its last known one. An absent session is remembered for as long
-    as it would count in full on its return.
+    A value that is missing in one poll keeps its last known one. Sessions are forgotten by number only, and never by
+    age.
 
     Args:
         state: after the poll before.
         sessions: all that this poll has read, also those that are not exported: recordings finish after the window.
-        windows: for what counts in full.
-        now: the API's Unix seconds.
+        scope: the sessions that this poll could show.
+        time: when it began.
     """
-    before = state.entries
-    tally = _Tally()
+    state = _for_this_poll(state, sessions, scope)
+    tally = _Tally(state, scope, time)
     entries: dict[str, Entry] = {}
-    unknown = 0
     for part in batches(sessions):
-        pairs: list[tuple[Entry, Entry]] = []
-        for session in part:
-            entry = Entry(recording_status(session), session.created_at, *_values(session))
-            known = before.get(session.id) if before is not None else entry
-            if known is None:
-                unknown += 1
-                known = tally.start() if _counts_in_full(entry, windows, now) else entry
-            if entry != known:
-                pairs.append((known, entry))
-                entry = _merged(known, entry)
-                tally.add_recording(known, entry)
-            entries[session.id] = entry
-        tally.add_changes(pairs)
+        entries |= tally.add(part)
         yield
     max_sessions = max(state.max_sessions, len(sessions))
-    earlier = before or {}
-    if len(entries) - unknown != len(earlier):
-        absent = yield from _absent(earlier, entries, windows, now)
-        entries |= islice(absent.items(), max(max_sessions, MIN_REMEMBERED))
-    return CounterState(entries, max_sessions), tally.increments()
+    forgotten = state.forgotten
+    if tally.remembered != len(state.entries or {}):
+        absent = yield from _absent(state.entries or {}, entries, time.monotonic)
+        remembered = max(max_sessions, MIN_REMEMBERED)
+        entries |= islice(absent.items(), remembered)
+        forgotten = max(forgotten, *(entry.created_at or 0.0 for entry in islice(absent.values(), remembered, None)), 0)
+    history = state.history.followed_by(scope, time)
+    user_id = _user_of(sessions) or state.user_id
+    return CounterState(entries, history, user_id, forgotten, max_sessions), tally.increments()
 
 
-_ZERO: Final = Entry()
-_UNKNOWN_RECORDING: Final = (None, "unknown")
-_values = attrgetter(*COUNTED)
+def _for_this_poll(state: CounterState, sessions: Sequence[Session], scope: CounterScope) -> CounterState:
+    """Return the state, or a new baseline if the sessions are those of another API or user."""
+    current, user = state.history.current, _user_of(sessions)
+    other_api = current is not None and current.base_url != scope.base_url
+    other_user = None not in (user, state.user_id) and user != state.user_id
+    return CounterState() if other_api or other_user else state
+
+
+def _user_of(sessions: Sequence[Session]) -> str | None:
+    """Return the one owner of the sessions; a key of an administrator reads those of many."""
+    users = {session.user_id for session in sessions}
+    return users.pop() if len(users) == 1 else None
 
 
 class _Tally:
-    """Adds up what has changed, some sessions at a time."""
+    """Compares some sessions at a time, and adds up what has changed."""
 
-    def __init__(self) -> None:
-        self.started = 0
-        self._amounts: dict[str, float] = dict.fromkeys(COUNTED, 0.0)
-        self._regressions: dict[str, int] = dict.fromkeys(COUNTED, 0)
+    def __init__(self, state: CounterState, scope: CounterScope, time: PollTime) -> None:
+        self.remembered = 0
+        self._known = state.entries
+        self._forgotten = state.forgotten
+        self._previous = state.history.current if state.history.current != scope else None
+        self._history = state.history.followed_by(scope, time)
+        self._time = time
+        self._growth = Growth()
+        self._started = 0
         self._recordings: dict[str, int] = dict.fromkeys(FINISHED, 0)
 
-    def start(self) -> Entry:
-        """Count a session that counts in full; return the entry to compare it with."""
-        self.started += 1
-        return _ZERO
-
-    def add_recording(self, before: Entry, after: Entry) -> None:
-        if after.recording != before.recording and after.recording in self._recordings:
-            self._recordings[after.recording] += 1
-
-    def add_changes(self, pairs: Sequence[tuple[Entry, Entry]]) -> None:
-        """Add the changes of the cumulative values, one field after the other."""
-        before, after = [old for old, _ in pairs], [new for _, new in pairs]
-        for name in COUNTED:
-            value = attrgetter(name)
-            changes = _changes(map(value, before), map(value, after))
-            if not changes:
-                continue
-            if min(changes) < 0:
-                self._regressions[name] += sum(each < 0 for each in changes)
-                changes = [each for each in changes if each > 0]
-            self._amounts[name] += sum(changes)
+    def add(self, sessions: Sequence[Session]) -> dict[str, Entry]:
+        """Compare sessions; return their new entries by id."""
+        entries: dict[str, Entry] = {}
+        changed: list[str] = []
+        known_entries: list[Entry] = []
+        read_entries: list[Entry] = []
+        for session in sessions:
+            read = entries[session.id] = Entry(recording_status(session), session.created_at, *values_of(session))
+            known = self._known_entry(session, read)
+            if read != known:
+                changed.append(session.id)
+                known_entries.append(known)
+                read_entries.append(read)
+        for name, known, entry in zip(
+            changed, known_entries, self._growth.add(known_entries, read_entries), strict=True
+        ):
+            entries[name] = entry
+            if entry.recording != known.recording and entry.recording in self._recordings:
+                self._recordings[entry.recording] += 1
+        return entries
 
     def increments(self) -> Increments:
-        return Increments(self._amounts, self._regressions, self.started, self._recordings)
+        return Increments(self._growth.amounts, self._growth.regressions, self._started, self._recordings)
+
+    def _known_entry(self, session: Session, read: Entry) -> Entry:
+        """Return what to compare a session with."""
+        if self._known is None:
+            return read
+        known = self._known.get(session.id)
+        if known is not None:
+            self.remembered += 1
+            absent = known.absent_since
+            return known if absent is None or self._history.shown_since(session).monotonic <= absent else read
+        if not self._counts_in_full(session):
+            return read
+        self._started += 1
+        return _ZERO
+
+    def _counts_in_full(self, session: Session) -> bool:
+        if session.created_at is None or session.created_at <= self._forgotten:
+            return False
+        if self._previous is not None and not self._previous.shows(session, self._time.server):
+            return False
+        return session.created_at > self._history.shown_since(session).seen_from(self._time) * 1000
 
 
-def _changes(before: Iterable[float | None], after: Iterable[float | None]) -> list[float]:
-    return [new - old for old, new in zip(before, after, strict=True) if old is not None and new is not None]
+_ZERO: Final = Entry()
 
 
 def _absent(
-    before: Mapping[str, Entry], present: Mapping[str, Entry], windows: Windows, now: float
+    before: Mapping[str, Entry], present: Mapping[str, Entry], monotonic: float
 ) -> Cooperative[dict[str, Entry]]:
-    """Return the entries of absent sessions that would count in full on their return."""
+    """Return the entries of absent sessions, the longest absent last."""
     absent: dict[str, Entry] = {}
     for names in batches(tuple(before)):
-        gone = [name for name in names if name not in present]
-        absent |= {name: before[name] for name in gone if _counts_in_full(before[name], windows, now)}
+        for name in names:
+            if name not in present:
+                entry = before[name]
+                absent[name] = entry if entry.absent_since else msgspec.structs.replace(entry, absent_since=monotonic)
         yield
     return absent
-
-
-def _counts_in_full(entry: Entry, windows: Windows, now: float) -> bool:
-    return entry.created_at is not None and windows.contains(entry.created_at, now)
-
-
-def _merged(before: Entry, after: Entry) -> Entry:
-    """Return the entry to compare the next poll with: what is unknown now keeps its last known value."""
-    values = _values(after)
-    if None not in values and after.created_at is not None and after.recording == before.recording:
-        return after
-    return Entry(
-        before.recording if after.recording in _UNKNOWN_RECORDING else after.recording,
-        before.created_at if after.created_at is None else after.created_at,
-        *(old if new is None else new for old, new in zip(_values(before), values, strict=True)),
-    )

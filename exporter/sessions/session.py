@@ -13,6 +13,9 @@ MAX_PROFILES: Final = 64
 Amount = Annotated[float, msgspec.Meta(ge=0, le=2.0**63)]
 """A count, size, duration or rate: not negative, and within the API's 64-bit integers."""
 
+INVALID_TIME: Final = -1.0
+"""Stands for a ``lastSeen`` that the API returned but that cannot be a time. None means that media was never seen."""
+
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
 
 
@@ -35,6 +38,8 @@ class Session(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A session as the API returns it. A field that is missing, null or invalid is None.
 
     Times are milliseconds since the Unix epoch, durations are seconds, rates are bytes per second.
+
+    ``user_id`` is read to notice a key of another user, and is never exported. ``last_seen`` may be `INVALID_TIME`.
 
     The API's ``parentStream`` is not read: it holds a stream key. ``repr`` shows the id alone, because the URLs and
     the playback id give access to the video.
@@ -62,6 +67,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     profiles: Profiles | None = None
     playback_id: str | None = None
     project_id: str | None = None
+    user_id: str | None = None
 
     def __repr__(self) -> str:
         return f"Session(id={self.id!r})"

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Final, Literal
 
 from exporter.cooperative import Cooperative, batches
-from exporter.sessions.session import Session
+from exporter.sessions.session import INVALID_TIME, Session
 
 PENDING: Final = "pending"
 ACTIVE: Final = "active"
@@ -63,7 +63,7 @@ class Windows:
 
         Sessions whose ``lastSeen`` is 0 or invalid were selected by the API's own filter.
         """
-        if not session.last_seen or self.contains(session.last_seen, now):
+        if not session.last_seen or session.last_seen == INVALID_TIME or self.contains(session.last_seen, now):
             return True
         return recording_status(session) in UNFINISHED_RECORDINGS
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from exporter.livepeer.decoding import EARLIEST_TIME, DecodedPage, decode_page
 from exporter.livepeer.errors import DecodeError, SchemaError
 from exporter.metrics.catalogue.label_values import SESSION_FAULTS, VALUE_FAULTS
-from exporter.sessions.session import FIELDS, MAX_ID
+from exporter.sessions.session import FIELDS, INVALID_TIME, MAX_ID
 from exporter.text import clean
 from tests.support.rows import START, ident
 
@@ -113,5 +113,5 @@ def check_page(body: bytes) -> DecodedPage | None:
         assert clean(session.id, MAX_ID) == session.id
         for value in msgspec.structs.astuple(session):
             if isinstance(value, float):
-                assert 0 <= value <= 2.0**63
+                assert 0 <= value <= 2.0**63 or value == session.last_seen == INVALID_TIME
     return decoded

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from exporter.livepeer.decoding import EARLIEST_TIME, MAX_FUTURE, decode_page
 from exporter.livepeer.errors import DecodeError, SchemaError
-from exporter.sessions.session import FIELDS
+from exporter.sessions.session import FIELDS, INVALID_TIME
 from tests.livepeer.pages import JSON, check_page
 from tests.support.rows import START, STREAM_KEY, ident, page, row
 
@@ -48,7 +48,7 @@ def test_repeated_ids_are_sorted() -> None:
 
 
 def test_other_fields_are_skipped_whatever_their_value() -> None:
-    decoded = decode_page(page(row(1, parentStream=[{"streamKey": 1}], userId={"deep": [None]})), START)
+    decoded = decode_page(page(row(1, parentStream=[{"streamKey": 1}], kind={"deep": [None]})), START)
     assert len(decoded.sessions) == 1
     assert not decoded.invalid_values
 
@@ -86,8 +86,19 @@ def test_P21_the_earliest_and_the_latest_possible_time_are_valid(time: float) ->
 @pytest.mark.parametrize("time", [EARLIEST_TIME - 1, START * 1000 + MAX_FUTURE + 1])
 def test_P21_an_impossible_time_is_dropped(time: float) -> None:
     decoded = decode_page(page(row(1, lastSeen=time, createdAt=time)), START)
-    assert (decoded.sessions[0].last_seen, decoded.sessions[0].created_at) == (None, None)
+    assert (decoded.sessions[0].last_seen, decoded.sessions[0].created_at) == (INVALID_TIME, None)
     assert decoded.invalid_values == {("lastSeen", "range"): 1, ("createdAt", "range"): 1}
+
+
+@pytest.mark.parametrize("time", [(START + 5 * 86_400) * 1000, "yesterday", -1, True])
+def test_D06_an_invalid_last_seen_is_not_the_same_as_never_seen(time: object) -> None:
+    (session,) = decode_page(page(row(1, lastSeen=time)), START).sessions
+    assert session.last_seen == INVALID_TIME
+
+
+def test_D06_a_last_seen_of_null_means_never_seen() -> None:
+    (session,) = decode_page(page(row(1, lastSeen=None)), START).sessions
+    assert session.last_seen is None
 
 
 def test_a_last_seen_of_0_is_valid() -> None:

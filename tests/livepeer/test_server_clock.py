@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.livepeer.errors import ClockError
 from exporter.livepeer.server_clock import ServerClock, parse_http_date, parse_retry_after
 from tests.support.harness import Time
 from tests.support.rows import START
@@ -56,3 +57,53 @@ def test_a_step_of_the_local_wall_clock_does_not_move_the_servers_clock() -> Non
     wall_clock[0] += 3600
     clocks.advance(10)
     assert clock.now() == START + 10.5
+
+
+def clock_after(*errors: float) -> tuple[ServerClock, list[bool]]:
+    """Return a clock after polls whose `Date` is wrong by some seconds, and whether each was accepted."""
+    clocks = Time()
+    clock, accepted = ServerClock(clocks.now, clocks.monotonic), []
+    for error in errors:
+        clocks.advance(30)
+        clock.start_poll()
+        try:
+            clock.update(formatdate(clocks.now() + error, usegmt=True))
+        except ClockError:
+            accepted.append(False)
+        else:
+            accepted.append(True)
+    return clock, accepted
+
+
+@pytest.mark.parametrize(
+    ("errors", "accepted"),
+    [
+        ([7200], [True]),
+        ([0, 59, 0], [True, True, True]),
+        ([0, 7200, 0, 0], [True, False, True, True]),
+        ([0, 7200, 7200], [True, False, True]),
+        ([0, 7200, 7250, 7200], [True, False, True, True]),
+        ([0, 7200, -7200, 7200], [True, False, False, False]),
+        ([7200, 0, 0], [True, False, True]),
+    ],
+)
+def test_D01_a_date_that_steps_is_refused_once_and_adopted_if_the_next_poll_confirms_it(
+    errors: list[float], accepted: list[bool]
+) -> None:
+    assert clock_after(*errors)[1] == accepted
+
+
+def test_D01_a_refused_date_does_not_move_the_clock() -> None:
+    before, _ = clock_after(0, 0)
+    after, _ = clock_after(0, 7200)
+    assert abs(after.now() - before.now()) < 2
+
+
+def test_D01_a_second_response_of_the_same_poll_does_not_confirm_a_date() -> None:
+    clocks = Time()
+    clock = ServerClock(clocks.now, clocks.monotonic)
+    clock.update(formatdate(START, usegmt=True))
+    clock.start_poll()
+    for _ in range(2):
+        with pytest.raises(ClockError, match="stepped by"):
+            clock.update(formatdate(START + 7200, usegmt=True))

@@ -17,7 +17,7 @@ from exporter.metrics.catalogue import (
     session_families,
     stream_families,
 )
-from exporter.sessions.counters import COUNTED
+from exporter.sessions.growth import COUNTED
 from exporter.sessions.session import FIELDS, Profile
 from exporter.sessions.snapshot import ACTIVE
 from exporter.sessions.streams import Stream

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.metrics.catalogue import EVERY_OPTION, PREFIX, stream_families
 from exporter.metrics.catalogue.family import Sample
-from exporter.sessions.session import Profile, Session
+from exporter.sessions.session import INVALID_TIME, Profile, Session
 from exporter.sessions.snapshot import SessionState, State
 from exporter.sessions.streams import Stream
 
@@ -62,6 +62,12 @@ def test_times_are_the_latest_in_seconds() -> None:
     sessions = session(last_seen=3000.0, created_at=1000.0), session(last_seen=2000.0, created_at=2000.0)
     assert value("last_seen_timestamp_seconds", *sessions) == 3
     assert value("created_timestamp_seconds", *sessions) == 2
+
+
+def test_D06_an_invalid_last_seen_has_no_sample() -> None:
+    invalid = session("ended", last_seen=INVALID_TIME)
+    assert value("last_seen_timestamp_seconds", invalid) is None
+    assert value("last_seen_timestamp_seconds", invalid, session(last_seen=3000.0)) == 3
 
 
 def test_the_name_and_the_profiles_are_those_of_the_latest_session() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.cooperative import BATCH_SIZE, run_yielding
-from exporter.sessions.session import Session
+from exporter.sessions.session import INVALID_TIME, Session
 from exporter.sessions.snapshot import (
     HEALTH,
     RECORDING_STATUSES,
@@ -57,6 +57,11 @@ def snapshot(*sessions: Session) -> Snapshot:
 )
 def test_the_state_of_a_session_follows_the_servers_clock(age: float | None, born: float | None, state: str) -> None:
     assert WINDOWS.state(session(age=age, born=born), START) == state
+
+
+def test_D06_a_session_with_an_invalid_last_seen_is_ended_and_still_exported() -> None:
+    invalid = Session(id="a", last_seen=INVALID_TIME, created_at=START * 1000)
+    assert snapshot(invalid).sessions == [(invalid, "ended")]
 
 
 def test_a_last_seen_of_zero_means_never_seen() -> None:

@@ -35,6 +35,7 @@ LABELS_OF_FIELDS: Final = {
     "id": "label `session_id`",
     "parentId": "label `stream_id`",
     "playbackId": "label `playback_id` of `session_info`, with `--playback-ids`",
+    "userId": "not exported; it shows whether a key belongs to another user",
     "projectId": "label `project_id` of `session_info`, with `--project-ids`",
 }
 """The fields that are labels instead of values."""

@@ -62,6 +62,7 @@ def plan(account: str = "default", **changes: Any) -> Plan:
     """Return the plan of the tests, with some changes."""
     usual: dict[str, Any] = {
         "account": account,
+        "base_url": "https://api.invalid/api",
         "interval": 30.0,
         "deadline": 25.0,
         "max_staleness": 300.0,

@@ -56,6 +56,7 @@ def row(number: int = 1, /, **fields: Any) -> Row:
         "profiles": [{"name": "720p", "width": 1280, "height": 720, "bitrate": 3_000_000, "fps": 30, "gop": "2.0"}],
         "playbackId": f"playback-{number}",
         "projectId": f"project-{number}",
+        "userId": "user-1",
         "parentStream": {
             "streamKey": STREAM_KEY,
             "creatorId": {"value": "someone@example.invalid"},

@@ -5,7 +5,7 @@ from typing import Final
 
 from exporter.metrics.catalogue.family import PREFIX, Family, Sample, TotalFamily, counter, gauge
 from exporter.metrics.catalogue.label_values import CODES, FAILURES, SESSION_FAULTS, VALUE_FAULTS
-from exporter.sessions.counters import COUNTED
+from exporter.sessions.growth import COUNTED
 from exporter.sessions.session import FIELDS
 from exporter.sessions.snapshot import FINISHED, HEALTH, RECORDING_STATUSES, STATES
 
@@ -141,7 +141,7 @@ INVALID_SESSIONS: Final = counter(
     "exporter_invalid_sessions", "Invalid API sessions dropped, by reason.", ("reason", SESSION_FAULTS)
 )
 REGRESSIONS: Final = counter(
-    "exporter_regressions", "Cumulative session values that fell between polls, by field.", ("field", COUNTED)
+    "exporter_regressions", "Cumulative session values below the one of the poll before, by field.", ("field", COUNTED)
 )
 CLOCK_SKEW: Final = gauge(
     "exporter_clock_skew_seconds",

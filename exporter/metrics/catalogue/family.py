@@ -106,8 +106,8 @@ class TotalFamily(Family):
 
 
 def unix_seconds(milliseconds: float | None) -> float | None:
-    """Return Unix seconds from the API's milliseconds, where 0 means never."""
-    return milliseconds / 1000 if milliseconds else None
+    """Return Unix seconds from the API's milliseconds; None if they are 0, which means never, or invalid."""
+    return milliseconds / 1000 if milliseconds and milliseconds > 0 else None
 
 
 def counter(name: str, text: str, *labels: tuple[str, tuple[str, ...]]) -> Family:

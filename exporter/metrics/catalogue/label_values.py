@@ -21,6 +21,7 @@ FAILURES: Final = (
     "schema",
     "redirect",
     "pagination",
+    "clock",
     "internal",
 )
 """Classes of poll failures: one for each class of `exporter.livepeer.errors`, and ``internal`` for a bug."""
