@@ -1,4 +1,4 @@
-"""For all tests: Hypothesis's profile, the real programs of Prometheus, and the canary that nobody may hear (S11)."""
+"""Options of all tests, programs of Prometheus, and the check that no output contains the canary key (S11)."""
 
 import logging
 import os
@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.canary import MARK, heard
+from tests.support.canary import MARK, scanner
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
-# A deadline would be a timed assertion on a machine that others load as well.
+# Hypothesis's deadline and its check for slow data generation would depend on the load of the machine.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 
 
 def program(name: str) -> str:
-    """Where a program is; in CI a missing one is a failure, elsewhere a skip."""
+    """Return the path of a program; without it the test fails in CI, and is skipped elsewhere."""
     path = shutil.which(name)
     if path is None:
         if os.environ.get("CI"):
-            pytest.fail(f"{name} is missing, and CI must have it")
+            pytest.fail(f"{name} is missing, but required in CI")
         pytest.skip(f"{name} is missing: apt-get install prometheus prometheus-alertmanager")
     return path
 
@@ -44,7 +44,7 @@ def prometheus_binary() -> str:
 
 @pytest.fixture
 def root_logger_as_before() -> Iterator[None]:
-    """For tests that configure the root logger, as the program does."""
+    """Restore the root logger after a test that configures it."""
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     yield
@@ -54,7 +54,7 @@ def root_logger_as_before() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, object]:
-    """Run a test that is marked so without coverage's tracer; pytest-cov's own mark does not work side by side."""
+    """Run a test marked ``untraced`` without coverage's tracer; ``no_cover`` of pytest-cov fails under pytest-xdist."""
     trace = sys.gettrace()
     if item.get_closest_marker("untraced"):
         sys.settrace(None)
@@ -65,34 +65,34 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, object]:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Listen to everything that pytest captured of a test."""
-    heard.take(report.nodeid, report.longreprtext)
+    """Scan everything that pytest captured of a test."""
+    scanner.scan(report.nodeid, report.longreprtext)
     for name, text in report.sections:
-        heard.take(f"{report.nodeid}: {name}", text)
+        scanner.scan(f"{report.nodeid}: {name}", text)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say where the canary was heard, without saying it again."""
-    for source in heard.findings:
-        terminalreporter.write_line(f"S11: the API key was heard in {source.replace(MARK, '...')}", red=True)
+    """Print the sources of the findings without the key."""
+    for source in scanner.findings:
+        terminalreporter.write_line(f"S11: the API key was found in {source.replace(MARK, '...')}", red=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail the run if the canary was heard anywhere; where tests run side by side, each process tells what it heard."""
-    told: dict[str, object] | None = getattr(session.config, "workeroutput", None)
-    if told is not None:
-        told["heard"] = heard.findings
-    if heard.findings:
+    """Fail the run if there is a finding; a worker of pytest-xdist sends its findings to the controller."""
+    worker_output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if worker_output is not None:
+        worker_output["canary_findings"] = scanner.findings
+    if scanner.findings:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more process than there are processors: some tests wait more than they compute."""
+    """Return one more than the number of processors, since some tests wait more than they compute."""
     return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: "WorkerController") -> None:
-    """Take over what another process heard."""
-    heard.findings.extend(getattr(node, "workeroutput", {}).get("heard", []))
+    """Collect the findings of a worker."""
+    scanner.findings.extend(getattr(node, "workeroutput", {}).get("canary_findings", []))

@@ -3,7 +3,7 @@
 import io
 
 from exporter.cli.terminal import Terminal
-from tests.support.canary import heard
+from tests.support.canary import scanner
 
 
 class _Stream(io.StringIO):
@@ -38,5 +38,5 @@ class Output:
 
 
 def _searched(stream: _Stream) -> str:
-    heard.take("a command", stream.getvalue())
+    scanner.scan("a command", stream.getvalue())
     return stream.getvalue()

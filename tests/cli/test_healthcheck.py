@@ -125,15 +125,15 @@ def test_the_command_uses_the_listen_address_of_flags_and_variables() -> None:
     with answering(200) as port:
         by_flag = run("healthcheck", "--web.listen-address", f":{port}")
         by_variable = run("healthcheck", variables={"LIVEPEER_EXPORTER_WEB_LISTEN_ADDRESS": f":{port}"})
-    assert (by_flag.code, by_flag.out) == (by_variable.code, by_variable.out) == (0, "alive\n")
+    assert (by_flag.code, by_flag.stdout) == (by_variable.code, by_variable.stdout) == (0, "alive\n")
 
 
 @pytest.mark.process
 def test_the_command_exits_with_2_if_the_web_config_file_is_missing(tmp_path: Path) -> None:
     said = run("healthcheck", "--web.config.file", str(tmp_path / "missing.yml"))
     assert said.code == 2
-    assert "Traceback" not in said.err
-    assert len(said.err.splitlines()) == 1
+    assert "Traceback" not in said.stderr
+    assert len(said.stderr.splitlines()) == 1
 
 
 def test_the_command_imports_neither_http_client_nor_server() -> None:

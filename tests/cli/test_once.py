@@ -11,15 +11,15 @@ from exporter.simulator.serve import serving
 from tests.cli.output import Output
 from tests.cli.settings import ENVIRONMENT, settings_for
 from tests.support.loop import in_loop
-from tests.support.running import Answer
-from tests.support.simulated import Upstream, answering, live
+from tests.support.running import Response
+from tests.support.simulated import Upstream, live_row, static_response
 
 
 @pytest.mark.parametrize("form", Format)
 @in_loop
 async def test_the_whole_exposition_is_printed_in_the_requested_format(form: Format) -> None:
     output = Output()
-    async with serving(Upstream([live(1), live(2)])) as url:
+    async with serving(Upstream([live_row(1), live_row(2)])) as url:
         assert await once(settings_for(url), ENVIRONMENT, output.terminal, form) == SUCCESS
     parse = parse_openmetrics if form is Format.OPENMETRICS else parse_text
     families = {each.name for each in parse(output.out)}
@@ -31,12 +31,12 @@ async def test_the_whole_exposition_is_printed_in_the_requested_format(form: For
 @in_loop
 async def test_a_failed_poll_is_printed_as_down_and_is_a_failure() -> None:
     upstream = Upstream([])
-    upstream.instead = answering(500)
+    upstream.override = static_response(500)
     output = Output()
     async with serving(upstream) as url:
         settings = settings_for(url, poll_interval="2s", poll_deadline="1s")
         assert await once(settings, ENVIRONMENT, output.terminal, Format.TEXT) == FAILURE
-    assert Answer(200, {}, output.out.encode()).values['livepeer_studio_up{account="default"}'] == 0
+    assert Response(200, {}, output.out.encode()).values['livepeer_studio_up{account="default"}'] == 0
 
 
 @in_loop
@@ -50,7 +50,7 @@ async def test_a_missing_ca_file_is_an_error_that_names_the_reason() -> None:
 @in_loop
 async def test_progress_of_a_long_pagination_is_shown_on_a_terminal_only_and_erased(is_terminal: bool) -> None:
     output = Output(is_terminal=is_terminal)
-    async with serving(Upstream([live(number) for number in range(30)])) as url:
+    async with serving(Upstream([live_row(number) for number in range(30)])) as url:
         settings = settings_for(url, page_limit="10")
         assert await once(settings, ENVIRONMENT, output.terminal, Format.TEXT) == SUCCESS
     assert "\r" not in output.out

@@ -18,8 +18,8 @@ async def polled(**settings: Any) -> AsyncIterator[tuple[Upstream, Harness]]:
     """Run the exporter against an upstream with one session, and poll it once."""
     async with upstream(VALID) as server, harness(server.url, **settings) as program:
         await program.poll()
-        assert program.shown.value("up") == 1
-        assert program.shown.sessions() == {ident(1)}
+        assert program.last_scrape.value("up") == 1
+        assert program.last_scrape.sessions() == {ident(1)}
         server.requests.clear()
         yield server, program
 
@@ -29,11 +29,11 @@ async def assert_fails(script: Script, failure: str, **settings: Any) -> None:
     async with polled(**settings) as (server, program):
         server.script = script
         await program.poll()
-        program.keeps(failure, ident(1))
+        program.assert_poll_failed(failure, ident(1))
         server.script = VALID
         await program.poll()
-        assert program.shown.value("up") == 1
-        assert program.shown.value("exporter_poll_consecutive_failures") == 0
+        assert program.last_scrape.value("up") == 1
+        assert program.last_scrape.value("exporter_poll_consecutive_failures") == 0
 
 
 @contextmanager

@@ -38,7 +38,7 @@ async def test_U12_an_unrequested_compression_is_decompressed(encoding: str, bod
         server.script = always(reply(body, headers={"Content-Encoding": encoding}))
         await program.poll()
         assert server.requests[0].headers["accept-encoding"] == "identity"
-        assert program.shown.sessions() == {ident(2)}
+        assert program.last_scrape.sessions() == {ident(2)}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def test_U13_an_endless_body_is_aborted_with_bounded_memory(script: Script
         server.script = script
         with memory_bounded(64 * MIB):
             await program.poll()
-        program.keeps("too_large", ident(1))
+        program.assert_poll_failed("too_large", ident(1))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ async def test_U13_concurrent_endless_bodies_are_bounded_together(body: bytes) -
         with memory_bounded(64 * MIB):
             await program.poll()
         assert all_started.is_set()
-        program.keeps("too_large", ident(1))
+        program.assert_poll_failed("too_large", ident(1))
 
 
 @in_loop
@@ -155,7 +155,7 @@ async def test_U13_a_page_of_very_many_tiny_items_is_too_large(item: bytes, size
         server.script = script
         with memory_bounded(64 * MIB):
             await program.poll()
-        program.keeps("too_large", ident(1))
+        program.assert_poll_failed("too_large", ident(1))
 
 
 @in_loop
@@ -181,7 +181,7 @@ async def test_U14_a_decompression_bomb_is_too_large() -> None:
         server.script = always(reply(bomb(), headers={"Content-Encoding": "gzip"}))
         with memory_bounded(64 * MIB):
             await program.poll()
-        program.keeps("too_large", ident(1))
+        program.assert_poll_failed("too_large", ident(1))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ async def test_U15_endless_headers_are_a_connect_failure(line: bytes) -> None:
         server.script = script
         with memory_bounded(64 * MIB):
             await program.poll()
-        program.keeps("connect", ident(1))
+        program.assert_poll_failed("connect", ident(1))
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,11 @@ async def test_U16_a_slow_response_ends_at_the_request_timeout(script: Script) -
     async with polled(**SLOW) as (server, program):
         server.script = script
         assert await program.poll() == 2  # the next poll is on time
-        program.keeps("timeout", ident(1))
+        program.assert_poll_failed("timeout", ident(1))
         assert program.poller.status.failure == ("timeout", "no complete response within 1 s")
         server.script = VALID
         await program.poll()
-        assert program.shown.value("up") == 1
+        assert program.last_scrape.value("up") == 1
 
 
 @in_loop
@@ -63,7 +63,7 @@ async def test_U16_many_pages_end_at_the_poll_deadline() -> None:
     async with polled(**SLOW, page_limit=2) as (server, program):
         server.script = script
         assert await program.poll() == 2
-        program.keeps("timeout", ident(1))
+        program.assert_poll_failed("timeout", ident(1))
         assert program.poller.status.failure == ("timeout", "the poll took longer than 1.9 s")
 
 
@@ -78,7 +78,7 @@ async def test_U16_a_slow_connect_ends_at_the_request_timeout() -> None:
             filler.connect_ex(listener.getsockname())
         async with harness(f"http://127.0.0.1:{listener.getsockname()[1]}", **SLOW) as program:
             assert await program.poll() == 2
-        assert program.shown.failures() == {"timeout": 1}
+        assert program.last_scrape.failures() == {"timeout": 1}
         for filler in fillers:
             filler.close()
 
@@ -113,7 +113,7 @@ async def test_U19_a_closed_port_is_a_connect_failure() -> None:
         closed = server.url
     async with harness(closed) as program:
         await program.poll()
-        assert program.shown.failures() == {"connect": 1}
+        assert program.last_scrape.failures() == {"connect": 1}
 
 
 @in_loop
@@ -121,7 +121,7 @@ async def test_U19_an_unreachable_address_is_a_connect_failure() -> None:
     # The kernel rejects connections to the broadcast address, so no packet leaves this machine.
     async with harness("https://255.255.255.255/api") as program:
         await program.poll()
-        assert program.shown.failures() == {"connect": 1}
+        assert program.last_scrape.failures() == {"connect": 1}
 
 
 class Resolver(asyncio.SelectorEventLoop):
@@ -153,12 +153,12 @@ def test_U19_an_unknown_host_is_resolved_again_by_every_poll() -> None:
                 harness(f"http://livepeer.invalid:{server.port}/api", allow_insecure_http=True) as program,
             ):
                 await program.poll()
-                assert program.shown.failures() == {"dns": 1}
+                assert program.last_scrape.failures() == {"dns": 1}
                 before = len(loop.lookups)
                 loop.addresses["livepeer.invalid"] = "127.0.0.1"
                 await program.poll()
                 assert len(loop.lookups) > before
-                assert program.shown.value("up") == 1
+                assert program.last_scrape.value("up") == 1
 
         runner.run(scenario())
 
@@ -167,7 +167,7 @@ def test_U19_an_unknown_host_is_resolved_again_by_every_poll() -> None:
 async def test_U19_an_invalid_host_name_is_a_dns_failure() -> None:
     async with harness("https://xn--a/api") as program:
         await program.poll()
-        assert program.shown.failures() == {"dns": 1}
+        assert program.last_scrape.failures() == {"dns": 1}
 
 
 def tls_context(authority: trustme.CA, *names: str, not_after: datetime | None = None) -> ssl.SSLContext:
@@ -199,7 +199,7 @@ async def test_U20_with_an_invalid_certificate_the_key_is_not_sent(
         harness(server.url, ca_file=file if trusted else None) as program,
     ):
         await program.poll()
-        assert program.shown.failures() == {"tls": 1}
+        assert program.last_scrape.failures() == {"tls": 1}
         assert server.requests == []
 
 
@@ -212,7 +212,7 @@ async def test_U20_a_private_authority_is_trusted_with_its_ca_file(tmp_path: Pat
         harness(server.url, ca_file=file) as program,
     ):
         await program.poll()
-        assert program.shown.value("up") == 1
+        assert program.last_scrape.value("up") == 1
 
 
 @in_loop
@@ -229,6 +229,6 @@ async def test_U20_there_is_no_fallback_to_plain_http() -> None:
         host, port = server.sockets[0].getsockname()
         async with harness(f"https://{host}:{port}/api") as program:
             await program.poll()
-    assert program.shown.failures() == {"tls": 1}
+    assert program.last_scrape.failures() == {"tls": 1}
     assert received.startswith(b"\x16")
     assert MARK.encode() not in received

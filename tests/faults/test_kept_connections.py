@@ -73,9 +73,9 @@ async def test_V05_a_request_on_a_dropped_connection_is_sent_once_more_on_a_new_
     async with serving(server) as url, harness(url) as program:
         for _ in range(9):
             await program.poll()
-            assert program.shown.value("up") == 1
-        assert program.shown.sessions() == {ident(1)}
-        assert program.shown.value("exporter_api_retries_total") == server.dropped > 0
+            assert program.last_scrape.value("up") == 1
+        assert program.last_scrape.sessions() == {ident(1)}
+        assert program.last_scrape.value("exporter_api_retries_total") == server.dropped > 0
         assert server.connections == 27  # one request per poll and query was answered, each on its own connection
 
 
@@ -84,7 +84,7 @@ async def test_V05_a_dropped_new_connection_is_a_failure() -> None:
     server = DroppingServer(answers_new=False)
     async with serving(server) as url, harness(url) as program:
         await program.poll()
-        assert program.shown.failures() == {"connect": 1}
+        assert program.last_scrape.failures() == {"connect": 1}
     assert set(server.targets.values()) == {1}
 
 

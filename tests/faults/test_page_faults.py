@@ -35,7 +35,7 @@ async def polled(script: Script, **settings: Any) -> AsyncIterator[tuple[Upstrea
 async def poll_page(body: bytes, **settings: Any) -> Harness:
     """Poll one page, which must succeed."""
     async with polled(always(reply(body)), **settings) as (_, program):
-        assert program.shown.value("up") == 1, program.poller.status.failure
+        assert program.last_scrape.value("up") == 1, program.poller.status.failure
         return program
 
 
@@ -44,7 +44,7 @@ async def poll_rejected(script: Script, failure: str, **settings: Any) -> Harnes
     async with polled(always(reply(page(row(1)))), **settings) as (server, program):
         server.script = script
         await program.poll()
-        program.keeps(failure, ident(1))
+        program.assert_poll_failed(failure, ident(1))
         return program
 
 
@@ -78,7 +78,7 @@ async def test_P01_a_link_to_another_host_scheme_or_path_is_not_followed(scheme:
     async with upstream(always(reply(b"[]"))) as other:
         link = f'<{scheme}://127.0.0.1:{other.port}{path}?cursor=skip2>; rel="next"'
         async with polled(paged(SIX, 2, link=link), page_limit=2) as (server, program):
-            assert program.shown.sessions() == SIX_IDS
+            assert program.last_scrape.sessions() == SIX_IDS
             assert {request.target.partition("?")[0] for request in server.requests} == {"/api/session"}
         assert other.connections == 0
 
@@ -93,14 +93,14 @@ async def test_P02_an_oversized_cursor_is_a_pagination_failure() -> None:
 async def test_P02_a_long_link_header_without_a_next_page_is_ignored() -> None:
     link = ", ".join(f"</static/{number}.css>; rel=preload" for number in range(100))
     async with polled(always(reply(page(row(1)), headers={"Link": link}))) as (_, program):
-        assert program.shown.sessions() == {ident(1)}
+        assert program.last_scrape.sessions() == {ident(1)}
 
 
 @in_loop
 async def test_P02_an_oversized_id_is_never_sent_as_a_cursor() -> None:
     rows = [row(1), row(2, id="f" * 10_000), row(3)]
     async with polled(paged(rows, 2, link=NEXT_LINK), page_limit=2) as (server, program):
-        assert program.shown.sessions() == {ident(1), ident(3)}
+        assert program.last_scrape.sessions() == {ident(1), ident(3)}
         assert max(len(request.target) for request in server.requests) < 1_000
 
 
@@ -141,9 +141,9 @@ async def test_P04_endless_pages_are_limited_by_their_number_of_sessions() -> No
 async def test_P05_a_page_of_known_ids_is_counted_and_ends_pagination() -> None:
     headers = {"Link": NEXT_LINK, "X-Total-Count": "2"}
     async with polled(always(reply(page(row(1), row(2)), headers=headers)), page_limit=2) as (server, program):
-        assert program.shown.value("up") == 1
-        assert program.shown.sessions() == {ident(1), ident(2)}
-        assert (program.shown.value("exporter_walk_duplicates_total") or 0) >= 2
+        assert program.last_scrape.value("up") == 1
+        assert program.last_scrape.sessions() == {ident(1), ident(2)}
+        assert (program.last_scrape.value("exporter_walk_duplicates_total") or 0) >= 2
         assert len(server.requests) < 20
 
 
@@ -152,34 +152,34 @@ async def test_P06_of_two_sessions_with_the_same_id_the_one_seen_later_is_export
     late, early = row(1, name="late"), row(1, name="early", lastSeen=(START - 60) * 1000)
     for body in (page(early, late), page(late, early)):
         program = await poll_page(body)
-        assert program.shown.value("session_info", session_id=ident(1), name="late") == 1
-        assert len(program.shown.all("session_info")) == 1
-        assert (program.shown.value("exporter_walk_duplicates_total") or 0) >= 1
+        assert program.last_scrape.value("session_info", session_id=ident(1), name="late") == 1
+        assert len(program.last_scrape.all("session_info")) == 1
+        assert (program.last_scrape.value("exporter_walk_duplicates_total") or 0) >= 1
 
 
 @in_loop
 async def test_P06_the_same_id_twice_on_a_full_page_does_not_end_pagination() -> None:
     rows = [row(1), row(2), row(2), row(3), row(4)]
     async with polled(paged(rows, 3, link=NEXT_LINK), page_limit=3) as (_, program):
-        assert program.shown.sessions() == {ident(number) for number in (1, 2, 3, 4)}
+        assert program.last_scrape.sessions() == {ident(number) for number in (1, 2, 3, 4)}
 
 
 @pytest.mark.parametrize("bad", [..., None, "", 7])
 @in_loop
 async def test_P07_a_session_without_an_id_is_dropped_and_counted(bad: object) -> None:
     program = await poll_page(page(row(1), row(2, id=bad)))
-    assert program.shown.sessions() == {ident(1)}
-    assert (program.shown.value("exporter_invalid_sessions_total", reason="no_id") or 0) >= 1
-    assert program.shown.value("sessions", state="active") == 1
+    assert program.last_scrape.sessions() == {ident(1)}
+    assert (program.last_scrape.value("exporter_invalid_sessions_total", reason="no_id") or 0) >= 1
+    assert program.last_scrape.value("sessions", state="active") == 1
 
 
 @pytest.mark.parametrize("bad", [..., None, ""])
 @in_loop
 async def test_P08_a_missing_name_is_an_empty_label(bad: object) -> None:
     program = await poll_page(page(row(1, name=bad)))
-    ((labels, value),) = program.shown.all("session_info")
+    ((labels, value),) = program.last_scrape.all("session_info")
     assert (labels.get("name", ""), value) == ("", 1)
-    assert not program.shown.invalid()
+    assert not program.last_scrape.invalid()
 
 
 METRIC_OF = {
@@ -204,8 +204,8 @@ async def drops(field: str, text: str, reason: str) -> None:
     valid = await poll_page(page(row(1)))
     rest = json.dumps(row(1, **{field: ...}))
     program = await poll_page(f'[{{"{field}": {text}, {rest[1:]}]'.encode())
-    assert set(program.shown.invalid()) == {(field, reason)}
-    missing = {name for name, _ in valid.shown.samples.keys() - program.shown.samples.keys()}
+    assert set(program.last_scrape.invalid()) == {(field, reason)}
+    missing = {name for name, _ in valid.last_scrape.samples.keys() - program.last_scrape.samples.keys()}
     assert missing == {f"livepeer_studio_{METRIC_OF[field]}"}
 
 
@@ -260,15 +260,15 @@ async def test_P14_deep_nesting_is_a_decode_failure() -> None:
 async def test_P15_of_a_repeated_key_the_last_value_is_exported() -> None:
     body = page(row(1))[:-2] + b', "sourceBytes": 1, "sourceBytes": 77}]'
     program = await poll_page(body)
-    assert program.shown.value("session_source_bytes") == 77
+    assert program.last_scrape.value("session_source_bytes") == 77
 
 
 @in_loop
 async def test_P16_unknown_fields_are_ignored_and_an_unknown_recording_status_is_unknown() -> None:
     program = await poll_page(page(row(1, recordingStatus="archived", brandNew={"a": [1]}, kind=7)))
-    assert program.shown.value("session_recording_status", status="unknown") == 1
-    assert program.shown.value("sessions_by_recording_status", status="unknown") == 1
-    assert not program.shown.invalid()
+    assert program.last_scrape.value("session_recording_status", status="unknown") == 1
+    assert program.last_scrape.value("sessions_by_recording_status", status="unknown") == 1
+    assert not program.last_scrape.invalid()
 
 
 HOSTILE = (
@@ -291,24 +291,24 @@ HOSTILE = (
 @in_loop
 async def test_P17_a_hostile_text_is_one_label_with_its_invisible_characters_replaced(text: str) -> None:
     program = await poll_page(page(row(1, name=text, issues=[text], parentId=text)))
-    ((labels, _),) = program.shown.all("session_info")
+    ((labels, _),) = program.last_scrape.all("session_info")
     assert labels["name"].isprintable()
     assert len(labels["name"]) == len(text)
     if text.isprintable():
         assert labels["name"] == labels["stream_id"] == text
-    assert len(program.shown.all("session_issue_info")) == 1
-    assert not [name for name, _ in program.shown.samples if "fake" in name]
-    assert "\x1b" not in await program.people()
+    assert len(program.last_scrape.all("session_issue_info")) == 1
+    assert not [name for name, _ in program.last_scrape.samples if "fake" in name]
+    assert "\x1b" not in await program.status_page()
 
 
 @in_loop
 async def test_P18_a_lone_surrogate_is_replaced_and_nothing_else_is_lost() -> None:
     program = await poll_page(page(row(1, name="a\ud800b", issues=["c\udfffd"], parentId="\ud800"), row(2)))
-    assert program.shown.value("session_info", session_id=ident(1), name="a\ufffdb", stream_id="\ufffd") == 1
-    assert program.shown.value("session_issue_info", issue="c\ufffdd") == 1
-    assert program.shown.sessions() == {ident(1), ident(2)}
-    assert not program.shown.invalid()
-    await program.people()
+    assert program.last_scrape.value("session_info", session_id=ident(1), name="a\ufffdb", stream_id="\ufffd") == 1
+    assert program.last_scrape.value("session_issue_info", issue="c\ufffdd") == 1
+    assert program.last_scrape.sessions() == {ident(1), ident(2)}
+    assert not program.last_scrape.invalid()
+    await program.status_page()
 
 
 @in_loop
@@ -319,11 +319,11 @@ async def test_P18_a_large_page_with_a_lone_surrogate_is_too_large() -> None:
 @in_loop
 async def test_P19_a_long_text_is_truncated_between_characters() -> None:
     program = await poll_page(page(row(1, name="\U0001f600" * 16_384, issues=["\u00e9" * 65_536] * 9)))
-    ((labels, _),) = program.shown.all("session_info")
+    ((labels, _),) = program.last_scrape.all("session_info")
     assert labels["name"] == "\U0001f600" * 128
-    issues = program.shown.all("session_issue_info")
+    issues = program.last_scrape.all("session_issue_info")
     assert {labels["issue"] for labels, _ in issues} == {"\u00e9" * 160}
-    assert program.shown.value("session_issues") == 9
+    assert program.last_scrape.value("session_issues") == 9
 
 
 @in_loop
@@ -347,14 +347,14 @@ async def test_P20_of_100000_sessions_the_series_are_limited_and_the_totals_are_
                 yield piece
 
     async with polled(only_recently_seen, max_series=20_000) as (_, program):
-        assert program.shown.value("up") == 1
-        assert program.shown.value("sessions", state="active") == 50_000
-        assert program.shown.value("sessions", state="ended") == 50_000
-        assert program.shown.value("ingest_rate_bytes_per_second") == 50_000
-        exported = len(program.shown.sessions())
-        assert program.shown.value("exporter_sessions_dropped", reason="series_limit") == 100_000 - exported
-        assert {value for _, value in program.shown.all("session_active")} == {1}
-        series = program.shown.value("exporter_series") or 0
+        assert program.last_scrape.value("up") == 1
+        assert program.last_scrape.value("sessions", state="active") == 50_000
+        assert program.last_scrape.value("sessions", state="ended") == 50_000
+        assert program.last_scrape.value("ingest_rate_bytes_per_second") == 50_000
+        exported = len(program.last_scrape.sessions())
+        assert program.last_scrape.value("exporter_sessions_dropped", reason="series_limit") == 100_000 - exported
+        assert {value for _, value in program.last_scrape.all("session_active")} == {1}
+        series = program.last_scrape.value("exporter_series") or 0
         assert 19_000 < series <= 20_000
 
 
@@ -370,19 +370,19 @@ def _page_from(pages: Sequence[bytes], rows: Sequence[str], number: int) -> byte
 @in_loop
 async def test_P21_an_impossible_last_seen_is_dropped(time: float) -> None:
     program = await poll_page(page(row(1, lastSeen=time)))
-    assert program.shown.value("session_last_seen_timestamp_seconds") is None
-    assert program.shown.value("session_active") == 0
-    assert program.shown.value("session_source_bytes") == 1_000_000
-    assert set(program.shown.invalid()) == {("lastSeen", "range")}
+    assert program.last_scrape.value("session_last_seen_timestamp_seconds") is None
+    assert program.last_scrape.value("session_active") == 0
+    assert program.last_scrape.value("session_source_bytes") == 1_000_000
+    assert set(program.last_scrape.invalid()) == {("lastSeen", "range")}
 
 
 @in_loop
 async def test_P21_a_last_seen_slightly_in_the_future_is_treated_as_now() -> None:
     program = await poll_page(page(row(1, lastSeen=(START + 120) * 1000, isHealthy=False)))
-    assert program.shown.value("session_active") == 1
-    assert program.shown.value("session_last_seen_timestamp_seconds") == START + 120
-    assert not program.shown.invalid()
-    data = program.board.account_pages()["default"].data
+    assert program.last_scrape.value("session_active") == 1
+    assert program.last_scrape.value("session_last_seen_timestamp_seconds") == START + 120
+    assert not program.last_scrape.invalid()
+    data = program.page_store.account_pages()["default"].data
     assert data is not None
     assert [(each.session.id, each.seen_ago) for each in data.problems.worst] == [(ident(1), 0)]
 
@@ -393,7 +393,7 @@ async def test_P22_without_keyset_pagination_no_session_is_missed(count: bool) -
     rows = [row(number) for number in range(1, 40)]
     script = paged(rows, 10, link=NEXT_LINK, keyset=False, count=count)
     async with polled(script, page_limit=10) as (server, program):
-        assert program.shown.sessions() == {each["id"] for each in rows}
+        assert program.last_scrape.sessions() == {each["id"] for each in rows}
         assert any(request.query.get("cursor", "").startswith("skip") for request in server.requests)
 
 
@@ -416,8 +416,8 @@ async def test_P23_sessions_that_come_and_go_between_pages_do_not_hide_others() 
             yield piece
 
     async with polled(script, page_limit=20) as (_, program):
-        assert program.shown.value("up") == 1
-        assert always_present <= program.shown.sessions()
+        assert program.last_scrape.value("up") == 1
+        assert always_present <= program.last_scrape.sessions()
         assert requests > 20
 
 
@@ -447,8 +447,8 @@ def poll_response() -> Iterator[Callable[[bytes], None]]:
         async def poll(response: bytes) -> None:
             server.script = always(response)
             await program.poll()
-            assert "internal" not in program.shown.failures()
-            await program.people()
+            assert "internal" not in program.last_scrape.failures()
+            await program.status_page()
 
         yield lambda response: runner.run(poll(response))
         runner.run(stack.aclose())

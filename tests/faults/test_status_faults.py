@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.scripted import VALID, assert_fails, polled
 from tests.support.canary import KEY, MARK
-from tests.support.harness import harness, written
+from tests.support.harness import captured_log, harness
 from tests.support.loop import in_loop
 from tests.support.rows import START, ident, page, row
 from tests.support.upstream import Request, always, reply, upstream
@@ -22,7 +22,7 @@ async def test_U01_an_unknown_key_is_an_auth_failure_and_polled_slowly() -> None
     async with polled(poll_interval=1, jitter=0) as (server, program):
         server.script = always(UNAUTHORIZED)
         assert await program.poll() >= 60
-        program.keeps("auth", ident(1))
+        program.assert_poll_failed("auth", ident(1))
         assert max(Counter(request.target for request in server.requests).values()) == 1
 
 
@@ -38,9 +38,9 @@ async def test_U01_a_changed_key_file_is_used_at_once(tmp_path: Path) -> None:
 
         server.script = script
         await program.poll()
-        assert program.shown.value("up") == 1
+        assert program.last_scrape.value("up") == 1
         assert max(Counter(request.target for request in server.requests).values()) <= 2
-        assert program.learnt == ["old-key", KEY]
+        assert program.redacted_secrets == ["old-key", KEY]
 
 
 @in_loop
@@ -55,17 +55,17 @@ async def test_U01_a_changed_key_is_tried_only_once(tmp_path: Path) -> None:
 
         server.script = script
         await program.poll()
-        assert set(program.shown.failures()) == {"auth"}
+        assert set(program.last_scrape.failures()) == {"auth"}
         assert max(Counter(request.target for request in server.requests).values()) <= 2
 
 
 @in_loop
 async def test_U01_a_body_that_repeats_the_key_is_neither_logged_nor_displayed() -> None:
-    with written() as log:
+    with captured_log() as log:
         async with polled() as (server, program):
             server.script = always(UNAUTHORIZED)
             await program.poll()
-            shown = program.shown.text + await program.people()
+            shown = program.last_scrape.text + await program.status_page()
     assert "the API rejected the key" in log.getvalue()
     assert MARK not in log.getvalue() + shown
     assert "no token" not in log.getvalue() + shown
@@ -76,7 +76,7 @@ async def test_U02_a_forbidden_key_is_polled_slowly() -> None:
     async with polled(poll_interval=1, jitter=0) as (server, program):
         server.script = always(reply(b'{"errors": ["forbidden"]}', 403))
         assert await program.poll() >= 60
-        program.keeps("forbidden", ident(1))
+        program.assert_poll_failed("forbidden", ident(1))
 
 
 @in_loop
@@ -84,8 +84,8 @@ async def test_U03_a_wrong_path_has_a_hint_to_check_the_base_url() -> None:
     async with polled() as (server, program):
         server.script = always(reply(b'{"errors": ["not found"]}', 404))
         await program.poll()
-        program.keeps("not_found", ident(1))
-        assert "check the base URL" in await program.people()
+        program.assert_poll_failed("not_found", ident(1))
+        assert "check the base URL" in await program.status_page()
 
 
 @pytest.mark.parametrize("status", [400, 409, 422])
@@ -94,7 +94,7 @@ async def test_U04_a_rejected_request_restarts_pagination_once(status: int) -> N
     async with polled() as (server, program):
         server.script = always(reply(b'{"errors": ["error parsing filters"]}', status))
         await program.poll()
-        program.keeps("client", ident(1))
+        program.assert_poll_failed("client", ident(1))
         assert max(Counter(request.target for request in server.requests).values()) == 2
 
 
@@ -107,7 +107,7 @@ async def test_U04_restarted_pagination_may_succeed() -> None:
 
         server.script = script
         await program.poll()
-        assert program.shown.value("up") == 1
+        assert program.last_scrape.value("up") == 1
 
 
 def http_date(seconds: float) -> str:
@@ -139,8 +139,8 @@ async def test_U05_retry_after_is_respected_between_1_second_and_15_minutes(
         headers = {"Retry-After": retry_after, "Date": date}
         server.script = always(reply(b"", 429, {name: value for name, value in headers.items() if value is not None}))
         assert await program.poll() == wait
-        program.keeps("rate_limited", ident(1))
-        assert (program.shown.value("exporter_api_throttled_total") or 0) >= 1
+        program.assert_poll_failed("rate_limited", ident(1))
+        assert (program.last_scrape.value("exporter_api_throttled_total") or 0) >= 1
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ async def test_U05_retry_after_is_respected_with_every_error_status(status: int,
     async with polled(poll_interval=1, jitter=0) as (server, program):
         server.script = always(reply(b"{}", status, {"Retry-After": "700"}))
         assert await program.poll() == 700
-        program.keeps(failure, ident(1))
+        program.assert_poll_failed(failure, ident(1))
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -160,7 +160,7 @@ async def test_U06_a_failing_request_is_retried_twice(status: int) -> None:
     async with polled(walk_concurrency=1) as (server, program):
         server.script = always(reply(b"<h1>Bad gateway</h1>", status))
         await program.poll()
-        program.keeps("server", ident(1))
+        program.assert_poll_failed("server", ident(1))
         assert max(Counter(request.target for request in server.requests).values()) == 3
         assert all(0.5 <= slept <= 2 for slept in program.time.slept)
 
@@ -175,8 +175,8 @@ async def test_U06_a_successful_retry_is_no_failure() -> None:
 
         server.script = script
         await program.poll()
-        assert program.shown.value("up") == 1
-        assert program.shown.value("exporter_api_retries_total") == 1
+        assert program.last_scrape.value("up") == 1
+        assert program.last_scrape.value("exporter_api_retries_total") == 1
         assert program.time.slept == [2]
 
 
@@ -185,7 +185,7 @@ async def test_U06_with_a_long_retry_after_the_poll_fails_without_a_retry() -> N
     async with polled(poll_interval=1) as (server, program):
         server.script = always(reply(b"", 503, {"Retry-After": "600"}))
         assert await program.poll() == 600
-        program.keeps("server", ident(1))
+        program.assert_poll_failed("server", ident(1))
         assert program.time.slept == []
 
 
@@ -199,7 +199,7 @@ async def test_U06_a_slow_failure_is_not_retried_if_the_retry_would_exceed_the_d
 
         server.script = script
         await program.poll()
-        program.keeps("server", ident(1))
+        program.assert_poll_failed("server", ident(1))
         assert program.time.slept == []
 
 
@@ -218,7 +218,7 @@ async def test_U06_a_slow_failure_during_pagination_does_not_lead_to_offsets() -
         server.script = script
         before = len(server.requests)
         await program.poll()
-        program.keeps("server", ident(1))
+        program.assert_poll_failed("server", ident(1))
         assert not [request for request in server.requests[before:] if "skip" in request.query.get("cursor", "")]
 
 
@@ -229,16 +229,16 @@ async def test_U06_stale_data_disappears_and_the_other_metrics_stay() -> None:
         for _ in range(3):
             program.time.advance(80)
             await program.poll()
-            program.keeps("server", ident(1))
+            program.assert_poll_failed("server", ident(1))
         program.time.advance(100)
         await program.scrape()
-        assert program.shown.sessions() == set()
-        assert not program.shown.all("sessions")
-        assert program.shown.value("up") == 0
-        assert program.shown.value("snapshot_timestamp_seconds") == START
-        assert program.shown.value("exporter_poll_failures_total", **{"class": "server"}) == 3
-        assert program.shown.value("exporter_poll_consecutive_failures") == 3
-        assert program.shown.value("source_bytes_total") == 0
+        assert program.last_scrape.sessions() == set()
+        assert not program.last_scrape.all("sessions")
+        assert program.last_scrape.value("up") == 0
+        assert program.last_scrape.value("snapshot_timestamp_seconds") == START
+        assert program.last_scrape.value("exporter_poll_failures_total", **{"class": "server"}) == 3
+        assert program.last_scrape.value("exporter_poll_consecutive_failures") == 3
+        assert program.last_scrape.value("source_bytes_total") == 0
 
 
 @in_loop
@@ -246,8 +246,8 @@ async def test_U07_a_missing_ingest_is_a_server_failure_with_a_hint() -> None:
     async with polled() as (server, program):
         server.script = always(reply(b"", 501))
         await program.poll()
-        program.keeps("server", ident(1))
-        assert "no ingest configured" in await program.people()
+        program.assert_poll_failed("server", ident(1))
+        assert "no ingest configured" in await program.status_page()
         assert program.time.slept == []
 
 
@@ -264,10 +264,10 @@ async def test_U09_an_empty_array_means_no_sessions() -> None:
     async with polled() as (server, program):
         server.script = always(reply(b"[]"))
         await program.poll()
-        assert program.shown.value("up") == 1
-        assert program.shown.sessions() == set()
-        assert {value for _, value in program.shown.all("sessions")} == {0}
-        assert program.shown.value("ingest_rate_bytes_per_second") == 0
+        assert program.last_scrape.value("up") == 1
+        assert program.last_scrape.sessions() == set()
+        assert {value for _, value in program.last_scrape.all("sessions")} == {0}
+        assert program.last_scrape.value("ingest_rate_bytes_per_second") == 0
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])

@@ -1,4 +1,4 @@
-"""One poll after the other of one account by one or many shards, each a whole exporter, against the simulator."""
+"""Several shards of one account, each a whole exporter, against the simulator in the same process."""
 
 import asyncio
 import random
@@ -22,47 +22,57 @@ from exporter.runtime.build import create_livepeer_client, create_page_store, cr
 from exporter.runtime.environment import Environment
 from exporter.simulator.api import create_app
 from tests.support.canary import KEY
-from tests.support.harness import Scrape, Time, parse_all
+from tests.support.clock import ManualClock
+from tests.support.harness import Scrape, parse_page
 from tests.support.rows import Row
 
 URL = "http://127.0.0.1:9/api"
 
 
 class Account:
-    """The sessions that an account has at the moment."""
+    """An account whose sessions a test assigns.
 
-    def __init__(self) -> None:
-        self.now: Sequence[Row] = ()
+    Attributes:
+        current_rows: its sessions.
+    """
+
+    def __init__(self, current_rows: Sequence[Row] = ()) -> None:
+        self.current_rows = current_rows
 
     def rows(self, now: float) -> Sequence[Row]:
-        return self.now
+        return self.current_rows
 
 
 def without_keyset(api: ASGIApp) -> ASGIApp:
-    """The API as it would be if a cursor that is an id meant nothing: the fall-back has to do."""
+    """Return the API as if it ignored cursors that are ids, so that pagination falls back to offsets."""
 
-    async def ask(scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
         if "skip" not in query.get("cursor", "skip"):
             del query["cursor"]
         await api({**scope, "query_string": urlencode(query).encode()}, receive, send)
 
-    return ask
+    return app
 
 
 @dataclass
-class Meter(httpx.AsyncBaseTransport):
-    """A network that counts: per walk, which is told by its filters, the size of each answer."""
+class MeasuringTransport(httpx.AsyncBaseTransport):
+    """A transport that calls an application and measures its responses.
+
+    Attributes:
+        api: the application.
+        sizes: the size of each response in bytes, by the filters of its request, which identify the walk.
+    """
 
     api: ASGIApp
     sizes: dict[str, list[int]] = field(default_factory=dict)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        answer = await httpx.ASGITransport(self.api).handle_async_request(request)
-        body = await answer.aread()
+        response = await httpx.ASGITransport(self.api).handle_async_request(request)
+        body = await response.aread()
         self.sizes.setdefault(request.url.params["filters"], []).append(len(body))
         stream = httpx.ByteStream(body)
-        return httpx.Response(answer.status_code, headers=answer.headers, stream=stream, request=request)
+        return httpx.Response(response.status_code, headers=response.headers, stream=stream, request=request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,40 +80,41 @@ class Shard:
     """One exporter."""
 
     poller: Poller
-    board: PageStore
-    meter: Meter
+    page_store: PageStore
+    transport: MeasuringTransport
 
     async def poll(self) -> None:
-        self.meter.sizes.clear()
+        """Poll once; check that the poll succeeds."""
+        self.transport.sizes.clear()
         await self.poller.poll()
         assert self.poller.status.failure is None, self.poller.status
 
     def scrape(self) -> Scrape:
-        page = b"".join(self.board.page(Format.TEXT).plain()).decode()
-        return parse_all(page, Format.TEXT)
+        page = b"".join(self.page_store.page(Format.TEXT).plain()).decode()
+        return parse_page(page, Format.TEXT)
 
 
 @asynccontextmanager
 async def shards(account: Account, count: int, *, keyset: bool = True, **settings: Any) -> AsyncIterator[list[Shard]]:
-    """So many exporters that share an account; one is an exporter without shards."""
-    clocks = Time()
-    api = create_app(account, key=KEY, now=clocks.now)
-    environment = Environment(clocks.now, clocks.monotonic, random.Random(1).random, lambda _: None, sleep=clocks.sleep)
-    made = []
+    """Create the shards of an account; a single one is an exporter without sharding."""
+    clock = ManualClock()
+    api = create_app(account, key=KEY, now=clock.now)
+    environment = Environment(clock.now, clock.monotonic, random.Random(1).random, lambda _: None, sleep=clock.sleep)
+    created = []
     for index in range(count):
         chosen = Settings(base_url=URL, api_key=SecretStr(KEY), shard_index=index, shard_count=count, **settings)
-        meter = Meter(api if keyset else without_keyset(api))
-        made.append(_shard(chosen, environment, meter))
-    yield made
-    await asyncio.gather(*(each.meter.aclose() for each in made))
+        transport = MeasuringTransport(api if keyset else without_keyset(api))
+        created.append(_create_shard(chosen, environment, transport))
+    yield created
+    await asyncio.gather(*(shard.transport.aclose() for shard in created))
 
 
-def _shard(settings: Settings, environment: Environment, meter: Meter) -> Shard:
+def _create_shard(settings: Settings, environment: Environment, transport: MeasuringTransport) -> Shard:
     account = settings.accounts[0]
-    telemetry, board = Telemetry(account.name), create_page_store(settings, environment)
-    in_memory = httpx.AsyncClient(transport=meter)
+    telemetry, page_store = Telemetry(account.name), create_page_store(settings, environment)
+    in_memory = httpx.AsyncClient(transport=transport)
     http_client = HTTPClient(kept=in_memory, fresh=in_memory)
     client = create_livepeer_client(http_client, account, settings, environment, telemetry)
-    poller = create_poller(account, settings, environment, client, telemetry, board)
+    poller = create_poller(account, settings, environment, client, telemetry, page_store)
     poller.publish_initial()
-    return Shard(poller, board, meter)
+    return Shard(poller, page_store, transport)

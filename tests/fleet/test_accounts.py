@@ -1,79 +1,100 @@
-"""The real command with two accounts: what happens to one does not disturb the other."""
+"""The real command with several accounts, which are independent of each other."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.support.canary import KEY
-from tests.support.running import Exporter, running_exporter, running_prometheus, until
-from tests.support.simulated import Upstream, answering, aside, live
+from tests.support.running import Exporter, running_exporter, wait_until
+from tests.support.simulated import Upstream, live_row, never_respond, serving_in_thread, static_response
 
 pytestmark = pytest.mark.process
 
-STALL = 10
-"""Seconds: data this old has stalled, at an interval of one second and on a machine that others load too."""
 
-AGE = 'time() - livepeer_studio_snapshot_timestamp_seconds{account="good"}'
+def write_settings(path: Path, accounts: Iterable[Mapping[str, Any]], **others: str) -> None:
+    """Write a settings file, in which all accounts share a key file."""
+    key_file = path.with_name("key")
+    key_file.write_text(KEY)
+    entries = [{"api_key_file": str(key_file), **account} for account in accounts]
+    path.write_text(yaml.safe_dump({"accounts": entries, **others}))
 
 
-def failures(exporter: Exporter, name: str) -> float:
-    return exporter.value(f'livepeer_studio_exporter_poll_failures_total{{account="bad",class="{name}"}}') or 0.0
+def failures(exporter: Exporter, account: str) -> dict[str, float]:
+    """Return the number of failed polls of an account by class, without zeros."""
+    prefix = f'livepeer_studio_exporter_poll_failures_total{{account="{account}",class="'
+    return {
+        sample.removeprefix(prefix).removesuffix('"}'): count
+        for sample, count in exporter.request().values.items()
+        if sample.startswith(prefix) and count
+    }
 
 
-@pytest.mark.prometheus
-def test_an_account_that_fails_in_every_way_does_not_stall_the_other(prometheus_binary: str, tmp_path: Path) -> None:
-    (tmp_path / "key").write_text(KEY)
-    good, bad = Upstream([live(1)]), Upstream([live(2)])
-    with aside(good) as good_url, aside(bad) as bad_url:
-        key = str(tmp_path / "key")
-        accounts = [
-            {"name": "bad", "base_url": bad_url, "api_key_file": key},
-            {"name": "good", "base_url": good_url, "api_key_file": key, "poll_interval": "1s"},
-        ]
-        # The bad account's polls have the time to be repeated, so that they fail with what the API answers.
-        (tmp_path / "settings.yaml").write_text(yaml.safe_dump({"accounts": accounts, "poll_interval": "5s"}))
-        arguments = ("--config.file", str(tmp_path / "settings.yaml"))
-        with running_exporter(*arguments, variables={"LIVEPEER_API_KEY": ""}) as exporter:
-            target = {"targets": [f"127.0.0.1:{exporter.port}"]}
-            scrape = {"job_name": "livepeer", "scrape_interval": "1s", "static_configs": [target]}
-            with running_prometheus(prometheus_binary, tmp_path, {"scrape_configs": [scrape]}) as prometheus:
-                until(lambda: prometheus.value('livepeer_studio_up{account="bad"}') == 1, "the bad account, still good")
-                bad.instead = answering(500)
-                until(lambda: failures(exporter, "server"), "a poll that fails with 500")
-                bad.instead = answering(401)
-                until(lambda: failures(exporter, "auth"), "a poll that fails with 401")
-                until(lambda: prometheus.value('livepeer_studio_up{account="bad"}') == 0, "Prometheus to see it")
-                assert prometheus.value('min_over_time(livepeer_studio_up{account="good"}[5m])') == 1
-                oldest = prometheus.value(f"max_over_time(({AGE})[5m:1s])")
-                assert oldest is not None
-                assert oldest < STALL
-                # What it had is shown until it is too old.
-                assert prometheus.value('livepeer_studio_session_active{account="bad"}') == 1
+def wait_for_two_snapshots(exporter: Exporter, account: str) -> None:
+    """Wait until two more polls of an account have succeeded."""
+    sample = f'livepeer_studio_snapshot_timestamp_seconds{{account="{account}"}}'
+    seen = {exporter.value(sample)}
+
+    def has_two_more() -> bool:
+        seen.add(exporter.value(sample))
+        return len(seen) > 2
+
+    wait_until(has_two_more, "two more snapshots")
+
+
+def test_an_account_is_polled_while_others_fail_or_get_no_response(tmp_path: Path) -> None:
+    good, failing, hanging = Upstream([live_row(1)]), Upstream([live_row(2)]), Upstream([])
+    hanging.override = never_respond
+    with (
+        serving_in_thread(good) as good_url,
+        serving_in_thread(failing) as failing_url,
+        serving_in_thread(hanging) as hanging_url,
+    ):
+        settings = tmp_path / "settings.yaml"
+        accounts = (
+            {"name": "hanging", "base_url": hanging_url},
+            {"name": "good", "base_url": good_url, "poll_interval": "2s"},
+            # Long enough for the retries, so that its polls fail with what the API responds.
+            {"name": "failing", "base_url": failing_url, "poll_interval": "5s"},
+        )
+        # A poll that waited for the one of the hanging account would take an hour.
+        write_settings(settings, accounts, poll_interval="3h", poll_deadline="2h", request_timeout="1h")
+        with running_exporter("--config.file", str(settings), variables={"LIVEPEER_API_KEY": ""}) as exporter:
+            exporter.wait_for_value('livepeer_studio_up{account="failing"}', 1)
+            wait_until(lambda: hanging.authorization_headers, "a request of the hanging account")
+            failing.override = static_response(500)
+            wait_until(lambda: failures(exporter, "failing").get("server"), "a poll that fails with 500")
+            wait_for_two_snapshots(exporter, "good")
+            failing.override = static_response(401)
+            wait_until(lambda: failures(exporter, "failing").get("auth"), "a poll that fails with 401")
+            wait_for_two_snapshots(exporter, "good")
+            assert failures(exporter, "good").keys() <= {"timeout"}, "no failures but those of a machine under load"
+            assert exporter.value('livepeer_studio_up{account="failing"}') == 0
+            assert exporter.value('livepeer_studio_sessions{account="failing",state="active"}') == 1, "its last data"
+            assert failures(exporter, "hanging") == {}, "its poll still waits"
 
 
 def test_accounts_are_added_and_removed_by_sighup(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text(KEY)
-    file = tmp_path / "settings.yaml"
-    with aside(Upstream([live(1)])) as url:
+    settings = tmp_path / "settings.yaml"
+    with serving_in_thread(Upstream([live_row(1)])) as url:
 
-        def write(names: Sequence[str]) -> None:
-            accounts = [{"name": name, "base_url": url, "api_key_file": str(tmp_path / "key")} for name in names]
-            file.write_text(yaml.safe_dump({"accounts": accounts, "poll_interval": "1s"}))
+        def write_accounts(*names: str) -> None:
+            write_settings(settings, [{"name": name, "base_url": url} for name in names], poll_interval="1s")
 
-        write(["first"])
-        with running_exporter("--config.file", str(file), variables={"LIVEPEER_API_KEY": ""}) as exporter:
-            exporter.becomes('livepeer_studio_up{account="first"}', 1)
-            write(["first", "second"])
-            exporter.signal(signal.SIGHUP)
-            exporter.becomes('livepeer_studio_up{account="second"}', 1)
+        write_accounts("first")
+        with running_exporter("--config.file", str(settings), variables={"LIVEPEER_API_KEY": ""}) as exporter:
+            exporter.wait_for_value('livepeer_studio_up{account="first"}', 1)
+            write_accounts("first", "second")
+            exporter.send_signal(signal.SIGHUP)
+            exporter.wait_for_value('livepeer_studio_up{account="second"}', 1)
             polls = exporter.value('livepeer_studio_exporter_polls_total{account="second"}')
-            write(["second"])
-            exporter.signal(signal.SIGHUP)
-            exporter.wait_for("settings reloaded", 2)
-            page = exporter.ask()
+            write_accounts("second")
+            exporter.send_signal(signal.SIGHUP)
+            exporter.wait_for_event("settings reloaded", 2)
+            page = exporter.request()
             assert b'account="first"' not in page.body
             assert polls is not None
             assert page.values['livepeer_studio_exporter_polls_total{account="second"}'] >= polls

@@ -1,18 +1,17 @@
-"""Accounts come, change and go while the program runs, and the others notice nothing."""
+"""Accounts are added, changed and removed by reload while the program runs."""
 
 from pathlib import Path
 
 import pytest
 
 from exporter.simulator.world import World
-from tests.fleet.hand import fleet
+from tests.fleet.manual import Fleet, fleet
 from tests.fleet.shards import Account
 from tests.support.canary import KEY
-from tests.support.harness import Scrape
 from tests.support.loop import in_loop
 from tests.support.rows import START, row
 
-SOURCES = {name: World(place, 7, start=START) for place, name in enumerate(("anna", "bert", "cleo", "dora"))}
+SOURCES = {name: World(index, 7, start=START) for index, name in enumerate(("anna", "bert", "cleo", "dora"))}
 
 
 @pytest.fixture
@@ -23,41 +22,41 @@ def key_file(tmp_path: Path) -> str:
 
 
 @in_loop
-async def test_starts_are_spread_over_the_interval(key_file: str) -> None:
+async def test_first_polls_are_spread_over_the_interval(key_file: str) -> None:
     async with fleet(SOURCES, *SOURCES, key_file=key_file) as running:
-        assert list(running.hand.delays.values()) == [0.0, 7.5, 15.0, 22.5]
+        assert list(running.scheduler.first_delays.values()) == [0.0, 7.5, 15.0, 22.5]
 
 
 @in_loop
-async def test_an_account_that_is_added_is_on_the_page_at_once_and_has_data_after_its_first_poll(key_file: str) -> None:
+async def test_an_added_account_is_on_the_page_at_once_and_has_data_after_its_first_poll(key_file: str) -> None:
     async with fleet(SOURCES, "anna", key_file=key_file) as running:
-        await running.hand.turn(60)
+        await running.scheduler.run_for(60)
         await running.apply("anna", "bert")
         assert running.accounts() == {"anna", "bert"}
         assert running.scrape().value("up", account="bert") == 0
-        await running.hand.turn(1)
+        await running.scheduler.run_for(1)
         assert running.scrape().value("up", account="bert") == 1
         assert running.scrape().all("session_active", account="bert")
 
 
 @in_loop
-async def test_an_account_that_is_removed_is_nowhere_any_more_at_once(key_file: str) -> None:
+async def test_a_removed_account_is_no_longer_on_any_page_and_no_longer_polled(key_file: str) -> None:
     async with fleet(SOURCES, "anna", "bert", key_file=key_file) as running:
-        await running.hand.turn(60)
+        await running.scheduler.run_for(60)
         assert running.scrape().all("session_active", account="bert")
         await running.apply("anna")
         assert 'account="bert"' not in running.scrape().text
         assert ">bert<" not in running.app.render_status_page()
-        polled = dict(running.hand.polled)
-        await running.hand.turn(60)
-        assert running.hand.polled["bert"] == polled["bert"]
-        assert running.hand.polled["anna"] > polled["anna"]
+        last_polls = dict(running.scheduler.last_runs)
+        await running.scheduler.run_for(60)
+        assert running.scheduler.last_runs["bert"] == last_polls["bert"]
+        assert running.scheduler.last_runs["anna"] > last_polls["anna"]
 
 
 @in_loop
-async def test_the_others_do_not_notice_a_reload(key_file: str) -> None:
+async def test_a_reload_does_not_change_the_samples_of_unchanged_accounts(key_file: str) -> None:
     async with fleet(SOURCES, "anna", key_file=key_file) as running:
-        await running.hand.turn(60)
+        await running.scheduler.run_for(60)
         before = running.scrape()
         await running.apply("anna", "bert")
         await running.apply("anna")
@@ -65,50 +64,47 @@ async def test_the_others_do_not_notice_a_reload(key_file: str) -> None:
 
 
 @in_loop
-async def test_an_account_that_changes_keeps_its_data_and_goes_on_counting(key_file: str) -> None:
-    account = Account()
-    account.now = [row(1)]
+async def test_a_changed_account_keeps_its_data_and_counters(key_file: str) -> None:
+    account = Account([row(1)])
     async with fleet({"anna": account}, "anna", key_file=key_file) as running:
-        await running.hand.turn(1)
-        account.now = [row(1, sourceBytes=1_000_500)]
+        await running.scheduler.run_for(1)
+        account.current_rows = [row(1, sourceBytes=1_000_500)]
         await running.apply({"name": "anna", "poll_interval": "60s"})
         assert running.scrape().sessions()
-        await running.hand.turn(1)
-        account.now = [row(1, sourceBytes=1_000_700)]
-        await running.hand.turn(60)
-        shown = running.scrape()
-        assert shown.value("source_bytes_total") == 700
-        assert shown.value("exporter_polls_total") == 2
-        assert shown.value("exporter_poll_interval_seconds") == 60
+        await running.scheduler.run_for(1)
+        account.current_rows = [row(1, sourceBytes=1_000_700)]
+        await running.scheduler.run_for(60)
+        page = running.scrape()
+        assert page.value("source_bytes_total") == 700
+        assert page.value("exporter_polls_total") == 2
+        assert page.value("exporter_poll_interval_seconds") == 60
 
 
 @in_loop
-async def test_a_coarser_detail_makes_room_for_the_other_accounts(key_file: str) -> None:
-    accounts = {name: Account() for name in ("anna", "bert")}
-    for account in accounts.values():
-        account.now = [row(number) for number in range(40)]
+async def test_a_coarser_detail_leaves_more_series_for_the_other_accounts(key_file: str) -> None:
+    accounts = {name: Account([row(number) for number in range(40)]) for name in ("anna", "bert")}
     async with fleet(accounts, "anna", "bert", key_file=key_file, max_series=1000) as running:
-        await running.hand.turn(120)
-        both = shown(running.scrape())
+        await running.scheduler.run_for(120)
+        both = exported_sessions(running)
         assert 0 < both["anna"] == both["bert"] < 40
         await running.apply({"name": "anna", "detail": "account"}, "bert")
-        await running.hand.turn(120)
-        assert shown(running.scrape()) == {"anna": 0, "bert": 40}
+        await running.scheduler.run_for(120)
+        assert exported_sessions(running) == {"anna": 0, "bert": 40}
 
 
-def shown(page: Scrape) -> dict[str, float]:
-    """How many sessions of each account are on the page one by one."""
-    return {labels["account"]: count for labels, count in page.all("exporter_sessions_exported")}
+def exported_sessions(running: Fleet) -> dict[str, float]:
+    """Return the number of exported sessions by account."""
+    return {labels["account"]: count for labels, count in running.scrape().all("exporter_sessions_exported")}
 
 
 @in_loop
-async def test_what_needs_a_restart_changes_nothing_before(key_file: str) -> None:
+async def test_a_setting_that_needs_a_restart_has_no_effect_before(key_file: str) -> None:
     async with fleet(SOURCES, "anna", key_file=key_file) as running:
-        await running.hand.turn(1)
+        await running.scheduler.run_for(1)
         sessions = running.scrape().sessions()
-        waiting = await running.app.apply(
+        pending = await running.app.apply(
             running.settings({"name": "anna", "poll_interval": "20s"}, shard_count=4, shard_index=3)
         )
-        assert set(waiting) == {"shard_count", "shard_index"}
-        await running.hand.turn(20)
+        assert set(pending) == {"shard_count", "shard_index"}
+        await running.scheduler.run_for(20)
         assert running.scrape().sessions() == sessions

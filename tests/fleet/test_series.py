@@ -1,4 +1,4 @@
-"""The number of series on the page at each level of detail is the one that docs/scaling.md gives."""
+"""The number of exported series at each level of detail is the number in docs/scaling.md."""
 
 import asyncio
 import re
@@ -13,34 +13,32 @@ from tests.support.generated_docs import DOCS, generated
 from tests.support.harness import Scrape
 from tests.support.rows import START, Row, row
 
-PAGE = (DOCS / "scaling.md").read_text(encoding="utf-8")
+SCALING = (DOCS / "scaling.md").read_text(encoding="utf-8")
 ENDED = {"lastSeen": (START - 600) * 1000}
-PLAIN = {"record": False}
+NOT_RECORDED = {"record": False}
 
 
 def numbers(detail: str) -> list[int]:
-    """Return the numbers that the page gives for a level of detail."""
-    (formula,) = re.findall(rf"^\| `{detail}` \| (.*) \|$", PAGE, re.MULTILINE)
+    """Return the numbers of a level of detail in docs/scaling.md."""
+    (formula,) = re.findall(rf"^\| `{detail}` \| (.*) \|$", SCALING, re.MULTILINE)
     return [int(each) for each in re.findall(r"\d+", formula)]
 
 
-def shown(rows: Sequence[Row], detail: str, **settings: Any) -> Scrape:
+def scrape(rows: Sequence[Row], detail: str, **settings: Any) -> Scrape:
     async def poll() -> Scrape:
-        account = Account()
-        async with shards(account, 1, detail=detail, **settings) as (shard,):
-            account.now = rows
+        async with shards(Account(rows), 1, detail=detail, **settings) as (shard,):
             await shard.poll()
             return shard.scrape()
 
     return asyncio.run(poll())
 
 
-def count(scrape: Scrape, kind: str) -> int:
-    return sum(name.startswith(f"{PREFIX}{kind}_") for name, _ in scrape.samples)
+def count(page: Scrape, subject: str) -> int:
+    return sum(name.startswith(f"{PREFIX}{subject}_") for name, _ in page.samples)
 
 
-def test_the_table_of_series_follows_from_the_catalogue() -> None:
-    assert generated(PAGE, "scaling.md") == PAGE, "run: make generated"
+def test_the_table_of_series_is_up_to_date() -> None:
+    assert generated(SCALING, "scaling.md") == SCALING, "run: make generated"
 
 
 @pytest.mark.parametrize("subject", ["session", "stream"])
@@ -48,26 +46,28 @@ def test_the_table_of_series_follows_from_the_catalogue() -> None:
     ("fields", "terms"),
     [
         ({}, ("live", "recorded")),
-        (PLAIN, ("live",)),
+        (NOT_RECORDED, ("live",)),
         (ENDED, ("ended", "recorded")),
-        (ENDED | PLAIN, ("ended",)),
-        (PLAIN | {"isHealthy": False, "issues": ["late", "thin"]}, ("live", "issue", "issue")),
+        (ENDED | NOT_RECORDED, ("ended",)),
+        (NOT_RECORDED | {"isHealthy": False, "issues": ["late", "thin"]}, ("live", "issue", "issue")),
     ],
 )
-def test_a_subject_has_as_many_series_as_the_page_says(subject: str, fields: Row, terms: Sequence[str]) -> None:
+def test_sessions_and_streams_have_the_documented_number_of_series(
+    subject: str, fields: Row, terms: Sequence[str]
+) -> None:
     formula = dict(zip(("live", "ended", "recorded", "issue"), numbers(subject), strict=False))
     rows = [row(number, parentId="one", **fields) for number in range(5 if subject == "stream" else 1)]
-    assert count(shown(rows, subject), subject) == sum(formula[term] for term in terms)
+    assert count(scrape(rows, subject), subject) == sum(formula[term] for term in terms)
 
 
-def test_a_profile_has_as_many_series_as_the_page_says() -> None:
-    (each,) = re.findall(r"`--profile-series` \| (\d+) more", PAGE)
-    more = count(shown([row(1)], "session", profile_series=True), "session")
-    assert more == count(shown([row(1)], "session"), "session") + int(each)
+def test_profiles_have_the_documented_number_of_series() -> None:
+    (each,) = re.findall(r"`--profile-series` \| (\d+) more", SCALING)
+    more = count(scrape([row(1)], "session", profile_series=True), "session")
+    assert more == count(scrape([row(1)], "session"), "session") + int(each)
 
 
 @pytest.mark.parametrize("sessions", [0, 7])
-def test_an_account_has_as_many_series_as_the_page_says(sessions: int) -> None:
-    page = shown([row(each) for each in range(sessions)], "account")
+def test_accounts_have_the_documented_number_of_series(sessions: int) -> None:
+    page = scrape([row(each) for each in range(sessions)], "account")
     assert len(page.samples) == numbers("account")[0]
     assert count(page, "session") == count(page, "stream") == 0

@@ -1,4 +1,4 @@
-"""Shards: together they show what one exporter shows, and together they read what one exporter reads."""
+"""All shards together export what a single exporter exports, and read what it reads."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -20,19 +20,19 @@ from tests.support.rows import START, Row
 
 pytestmark = pytest.mark.untraced
 
-Sample = tuple[str, frozenset[tuple[str, str]]]
-Samples = dict[Sample, float]
+SampleKey = tuple[str, frozenset[tuple[str, str]]]
+Samples = dict[SampleKey, float]
 
-ADDED_UP = {family.name for family in (*TOTAL_FAMILIES, *AMOUNTS.values(), STARTED, RECORDINGS, REGRESSIONS, EXPORTED)}
-LEAST = {"stream_healthy"}
-MOST = {"stream_active", "stream_last_seen_timestamp_seconds", "stream_created_timestamp_seconds"}
-OF_THE_LATEST = {
+SUMMED = {family.name for family in (*TOTAL_FAMILIES, *AMOUNTS.values(), STARTED, RECORDINGS, REGRESSIONS, EXPORTED)}
+MINIMUM = {"stream_healthy"}
+MAXIMUM = {"stream_active", "stream_last_seen_timestamp_seconds", "stream_created_timestamp_seconds"}
+UNION = {"stream_issue_info"}
+OF_LATEST_SESSION = {
     "stream_info",
     "stream_profiles",
     "stream_profile_info",
     "stream_profile_bitrate_bytes_per_second",
 }
-TOGETHER = {"stream_issue_info"}
 
 # Quarters, so that sums are exact in any order.
 amounts = st.integers(0, 2**30).map(lambda number: number / 4)
@@ -67,111 +67,113 @@ sessions = st.fixed_dictionaries(
         "recordingUrl": st.just("https://example.invalid/recording"),
     },
 )
-lives = st.lists(
+histories = st.lists(
     st.tuples(ids, st.none() | sessions, sessions | st.none()),
     min_size=10,
     max_size=30,
-    unique_by=lambda life: clean(life[0], MAX_ID),
+    unique_by=lambda history: clean(history[0], MAX_ID),
 )
-"""Sessions with what they are at a first poll and at a second one; None is not there."""
+"""Sessions at two polls: the id and the fields at each poll, None if the session does not exist then."""
 
-Lives = Sequence[tuple[str, Row | None, Row | None]]
+Histories = Sequence[tuple[str, Row | None, Row | None]]
 
 
-def world(of: Lives, poll: int) -> list[Row]:
-    """What the account has at a poll. No two sessions are created at the same time."""
+def rows_at(histories: Histories, poll: int) -> list[Row]:
+    """Return the sessions of the account at a poll. No two sessions are created at the same time."""
     return [
-        {"id": life[0], "createdAt": (START - 3 * place) * 1000} | row
-        for place, life in enumerate(of)
-        if (row := (life[1], life[2])[poll]) is not None
+        {"id": history[0], "createdAt": (START - 3 * index) * 1000} | row
+        for index, history in enumerate(histories)
+        if (row := (history[1], history[2])[poll]) is not None
     ]
 
 
-async def polled(count: int, of: Lives, look: Callable[[Shard], Any], **setting: Any) -> list[Any]:
-    """What a look at each shard finds after the account's two polls."""
+async def poll_twice(count: int, histories: Histories, result_of: Callable[[Shard], Any], **setting: Any) -> list[Any]:
+    """Poll an account twice with some shards; return a result of each shard."""
     account = Account()
-    async with shards(account, count, profile_series=True, **setting) as made:
+    async with shards(account, count, profile_series=True, **setting) as created:
         for poll in (0, 1):
-            account.now = world(of, poll)
-            for shard in made:
+            account.current_rows = rows_at(histories, poll)
+            for shard in created:
                 await shard.poll()
-        return [look(shard) for shard in made]
+        return [result_of(shard) for shard in created]
 
 
-def scrapes(count: int, of: Lives, **setting: Any) -> list[Scrape]:
-    return asyncio.run(polled(count, of, Shard.scrape, **setting))
+def scrapes(count: int, histories: Histories, **setting: Any) -> list[Scrape]:
+    return asyncio.run(poll_twice(count, histories, Shard.scrape, **setting))
 
 
-def chosen(scrape: Scrape, wanted: Callable[[str], bool]) -> Samples:
-    """The samples of some families, told by their names without the prefix."""
-    return {key: value for key, value in scrape.samples.items() if wanted(key[0].removeprefix(PREFIX))}
+def select(scrape: Scrape, predicate: Callable[[str], bool]) -> Samples:
+    """Return the samples whose name without the prefix satisfies a predicate."""
+    return {key: value for key, value in scrape.samples.items() if predicate(key[0].removeprefix(PREFIX))}
 
 
-def about_sessions(name: str) -> bool:
+def is_of_session(name: str) -> bool:
     return name.startswith("session_")
 
 
-def added_up(found: Sequence[Samples]) -> Mapping[Sample, float]:
-    total: Counter[Sample] = Counter()
-    for samples in found:
+def sum_of(parts: Sequence[Samples]) -> Mapping[SampleKey, float]:
+    total: Counter[SampleKey] = Counter()
+    for samples in parts:
         for key, value in samples.items():
-            total[key] += value  # type: ignore[assignment]  # typeshed's Counter counts whole things
+            total[key] += value  # type: ignore[assignment]  # typeshed's Counter has int values
     return total
 
 
-# Each example is many exporters with two polls, so there are fewer of them than usual.
+# Each example runs many exporters, so there are fewer examples than by default.
 few = settings(max_examples=25)
-shard_worlds = given(st.integers(2, 6), lives, st.booleans(), st.integers(2, 4))
+arguments = given(st.integers(2, 6), histories, st.booleans(), st.integers(2, 4))
 
 
 @few
-@shard_worlds
-def test_all_shards_together_show_each_session_once_and_as_one_exporter_does(
-    count: int, of: Lives, keyset: bool, limit: int
+@arguments
+def test_all_shards_together_export_each_session_once_and_as_a_single_exporter_does(
+    count: int, histories: Histories, keyset: bool, limit: int
 ) -> None:
-    (whole,) = scrapes(1, of, keyset=keyset, page_limit=limit)
-    parts = [chosen(part, about_sessions) for part in scrapes(count, of, keyset=keyset, page_limit=limit)]
-    gather_or_cancel = {key: value for part in parts for key, value in part.items()}
-    assert sum(map(len, parts)) == len(gather_or_cancel)
-    assert gather_or_cancel == chosen(whole, about_sessions)
+    (single,) = scrapes(1, histories, keyset=keyset, page_limit=limit)
+    parts = [select(part, is_of_session) for part in scrapes(count, histories, keyset=keyset, page_limit=limit)]
+    merged = {key: value for part in parts for key, value in part.items()}
+    assert sum(map(len, parts)) == len(merged)
+    assert merged == select(single, is_of_session)
 
 
 @few
-@shard_worlds
-def test_totals_and_counters_of_all_shards_add_up_to_those_of_one_exporter(
-    count: int, of: Lives, keyset: bool, limit: int
+@arguments
+def test_totals_and_counters_of_all_shards_add_up_to_those_of_a_single_exporter(
+    count: int, histories: Histories, keyset: bool, limit: int
 ) -> None:
-    (whole,) = scrapes(1, of, keyset=keyset, page_limit=limit, detail="account")
-    parts = scrapes(count, of, keyset=keyset, page_limit=limit, detail="account")
+    (single,) = scrapes(1, histories, keyset=keyset, page_limit=limit, detail="account")
+    parts = scrapes(count, histories, keyset=keyset, page_limit=limit, detail="account")
 
-    def wanted(name: str) -> bool:
-        return PREFIX + name in ADDED_UP
+    def is_summed(name: str) -> bool:
+        return PREFIX + name in SUMMED
 
-    assert added_up([chosen(part, wanted) for part in parts]) == chosen(whole, wanted)
+    assert sum_of([select(part, is_summed) for part in parts]) == select(single, is_summed)
 
 
 @few
-@shard_worlds
-def test_streams_of_all_shards_come_to_those_of_one_exporter(count: int, of: Lives, keyset: bool, limit: int) -> None:
-    (whole,) = scrapes(1, of, keyset=keyset, page_limit=limit, detail="stream")
-    parts = scrapes(count, of, keyset=keyset, page_limit=limit, detail="stream")
-    special = LEAST | MOST | OF_THE_LATEST | TOGETHER
+@arguments
+def test_streams_of_all_shards_combine_to_those_of_a_single_exporter(
+    count: int, histories: Histories, keyset: bool, limit: int
+) -> None:
+    (single,) = scrapes(1, histories, keyset=keyset, page_limit=limit, detail="stream")
+    parts = scrapes(count, histories, keyset=keyset, page_limit=limit, detail="stream")
+    not_summed = MINIMUM | MAXIMUM | OF_LATEST_SESSION | UNION
 
-    def summed(name: str) -> bool:
-        return name.startswith("stream_") and name not in special
+    def is_summed(name: str) -> bool:
+        return name.startswith("stream_") and name not in not_summed
 
-    assert added_up([chosen(part, summed) for part in parts]) == chosen(whole, summed)
-    for names, choose in ((LEAST, min), (MOST, max), (TOGETHER, max)):
-        found: defaultdict[Sample, list[float]] = defaultdict(list)
+    assert sum_of([select(part, is_summed) for part in parts]) == select(single, is_summed)
+    for names, combine in ((MINIMUM, min), (MAXIMUM, max), (UNION, max)):
+        values: defaultdict[SampleKey, list[float]] = defaultdict(list)
         for part in parts:
-            for key, value in chosen(part, names.__contains__).items():
-                found[key].append(value)
-        assert {key: choose(values) for key, values in found.items()} == chosen(whole, names.__contains__)
-    assert of_the_latest(parts) == of_the_latest([whole])
+            for key, value in select(part, names.__contains__).items():
+                values[key].append(value)
+        assert {key: combine(each) for key, each in values.items()} == select(single, names.__contains__)
+    assert of_latest_sessions(parts) == of_latest_sessions([single])
 
 
-def of_the_latest(parts: Sequence[Scrape]) -> Samples:
-    """What is told of a stream's latest session, from the shard that has it."""
+def of_latest_sessions(parts: Sequence[Scrape]) -> Samples:
+    """Return the samples of each stream's latest session, from the shard that has it."""
     latest: dict[str | None, tuple[float, Scrape]] = {}
     for part in parts:
         for labels, created in part.all("stream_created_timestamp_seconds"):
@@ -180,53 +182,53 @@ def of_the_latest(parts: Sequence[Scrape]) -> Samples:
     return {
         key: value
         for stream, (_, part) in latest.items()
-        for key, value in chosen(part, OF_THE_LATEST.__contains__).items()
+        for key, value in select(part, OF_LATEST_SESSION.__contains__).items()
         if dict(key[1]).get("stream_id") == stream
     }
 
 
-def sizes(shard: Shard) -> dict[str, list[int]]:
-    """The sizes of the answers to the last poll, by walk."""
-    return dict(shard.meter.sizes)
+def response_sizes(shard: Shard) -> dict[str, list[int]]:
+    """Return the sizes of the responses to the last poll, by walk."""
+    return dict(shard.transport.sizes)
 
 
 @few
-@given(st.integers(2, 6), lives, st.integers(2, 6))
-def test_all_shards_together_read_one_walk_and_at_most_one_page_each(count: int, of: Lives, limit: int) -> None:
-    (whole,) = asyncio.run(polled(1, of, sizes, page_limit=limit, walk_concurrency=1))
-    parts = asyncio.run(polled(count, of, sizes, page_limit=limit, walk_concurrency=1))
-    for walk, pages in whole.items():
-        answers = [size for part in parts for size in part[walk]]
-        assert len(answers) <= len(pages) + count
-        assert sum(answers) <= sum(pages) + count * max(answers)
+@given(st.integers(2, 6), histories, st.integers(2, 6))
+def test_all_shards_together_read_the_account_once_and_at_most_one_page_more_each(
+    count: int, histories: Histories, limit: int
+) -> None:
+    (single,) = asyncio.run(poll_twice(1, histories, response_sizes, page_limit=limit, walk_concurrency=1))
+    parts = asyncio.run(poll_twice(count, histories, response_sizes, page_limit=limit, walk_concurrency=1))
+    for walk, pages in single.items():
+        sizes = [size for part in parts for size in part[walk]]
+        assert len(sizes) <= len(pages) + count
+        assert sum(sizes) <= sum(pages) + count * max(sizes)
 
 
 @pytest.mark.parametrize("count", [2, 4])
 @in_loop
-async def test_of_a_large_account_shards_with_parts_read_no_more_than_a_page_each(count: int) -> None:
-    account = Account()
-    account.now = bulk_rows(4_000, 7, START)
-    read = []
+async def test_shards_that_read_a_large_account_in_parts_read_at_most_one_page_more_each(count: int) -> None:
+    account = Account(bulk_rows(4_000, 7, START))
+    page_counts = []
     for shard_count in (1, count):
-        async with shards(account, shard_count, page_limit=50) as made:
-            for shard in made:
+        async with shards(account, shard_count, page_limit=50) as created:
+            for shard in created:
                 await shard.poll()
-            read.append([len(pages) for shard in made for pages in shard.meter.sizes.values()])
-    walks = len(read[0])
+            page_counts.append([len(pages) for shard in created for pages in shard.transport.sizes.values()])
+    walks = len(page_counts[0])
     assert walks == 3
-    assert sum(read[1]) <= sum(read[0]) + walks * count
+    assert sum(page_counts[1]) <= sum(page_counts[0]) + walks * count
 
 
 @in_loop
-async def test_without_keyset_every_shard_reads_up_to_its_end_and_shows_its_part_alone() -> None:
-    account = Account()
-    account.now = bulk_rows(400, 7, START)
-    async with shards(account, 4, keyset=False, page_limit=20) as made:
-        shown, read = [], []
-        for shard in made:
+async def test_without_keyset_pagination_each_shard_reads_up_to_the_end_of_its_part_and_exports_only_this() -> None:
+    account = Account(bulk_rows(400, 7, START))
+    async with shards(account, 4, keyset=False, page_limit=20) as created:
+        exported, page_counts = [], []
+        for shard in created:
             await shard.poll()
-            shown.append(shard.scrape().sessions())
-            read.append(max(map(len, shard.meter.sizes.values())))
-    assert sum(map(len, shown)) == len(set().union(*shown)) == 400
-    assert all(50 < len(part) < 150 for part in shown)
-    assert read == sorted(read)
+            exported.append(shard.scrape().sessions())
+            page_counts.append(max(map(len, shard.transport.sizes.values())))
+    assert sum(map(len, exported)) == len(set().union(*exported)) == 400
+    assert all(50 < len(part) < 150 for part in exported)
+    assert page_counts == sorted(page_counts)

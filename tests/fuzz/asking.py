@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 
 from exporter.metrics.text_format import Format
 from tests.fuzz.requests import MAKERS, Maker
-from tests.support.canary import heard
-from tests.support.harness import parse_all
+from tests.support.canary import scanner
+from tests.support.deadlines import HANG
+from tests.support.harness import parse_page
 from tests.support.running import running_exporter
-from tests.support.simulated import Upstream, aside, live
+from tests.support.simulated import Upstream, live_row, serving_in_thread
 
 AT_ONCE = 32
 """Connections that are open side by side."""
 
-PATIENCE = 60.0
 """Seconds after which a connection that the server has not closed is a problem; its own limits are far below."""
 
 FLAGS = ("--web.header-timeout", "400ms", "--web.idle-timeout", "200ms", "--log.level", "info")
@@ -49,19 +49,19 @@ def ask(count: int, seed: int) -> Answers:
     """Make requests, and send them to a running exporter."""
     began, found = time.monotonic(), Answers()
     with (
-        aside(Upstream([live(number) for number in range(3)])) as url,
+        serving_in_thread(Upstream([live_row(number) for number in range(3)])) as url,
         running_exporter("--base-url", url, *FLAGS) as exporter,
     ):
-        exporter.wait_for("poll finished")
+        exporter.wait_for_event("poll finished")
         asyncio.run(_ask_all(exporter.port, count, seed, found))
-        if exporter.ask("/livez").status != 200:
+        if exporter.request("/livez").status != 200:
             found.problems.append("the exporter is not well any more")
-        parse_all(exporter.ask(Accept=Format.TEXT.value).body.decode(), Format.TEXT)
+        parse_page(exporter.request(Accept=Format.TEXT.value).body.decode(), Format.TEXT)
         lines = [
             line for line in exporter.lines if '"level": "error"' in line or "Traceback" in line or line[:1] != "{"
         ]
         found.problems += [f"a log line: {line}"[:300] for line in lines]
-    found.problems += [f"the key is in {source}" for source in heard.findings]
+    found.problems += [f"the key is in {source}" for source in scanner.findings]
     found.seconds = time.monotonic() - began
     return found
 
@@ -82,7 +82,7 @@ async def _ask_all(port: int, count: int, seed: int, found: Answers) -> None:
             kind, text = request(seed, number)
             found.requests[kind] += 1
             try:
-                _look(await asyncio.wait_for(_answer(port, text, number), PATIENCE), found)
+                _look(await asyncio.wait_for(_answer(port, text, number), HANG), found)
             except Exception as error:  # noqa: BLE001 - whatever goes wrong is what we are looking for
                 found.problems.append(f"request({seed}, {number}), {kind}: {type(error).__name__}: {error}"[:300])
 
@@ -115,7 +115,7 @@ def _look(answer: bytes, found: Answers) -> None:
         raise ValueError(f"answered {statuses}")
     found.statuses[statuses[0].decode() if statuses else "none"] += 1
     for form, page in _pages(answer):
-        parse_all(page, form)
+        parse_page(page, form)
         found.parsed += 1
 
 

@@ -14,7 +14,7 @@ from exporter.livepeer.decoding import decode_page
 from exporter.livepeer.errors import PollError
 from exporter.sessions.session import MAX_ID, Session
 from tests.fuzz.pages import MAKERS, Maker
-from tests.support.harness import harness, written
+from tests.support.harness import captured_log, harness
 from tests.support.rows import START
 from tests.support.upstream import Request, reply, upstream
 
@@ -55,7 +55,7 @@ def read_pages(count: int, every: int, seed: int) -> Readings:
             read(body, found)
         except Exception as error:  # noqa: BLE001 - that nothing else is raised is what we are here to see
             found.problems.append(f"page({seed}, {number}), {kind}: {type(error).__name__}")
-    with written():
+    with captured_log():
         asyncio.run(_poll(range(0, count, every), seed, found))
     found.seconds = time.monotonic() - began
     return found

@@ -1,7 +1,7 @@
-"""Writes the golden exposition anew: ``python -m tests.golden``. Read the difference before you commit it."""
+"""Regenerates the golden exposition: ``python -m tests.golden``. Review the difference before you commit it."""
 
 import asyncio
 
-from tests.golden.pair import METRICS, exposition
+from tests.golden.exposition import METRICS, exposition
 
 METRICS.write_text(asyncio.run(exposition()), encoding="utf-8")

@@ -18,9 +18,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from exporter.simulator.api import create_app
 from exporter.simulator.world import World
 from tests.support.canary import KEY
+from tests.support.deadlines import HANG
 from tests.support.rows import Row
-from tests.support.running import PATIENCE, Exporter, Prometheus, running_exporter, running_prometheus
-from tests.support.simulated import Upstream, answering, aside, live
+from tests.support.running import Exporter, Prometheus, running_exporter, running_prometheus
+from tests.support.simulated import Upstream, live_row, serving_in_thread, static_response
 
 SIMULATED: Final = 'a+b (main) [.*]|^c$ \\d "x"'
 """Account of the simulator at ``--detail=session``. Unescaped, its name would change or break a query."""
@@ -53,17 +54,19 @@ class InvalidSessions:
 
     def rows(self, now: float) -> Sequence[Row]:
         """Return the rows at a time."""
-        decreasing = live(1, sourceBytes=1e9 - now % 1e6, parentId="invalid-1")
-        without_id = live(2, parentId="invalid-2")
+        decreasing = live_row(1, sourceBytes=1e9 - now % 1e6, parentId="invalid-1")
+        without_id = live_row(2, parentId="invalid-2")
         del without_id["id"]
-        return (decreasing, decreasing, without_id, live(3, sourceSegments=-1, parentId="invalid-3"))
+        return (decreasing, decreasing, without_id, live_row(3, sourceSegments=-1, parentId="invalid-3"))
 
 
 class FailingApi:
     """An API that returns 429 and 500 in turn."""
 
     def __init__(self) -> None:
-        self._apps = itertools.cycle([answering(429), answering(500), answering(500), answering(500)])
+        self._apps = itertools.cycle(
+            [static_response(429), static_response(500), static_response(500), static_response(500)]
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -97,7 +100,7 @@ class Environment:
             AssertionError: Prometheus rejects the query.
         """
         form = urlencode({"query": promql, "time": time})
-        connection = http.client.HTTPConnection("127.0.0.1", self.prometheus.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.prometheus.port, timeout=HANG)
         try:
             connection.request("POST", "/api/v1/query", form, {"Content-Type": "application/x-www-form-urlencoded"})
             response = json.loads(connection.getresponse().read())
@@ -135,13 +138,13 @@ def running_environment(prometheus_binary: str, directory: Path) -> Iterator[Env
         EMPTY: Upstream(()),
     }
     with ExitStack() as stack:
-        urls = {name: stack.enter_context(aside(app)) for name, app in apps.items()}
+        urls = {name: stack.enter_context(serving_in_thread(app)) for name, app in apps.items()}
         urls[STREAM_DETAIL] = urls[SIMULATED]
         first = _start(stack, directory / "first.yaml", _settings(directory, urls))
         shard = {"max_series": 200, "shard_index": 1, "shard_count": 2}
         second = _start(stack, directory / "second.yaml", _settings(directory, {LIMITED: urls[SIMULATED]}) | shard)
         (directory / "second.yaml").write_text("unknown_key: true\n", encoding="utf-8")
-        second.signal(signal.SIGHUP)
+        second.send_signal(signal.SIGHUP)
         instances = (f"127.0.0.1:{first.port}", f"127.0.0.1:{second.port}")
         scrape = {"job_name": JOB, "scrape_interval": "1s", "static_configs": [{"targets": list(instances)}]}
         (directory / "rules.yaml").write_text(yaml.safe_dump(_FIRING_ALERT), encoding="utf-8")

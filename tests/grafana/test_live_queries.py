@@ -23,7 +23,7 @@ from tests.grafana.live_environment import (
     running_environment,
 )
 from tests.grafana.promql_ast import selectors
-from tests.support.running import until
+from tests.support.running import wait_until
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.process]
 
@@ -88,7 +88,7 @@ def snapshot(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -
             return snapshot
 
         try:
-            yield until(complete_snapshot, "a time at which every query has data", 90)
+            yield wait_until(complete_snapshot, "a time at which every query has data", 90)
         except AssertionError as error:
             raise AssertionError(f"{error}; last missing: {missing[0]}") from None
 

@@ -13,7 +13,7 @@ from exporter.livepeer.transport import create_http_client, create_ssl_context
 from exporter.simulator.api import Row, create_app
 from exporter.simulator.serve import serving
 from tests.support.canary import KEY
-from tests.support.harness import Time
+from tests.support.clock import ManualClock
 from tests.support.rows import START
 
 SSL_CONTEXT = create_ssl_context(ca_file=None, trust_env=False)
@@ -51,7 +51,7 @@ class FixedAccount:
 @asynccontextmanager
 async def livepeer_client(
     url: str,
-    clocks: Time | None = None,
+    clocks: ManualClock | None = None,
     meter: Meter | None = None,
     *,
     key: Callable[[], str] = lambda: KEY,
@@ -59,7 +59,7 @@ async def livepeer_client(
     **options: Any,
 ) -> AsyncIterator[LivepeerClient]:
     """Open a client; `options` are those of `LivepeerClient`."""
-    clocks = clocks or Time()
+    clocks = clocks or ManualClock()
     async with create_http_client(SSL_CONTEXT, trust_env=False, connections=4) as http_client:
         endpoint = SessionsEndpoint(
             http_client,

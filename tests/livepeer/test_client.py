@@ -9,7 +9,7 @@ import pytest
 from exporter.livepeer.id_range import IdRange
 from exporter.livepeer.query import MAX_PARENT_QUERIES, Scope
 from tests.livepeer.clients import SCOPE, livepeer_client, read_simulated
-from tests.support.harness import Time
+from tests.support.clock import ManualClock
 from tests.support.loop import in_loop
 from tests.support.rows import START, ident, page, row
 from tests.support.upstream import Request, always, reply, upstream
@@ -55,7 +55,7 @@ async def test_the_windows_follow_the_servers_clock() -> None:
 
 @in_loop
 async def test_sessions_are_read_twice_only_when_the_servers_clock_turns_out_to_differ() -> None:
-    clocks = Time(START - 7200)
+    clocks = ManualClock(START - 7200)
     date = {"Date": formatdate(START, usegmt=True)}
     async with upstream(always(reply(headers=date))) as server, livepeer_client(server.url, clocks) as client:
         await client.sessions(SCOPE)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.livepeer.errors import ClockError
 from exporter.livepeer.server_clock import ServerClock, parse_http_date, parse_retry_after
-from tests.support.harness import Time
+from tests.support.clock import ManualClock
 from tests.support.rows import START
 
 
@@ -42,7 +42,7 @@ def test_any_retry_after_is_between_1_second_and_15_minutes_or_none(text: str, d
 
 
 def test_without_a_valid_date_the_local_clock_is_used() -> None:
-    clocks = Time()
+    clocks = ManualClock()
     clock = ServerClock(clocks.now, clocks.monotonic)
     clock.update(None)
     clock.update("yesterday")
@@ -50,7 +50,7 @@ def test_without_a_valid_date_the_local_clock_is_used() -> None:
 
 
 def test_a_step_of_the_local_wall_clock_does_not_move_the_servers_clock() -> None:
-    clocks = Time()
+    clocks = ManualClock()
     wall_clock = [START]
     clock = ServerClock(lambda: wall_clock[0], clocks.monotonic)
     clock.update(formatdate(START, usegmt=True))
@@ -61,7 +61,7 @@ def test_a_step_of_the_local_wall_clock_does_not_move_the_servers_clock() -> Non
 
 def clock_after(*errors: float) -> tuple[ServerClock, list[bool]]:
     """Return a clock after polls whose `Date` is wrong by some seconds, and whether each was accepted."""
-    clocks = Time()
+    clocks = ManualClock()
     clock, accepted = ServerClock(clocks.now, clocks.monotonic), []
     for error in errors:
         clocks.advance(30)
@@ -100,7 +100,7 @@ def test_D01_a_refused_date_does_not_move_the_clock() -> None:
 
 
 def test_D01_a_second_response_of_the_same_poll_does_not_confirm_a_date() -> None:
-    clocks = Time()
+    clocks = ManualClock()
     clock = ServerClock(clocks.now, clocks.monotonic)
     clock.update(formatdate(START, usegmt=True))
     clock.start_poll()

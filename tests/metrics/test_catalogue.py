@@ -21,8 +21,8 @@ from exporter.sessions.growth import COUNTED
 from exporter.sessions.session import FIELDS, Profile
 from exporter.sessions.snapshot import ACTIVE
 from exporter.sessions.streams import Stream
+from tests.support.accounts import session
 from tests.support.generated_docs import DOCS, generated
-from tests.support.polled import session
 
 FAMILIES = [family for family, _ in everything(EVERY_OPTION)]
 LABELS = {family.name: (*subject, *family.labels) for family, subject in everything(EVERY_OPTION)}

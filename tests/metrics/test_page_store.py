@@ -11,7 +11,7 @@ from exporter.metrics.chunks import Chunk
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.text_format import Format
 from exporter.polling.poller import Poller
-from tests.support.polled import Accounts, FakeClient, session
+from tests.support.accounts import Accounts, FakeClient, session
 
 
 def text(accounts: Accounts, form: Format = Format.TEXT) -> str:
@@ -29,10 +29,10 @@ def test_an_empty_page_store_has_a_page() -> None:
 
 def test_a_page_does_not_change_when_another_is_published() -> None:
     accounts = Accounts()
-    accounts.show([session(1)])
+    accounts.publish([session(1)])
     held = accounts.pages.page(Format.TEXT)
     before, packed = b"".join(held.plain()), held.packed(b"")
-    accounts.show([session(2)])
+    accounts.publish([session(2)])
     accounts.pages.page(Format.TEXT)
     assert b"".join(held.plain()) == before
     assert held.packed(b"") == packed
@@ -42,7 +42,7 @@ def test_a_page_does_not_change_when_another_is_published() -> None:
 def test_what_is_published_is_on_the_next_page_in_both_formats() -> None:
     accounts = Accounts()
     for number in range(3):
-        accounts.show([session(number)])
+        accounts.publish([session(number)])
         for form in Format:
             shown = text(accounts, form)
             assert shown.count("livepeer_studio_session_active{") == 1
@@ -53,13 +53,13 @@ def test_publications_between_two_scrapes_are_on_the_next_page() -> None:
     accounts = Accounts()
     text(accounts)
     for number in range(5):
-        accounts.show([session(number)])
+        accounts.publish([session(number)])
     assert session(4).id in text(accounts)
 
 
 def test_R12_data_that_cannot_be_composed_leaves_the_page_as_it_was() -> None:
     accounts = Accounts()
-    accounts.show([session(1)])
+    accounts.publish([session(1)])
     before = text(accounts)
     data = accounts.pages.account_pages()["default"].data
     assert data is not None
@@ -67,7 +67,7 @@ def test_R12_data_that_cannot_be_composed_leaves_the_page_as_it_was() -> None:
     with pytest.raises(TypeError):
         accounts.pages.publish("default", list(Telemetry("default").collect()), replace(data, chunks=broken))
     assert text(accounts) == before
-    accounts.show([session(2)])
+    accounts.publish([session(2)])
     assert session(2).id in text(accounts)
 
 
@@ -112,9 +112,9 @@ def test_stale_data_comes_back_with_the_next_good_poll() -> None:
 
 def test_each_account_becomes_stale_by_itself() -> None:
     accounts = Accounts()
-    accounts.show([session(1)], "early")
+    accounts.publish([session(1)], "early")
     accounts.time.advance(200)
-    accounts.show([session(1)], "late")
+    accounts.publish([session(1)], "late")
     accounts.time.advance(100)
     shown = text(accounts)
     assert 'session_active{account="late"' in shown
@@ -124,23 +124,23 @@ def test_each_account_becomes_stale_by_itself() -> None:
 
 def test_stale_data_releases_its_part_of_the_budget() -> None:
     alone = Accounts()
-    alone.show([session(1)])
+    alone.publish([session(1)])
     accounts = Accounts(limit=alone.pages.series() * 3 // 2)
-    accounts.show([session(1)], "early")
-    accounts.show([session(1)], "late")
+    accounts.publish([session(1)], "early")
+    accounts.publish([session(1)], "late")
     assert text(accounts).count("session_active{") == 1
     accounts.time.advance(299)
-    accounts.show([session(1)], "late")
+    accounts.publish([session(1)], "late")
     accounts.time.advance(1)
     text(accounts)
-    accounts.show([session(1)], "late")
+    accounts.publish([session(1)], "late")
     assert 'session_active{account="late"' in text(accounts)
 
 
 def test_a_removed_account_is_not_on_the_page() -> None:
     accounts = Accounts()
-    accounts.show([session(1)], "stays")
-    accounts.show([session(1)], "goes")
+    accounts.publish([session(1)], "stays")
+    accounts.publish([session(1)], "goes")
     assert 'account="goes"' in text(accounts)
     accounts.pages.remove("goes")
     assert 'account="goes"' not in text(accounts)
@@ -149,7 +149,7 @@ def test_a_removed_account_is_not_on_the_page() -> None:
 
 def test_removing_an_unknown_account_does_nothing() -> None:
     accounts = Accounts()
-    accounts.show([session(1)])
+    accounts.publish([session(1)])
     before = text(accounts)
     accounts.pages.remove("unknown")
     assert text(accounts) == before
@@ -158,7 +158,7 @@ def test_removing_an_unknown_account_does_nothing() -> None:
 def test_the_samples_of_a_family_are_contiguous_over_all_accounts() -> None:
     accounts = Accounts()
     for account in ("a", "b", "c"):
-        accounts.show([session(1), session(2)], account)
+        accounts.publish([session(1), session(2)], account)
     names = [line.partition("{")[0] for line in text(accounts).splitlines() if not line.startswith("#")]
     ends = [name for name, following in zip(names, [*names[1:], ""], strict=True) if name != following]
     plain = [name for name in ends if not name.endswith(("_bucket", "_sum", "_count"))]
@@ -167,7 +167,7 @@ def test_the_samples_of_a_family_are_contiguous_over_all_accounts() -> None:
 
 def test_the_number_of_series_covers_all_accounts() -> None:
     accounts = Accounts()
-    accounts.show([session(1)], "a")
+    accounts.publish([session(1)], "a")
     one = accounts.pages.series()
-    accounts.show([session(1)], "b")
+    accounts.publish([session(1)], "b")
     assert accounts.pages.series() == 2 * one > 0

@@ -21,13 +21,13 @@ from exporter.metrics.page_store import PageStore
 from exporter.metrics.process import Process
 from exporter.metrics.text_format import Format, render_subjects
 from exporter.sessions.snapshot import ACTIVE
+from tests.support.accounts import Accounts, session, session_lists
 from tests.support.collector import ReferenceCollector
 from tests.support.cooperative import run_to_end
-from tests.support.polled import Accounts, session, some_sessions
 
 accounts = st.dictionaries(
     st.sampled_from(["default", 'a "quoted" name', "back\\slash", "ä€😀", "{}"]),
-    st.tuples(some_sessions, st.sampled_from(["session", "stream", "account"])),
+    st.tuples(session_lists, st.sampled_from(["session", "stream", "account"])),
     min_size=1,  # there is always an account
     max_size=3,
 )
@@ -52,7 +52,7 @@ def parsed(text: str, form: Format) -> list[tuple[Any, ...]]:
 def reference(shown: Accounts, tail: bytes, form: Format) -> str:
     """Return the same page as prometheus-client renders it."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(ReferenceCollector(shown.shown, shown.options))
+    registry.register(ReferenceCollector(shown.published, shown.options))
     text: bytes = (as_openmetrics if form is Format.OPENMETRICS else as_text)(registry)
     return (text.removesuffix(b"# EOF\n") + tail).decode()
 
@@ -68,7 +68,7 @@ def tail_of(pages: PageStore, form: Format) -> bytes:
 def test_any_page_equals_the_one_of_prometheus_client_and_has_no_duplicate(accounts: Any, options: Options) -> None:
     shown = Accounts(options)
     for account, (sessions, detail) in accounts.items():
-        shown.show(sessions, account, detail=detail)
+        shown.publish(sessions, account, detail=detail)
     for form in Format:
         tail = tail_of(shown.pages, form)
         page = shown.pages.page(form)
@@ -83,8 +83,8 @@ def test_any_page_equals_the_one_of_prometheus_client_and_has_no_duplicate(accou
 def page_of_two() -> tuple[bytes, bytes]:
     """Return a packed page with several accounts, and its text."""
     shown = Accounts()
-    shown.show([session(number) for number in range(3)], "a")
-    shown.show([session(number) for number in range(BATCH_SIZE + 1)], "b")
+    shown.publish([session(number) for number in range(3)], "a")
+    shown.publish([session(number) for number in range(BATCH_SIZE + 1)], "b")
     page = shown.pages.page(Format.TEXT)
     return b"".join(page.packed(b"tail 1\n")), b"".join((*page.plain(), b"tail 1\n"))
 
@@ -150,7 +150,7 @@ def test_the_number_of_series_is_the_number_of_lines() -> None:
 
 def test_a_family_without_samples_has_no_header() -> None:
     shown = Accounts()
-    shown.show([session(1)])
+    shown.publish([session(1)])
     text = b"".join(shown.pages.page(Format.TEXT).plain()).decode()
     assert "livepeer_studio_session_info{" in text
     assert "stream_info" not in text
@@ -159,7 +159,7 @@ def test_a_family_without_samples_has_no_header() -> None:
 
 def test_openmetrics_names_counter_families_without_total() -> None:
     shown = Accounts()
-    shown.show([session(1)])
+    shown.publish([session(1)])
     pages = {form: b"".join(shown.pages.page(form).plain()).decode() for form in Format}
     assert "# TYPE livepeer_studio_source_bytes_total counter" in pages[Format.TEXT]
     assert "# TYPE livepeer_studio_source_bytes counter" in pages[Format.OPENMETRICS]
@@ -168,7 +168,7 @@ def test_openmetrics_names_counter_families_without_total() -> None:
 
 def test_neither_format_has_created_series_or_sample_timestamps() -> None:
     shown = Accounts()
-    shown.show([session(1)])
+    shown.publish([session(1)])
     for form in Format:
         families = parsed(b"".join((*shown.pages.page(form).plain(), tail_of(shown.pages, form))).decode(), form)
         assert not [name for *_, samples in families for name, _, _ in samples if name.endswith("_created")]

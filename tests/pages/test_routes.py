@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from exporter.metrics.process import Process
 from exporter.metrics.text_format import Format
 from exporter.pages.routes import PLAIN_PIECE, Health, create_app, create_probe_app
-from tests.support.polled import Accounts, session
+from tests.support.accounts import Accounts, session
 
 
 def ask(app: ASGIApp, path: str = "/metrics", method: str = "GET", **headers: str) -> httpx.Response:
@@ -32,7 +32,7 @@ def site(accounts: Accounts, *, alive: bool = True, ready: bool = True, metrics_
 @pytest.mark.parametrize("form", Format)
 def test_the_page_is_the_boards_with_the_processs_metrics_at_its_end(form: Format) -> None:
     accounts = Accounts()
-    accounts.show([session(1)])
+    accounts.publish([session(1)])
     answer = ask(site(accounts), Accept=form.value)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, form.value)
     assert answer.text.startswith(b"".join(accounts.pages.page(form).plain()).decode())
@@ -43,7 +43,7 @@ def test_the_page_is_the_boards_with_the_processs_metrics_at_its_end(form: Forma
 
 def test_a_compressed_answer_says_the_same_as_a_plain_one() -> None:
     accounts = Accounts()
-    accounts.show([session(number) for number in range(3)])
+    accounts.publish([session(number) for number in range(3)])
     plain, packed = (ask(site(accounts), **more) for more in ({}, {"Accept-Encoding": "gzip"}))
     assert packed.headers["Content-Encoding"] == "gzip"
     assert "Content-Encoding" not in plain.headers
@@ -55,7 +55,7 @@ def test_a_compressed_answer_says_the_same_as_a_plain_one() -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 def test_the_length_is_told_and_right(encoding: str) -> None:
     accounts = Accounts()
-    accounts.show([session(number) for number in range(2 * PLAIN_PIECE // 500)])
+    accounts.publish([session(number) for number in range(2 * PLAIN_PIECE // 500)])
 
     async def raw() -> tuple[int, int]:
         async with (

@@ -18,11 +18,11 @@ from exporter.runtime.environment import Environment
 from exporter.sessions.attention import MAX_LISTED
 from exporter.sessions.session import Session
 from exporter.simulator.serve import serving
+from tests.support.accounts import Accounts, FakeClient, session, session_lists
 from tests.support.canary import KEY
 from tests.support.loop import in_loop
-from tests.support.polled import Accounts, FakeClient, session, some_sessions
 from tests.support.rows import START
-from tests.support.simulated import Upstream, live
+from tests.support.simulated import Upstream, live_row
 
 
 def page(accounts: Accounts, *pollers: Poller, issue_texts: bool = True) -> str:
@@ -300,7 +300,7 @@ def test_without_issue_texts_the_issues_are_counted() -> None:
 async def test_the_program_shows_issue_texts_as_configured(tmp_path: Path, wanted: bool) -> None:
     key = tmp_path / "key"
     key.write_text(KEY)
-    async with serving(Upstream([live(1, isHealthy=False, issues=["issue text"])])) as url:
+    async with serving(Upstream([live_row(1, isHealthy=False, issues=["issue text"])])) as url:
         accounts = [{"name": "default", "api_key_file": str(key), "base_url": url}]
         environment = Environment(time.time, time.monotonic, jitter=lambda: 0.5, redact=lambda _: None)
         app = App(Settings(accounts=accounts, issue_texts=wanted), environment)
@@ -380,7 +380,7 @@ def test_the_page_has_nothing_that_gives_access_to_the_video() -> None:
 
 @pytest.mark.untraced
 @settings(max_examples=60)
-@given(sessions=some_sessions, account=st.sampled_from(["default", "<b>bold</b>", '"&amp;"', "{now}"]))
+@given(sessions=session_lists, account=st.sampled_from(["default", "<b>bold</b>", '"&amp;"', "{now}"]))
 def test_no_text_becomes_markup(sessions: list[Session], account: str) -> None:
     accounts = Accounts()
     calm = Accounts()

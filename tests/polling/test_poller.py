@@ -22,16 +22,16 @@ from exporter.metrics.page_store import AccountData, PageStore
 from exporter.metrics.series_limit import SeriesBudget
 from exporter.metrics.text_format import Format
 from exporter.polling.poller import Poller
+from tests.support.accounts import Accounts, FakeClient, session
 from tests.support.canary import MARK
-from tests.support.harness import Scrape, read
+from tests.support.harness import Scrape, to_scrape
 from tests.support.logged import lines
-from tests.support.polled import Accounts, FakeClient, session
 from tests.support.rows import START
 
 
 def scrape(accounts: Accounts) -> Scrape:
     text = b"".join(accounts.pages.page(Format.TEXT).plain()).decode()
-    return read(parse(text), text)
+    return to_scrape(parse(text), text)
 
 
 def poll(poller: Poller) -> float:
@@ -167,7 +167,7 @@ def test_R12_a_bug_while_publishing_is_a_failed_poll_that_changes_nothing_and_th
     client = FakeClient([session(1)])
     accounts, pages, poller = polled_once(client)
     shown = scrape(accounts).sessions()
-    client.sessions_ = [session(2)]
+    client.result = [session(2)]
     for failures in (1, 2):
         pages.failures = 1
         poll(poller)
@@ -236,7 +236,7 @@ def test_a_failed_poll_logs_one_line(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_sessions_beyond_the_series_limit_are_a_metric_and_one_log_line(caplog: pytest.LogCaptureFixture) -> None:
     alone = Accounts()
-    alone.show([session(1)])
+    alone.publish([session(1)])
     accounts, client = (
         Accounts(limit=alone.pages.series() * 3 // 2),
         FakeClient([session(1), session(2, last_seen=(START - 500) * 1000)]),
@@ -266,9 +266,9 @@ def test_counters_keep_what_absent_sessions_have_counted() -> None:
     poller = accounts.poller(client)
     poll(poller)
     assert scrape(accounts).value("source_bytes_total") == 0
-    client.sessions_ = [session(1, source_bytes=1500.0), session(2, source_bytes=200.0, created_at=(START + 1) * 1000)]
+    client.result = [session(1, source_bytes=1500.0), session(2, source_bytes=200.0, created_at=(START + 1) * 1000)]
     poll(poller)
-    client.sessions_ = []
+    client.result = []
     poll(poller)
     page = scrape(accounts)
     assert page.value("source_bytes_total") == 700
@@ -281,7 +281,7 @@ def test_a_poller_that_inherits_continues_the_counters() -> None:
     poll(first)
     second = accounts.poller(client, telemetry=telemetry, interval=60.0)
     second.inherit(first)
-    client.sessions_ = [session(1, source_bytes=1100.0)]
+    client.result = [session(1, source_bytes=1100.0)]
     poll(second)
     page = scrape(accounts)
     assert page.value("source_bytes_total") == 100

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from exporter.polling.scheduler import MAX_SILENCE, PollScheduler
-from tests.support.harness import Time
+from tests.support.clock import ManualClock
 from tests.support.loop import in_loop
 
 SHORT = 0.05
@@ -230,7 +230,7 @@ async def test_a_slow_drift_of_the_wall_clock_is_not_a_step(caplog: pytest.LogCa
 
 @in_loop
 async def test_R13_the_scheduler_is_ticking_until_its_heartbeat_stops_for_a_while() -> None:
-    fake = Time()
+    fake = ManualClock()
     sleep: Callable[[float], Awaitable[None]] = Watch.sleep
     scheduler = PollScheduler(time.time, fake.monotonic, sleep)
     assert scheduler.ticking()

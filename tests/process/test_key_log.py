@@ -24,9 +24,9 @@ def test_V13_the_key_log_file_is_written_only_with_trust_env(tmp_path: Path, ca_
 
 def test_V13_a_key_log_file_that_cannot_be_written_is_an_error_only_with_trust_env(tmp_path: Path) -> None:
     variables = {"SSLKEYLOGFILE": str(tmp_path / "missing" / "keys")}
-    assert "SSLKEYLOGFILE" not in run(*ONCE, variables=variables).err
+    assert "SSLKEYLOGFILE" not in run(*ONCE, variables=variables).stderr
     said = run(*ONCE, "--trust-env", variables=variables)
-    assert (said.code, said.err) == (
+    assert (said.code, said.stderr) == (
         1,
         "livepeer-session-exporter: cannot write the file that SSLKEYLOGFILE names: No such file or directory\n",
     )

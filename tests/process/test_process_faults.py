@@ -13,83 +13,83 @@ import pytest
 from tests.process.samples import ACTIVE, SHORT_INTERVAL, UP
 from tests.process.scrapes import start_scrape
 from tests.support.canary import KEY
-from tests.support.running import COMMAND, ROOT, Exporter, environment, run, running_exporter, until
-from tests.support.simulated import Upstream, answering, aside, live
+from tests.support.running import COMMAND, ROOT, Exporter, environment, run, running_exporter, wait_until
+from tests.support.simulated import Upstream, live_row, serving_in_thread, static_response
 
 pytestmark = pytest.mark.process
 
 
 def test_R05_a_client_that_disconnects_during_a_response_leaves_no_error(large_account: str) -> None:
     with running_exporter("--base-url", large_account) as exporter:
-        exporter.wait_for("poll finished")
+        exporter.wait_for_event("poll finished")
         for _ in range(5):
             with start_scrape(exporter) as scrape:
                 # With this option, closing sends a reset.
                 scrape.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        assert exporter.ask().status == 200
+        assert exporter.request().status == 200
         assert not [line for line in exporter.lines if '"level": "error"' in line or "raceback" in line]
 
 
 def test_R06_after_sigkill_the_port_is_free_and_the_data_returns_with_one_poll(base_url: str) -> None:
     with running_exporter("--base-url", base_url) as exporter:
-        exporter.becomes(UP, 1)
-        exporter.ask(Connection="keep-alive")
+        exporter.wait_for_value(UP, 1)
+        exporter.request(Connection="keep-alive")
         port = exporter.port
         exporter.process.kill()
-        exporter.ends()
+        exporter.wait_for_exit()
         with running_exporter("--base-url", base_url, "--web.listen-address", f"127.0.0.1:{port}") as restarted:
             assert restarted.port == port
-            restarted.becomes(ACTIVE, 2)
+            restarted.wait_for_value(ACTIVE, 2)
 
 
 def test_R11_it_recovers_after_running_out_of_descriptors(base_url: str) -> None:
     with running_exporter("--base-url", base_url, *SHORT_INTERVAL) as exporter:
-        exporter.becomes(UP, 1)
+        exporter.wait_for_value(UP, 1)
         resource.prlimit(exporter.process.pid, resource.RLIMIT_NOFILE, (40, 40))
         connections = [exporter.connect() for _ in range(80)]
         try:
-            warning = exporter.wait_for("cannot accept a connection")
+            warning = exporter.wait_for_event("cannot accept a connection")
             assert warning["reason"] == "Too many open files"
         finally:
             for each in connections:
                 each.close()
         before = len(exporter.events("poll finished"))
-        exporter.wait_for("poll finished", before + 2)
-        assert exporter.ask().status == 200
+        exporter.wait_for_event("poll finished", before + 2)
+        assert exporter.request().status == 200
 
 
 def test_R11_polling_starts_as_soon_as_descriptors_are_available(base_url: str) -> None:
     # Seven are enough to listen: standard streams, three of the event loop, and the listening socket.
     limited = ("prlimit", "--nofile=7:1024")
     with running_exporter("--base-url", base_url, *SHORT_INTERVAL, wrapper=limited, wait=False) as exporter:
-        assert exporter.wait_for("cannot start polling yet")["reason"] == "Too many open files"
-        exporter.port = exporter.wait_for("listening")["port"]
+        assert exporter.wait_for_event("cannot start polling yet")["reason"] == "Too many open files"
+        exporter.port = exporter.wait_for_event("listening")["port"]
         resource.prlimit(exporter.process.pid, resource.RLIMIT_NOFILE, (1024, 1024))
-        exporter.becomes(UP, 1)
+        exporter.wait_for_value(UP, 1)
 
 
 def test_R11_a_signal_before_polling_could_start_stops_it_with_code_0(base_url: str) -> None:
     with running_exporter("--base-url", base_url, wrapper=("prlimit", "--nofile=7:1024"), wait=False) as exporter:
-        exporter.wait_for("cannot start polling yet")
-        exporter.signal(signal.SIGTERM)
-        assert exporter.ends(5) == 0
+        exporter.wait_for_event("cannot start polling yet")
+        exporter.send_signal(signal.SIGTERM)
+        assert exporter.wait_for_exit() == 0
 
 
 def test_R13_the_healthcheck_fails_while_the_process_hangs(shared_exporter: Exporter) -> None:
     url = f"http://127.0.0.1:{shared_exporter.port}/livez"
-    assert (finished := run("healthcheck", "--url", url)).code == 0, finished.err
-    shared_exporter.signal(signal.SIGSTOP)
+    assert (finished := run("healthcheck", "--url", url)).code == 0, finished.stderr
+    shared_exporter.send_signal(signal.SIGSTOP)
     try:
         finished = run("healthcheck", "--url", url)
         assert finished.code == 1
-        assert finished.out.startswith("no response")
+        assert finished.stdout.startswith("no response")
     finally:
-        shared_exporter.signal(signal.SIGCONT)
+        shared_exporter.send_signal(signal.SIGCONT)
     assert run("healthcheck", "--url", url).code == 0
 
 
 def test_R14_control_characters_in_a_name_do_not_break_log_lines(shared_exporter: Exporter) -> None:
-    shared_exporter.wait_for("poll finished")
+    shared_exporter.wait_for_event("poll finished")
     assert all(
         line.startswith('{"time": ') and line.endswith("}") and line.isprintable() for line in shared_exporter.lines
     )
@@ -114,24 +114,24 @@ def test_R15_closed_streams_do_not_affect_the_daemon(base_url: str) -> None:
     with subprocess.Popen(arguments, cwd=ROOT, env=environment()) as process:
         try:
             exporter = Exporter(process, port=port)
-            until(lambda: process.poll() is not None or _is_alive(exporter), "a response")
-            exporter.becomes(UP, 1)
-            exporter.signal(signal.SIGTERM)
-            assert exporter.ends(5) == 0
+            wait_until(lambda: process.poll() is not None or _is_alive(exporter), "a response")
+            exporter.wait_for_value(UP, 1)
+            exporter.send_signal(signal.SIGTERM)
+            assert exporter.wait_for_exit() == 0
         finally:
             process.kill()
 
 
 def _is_alive(exporter: Exporter) -> bool:
     try:
-        return exporter.ask("/livez").status == 200
+        return exporter.request("/livez").status == 200
     except OSError:
         return False
 
 
 @pytest.mark.parametrize("command", ["once", "check", "metrics", "--help", "--version"])
 def test_R15_on_a_full_disk_a_command_is_code_1_with_one_line(command: str) -> None:
-    with aside(Upstream([live(1)])) as url, Path("/dev/full").open("wb") as full:
+    with serving_in_thread(Upstream([live_row(1)])) as url, Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [*COMMAND, command, "--base-url", url, "--log.level", "error"],
             cwd=ROOT,
@@ -144,9 +144,9 @@ def test_R15_on_a_full_disk_a_command_is_code_1_with_one_line(command: str) -> N
 
 
 def test_a_failing_api_does_not_affect_pages_and_probes() -> None:
-    upstream = Upstream([live(1)])
-    upstream.instead = answering(500, b'{"errors": ["no"]}')
-    with aside(upstream) as url, running_exporter("--base-url", url, *SHORT_INTERVAL) as exporter:
-        exporter.wait_for("poll failed")
+    upstream = Upstream([live_row(1)])
+    upstream.override = static_response(500, b'{"errors": ["no"]}')
+    with serving_in_thread(upstream) as url, running_exporter("--base-url", url, *SHORT_INTERVAL) as exporter:
+        exporter.wait_for_event("poll failed")
         assert exporter.value(UP) == 0
-        assert [exporter.ask(path).status for path in ("/", "/livez", "/readyz")] == [200, 200, 200]
+        assert [exporter.request(path).status for path in ("/", "/livez", "/readyz")] == [200, 200, 200]

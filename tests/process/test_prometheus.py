@@ -11,8 +11,8 @@ import yaml
 from exporter.metrics.catalogue import BACKOFF_UNTIL, EVERY_OPTION, PREFIX, Family, everything
 from tests.support.canary import KEY
 from tests.support.rows import Row, ident
-from tests.support.running import Exporter, Prometheus, running_exporter, running_prometheus, until
-from tests.support.simulated import Upstream, aside, live
+from tests.support.running import Exporter, Prometheus, running_exporter, running_prometheus, wait_until
+from tests.support.simulated import Upstream, live_row, serving_in_thread
 
 pytestmark = [pytest.mark.process, pytest.mark.prometheus]
 
@@ -22,10 +22,10 @@ STALENESS = 5
 def rows() -> tuple[Row, ...]:
     """Sessions in every state."""
     return (
-        live(1),
-        live(2, isHealthy=False, issues=["the GOP is 11 s long"]),
-        live(3, lastSeen=0, isHealthy=None),
-        live(4, age=600, recordingStatus="failed"),
+        live_row(1),
+        live_row(2, isHealthy=False, issues=["the GOP is 11 s long"]),
+        live_row(3, lastSeen=0, isHealthy=None),
+        live_row(4, age=600, recordingStatus="failed"),
     )
 
 
@@ -46,7 +46,7 @@ def deployment(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory)
     upstream = Upstream(rows())
     with ExitStack() as stack:
         api = stack.enter_context(ExitStack())
-        url = api.enter_context(aside(upstream))
+        url = api.enter_context(serving_in_thread(upstream))
         account = {"api_key_file": str(directory / "key"), "base_url": url}
         settings = {
             "accounts": [{"name": "a", **account}, {"name": "b", "detail": "stream", **account}],
@@ -59,14 +59,14 @@ def deployment(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory)
         (directory / "settings.yaml").write_text(yaml.safe_dump(settings))
         arguments = ("--config.file", str(directory / "settings.yaml"))
         exporter = stack.enter_context(running_exporter(*arguments, variables={"LIVEPEER_API_KEY": ""}))
-        exporter.wait_for("poll finished", 2)
+        exporter.wait_for_event("poll finished", 2)
         scrape = {
             "job_name": "livepeer",
             "scrape_interval": "1s",
             "static_configs": [{"targets": [f"127.0.0.1:{exporter.port}"]}],
         }
         prometheus = stack.enter_context(running_prometheus(prometheus_binary, directory, {"scrape_configs": [scrape]}))
-        until(lambda: prometheus.value("up") == 1, "a scrape")
+        wait_until(lambda: prometheus.value("up") == 1, "a scrape")
         yield Deployment(upstream, api, exporter, prometheus)
 
 
@@ -76,7 +76,7 @@ def queried_name(family: Family) -> str:
 
 
 def test_promtool_accepts_the_page(deployment: Deployment, promtool: str) -> None:
-    page = deployment.exporter.ask().body
+    page = deployment.exporter.request().body
     done = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
@@ -88,7 +88,7 @@ def test_prometheus_scrapes_the_exporter_without_errors(deployment: Deployment) 
 
 
 def test_every_metric_of_the_catalogue_can_be_queried(deployment: Deployment) -> None:
-    until(lambda: deployment.prometheus.value(f'{PREFIX}up{{account="b"}}') == 1, "the other account")
+    wait_until(lambda: deployment.prometheus.value(f'{PREFIX}up{{account="b"}}') == 1, "the other account")
     families = [family for family, _ in everything(EVERY_OPTION) if family is not BACKOFF_UNTIL]
     missing = [family.name for family in families if not deployment.prometheus.query(queried_name(family))]
     assert missing == []
@@ -98,8 +98,8 @@ def test_the_series_of_a_removed_session_disappear_and_the_others_stay(deploymen
     series = f'count({{__name__=~"{PREFIX}session_.+", account="a", session_id="%s"}})'
     before = deployment.prometheus.value(series % ident(2))
     assert (deployment.prometheus.value(series % ident(1)) or 0) > 15
-    deployment.upstream.rows_ = rows()[1:]
-    until(lambda: deployment.prometheus.value(series % ident(1)) is None, "the series to disappear")
+    deployment.upstream.current_rows = rows()[1:]
+    wait_until(lambda: deployment.prometheus.value(series % ident(1)) is None, "the series to disappear")
     assert deployment.prometheus.value(series % ident(2)) == before
 
 
@@ -107,10 +107,10 @@ def test_without_the_api_the_data_stays_until_it_is_stale_and_only_counters_rema
     """The last test of this module, since it stops the simulated API."""
     deployment.api.close()
     query = deployment.prometheus.value
-    until(lambda: query(f'{PREFIX}up{{account="a"}}') == 0, "the failure to be exported")
+    wait_until(lambda: query(f'{PREFIX}up{{account="a"}}') == 0, "the failure to be exported")
     shown = f'count({PREFIX}session_active{{account="a"}})'
-    until(lambda: query(shown) is None, "the data to disappear")
-    until(
+    wait_until(lambda: query(shown) is None, "the data to disappear")
+    wait_until(
         lambda: query(f'count({PREFIX}stream_active{{account="b"}})') is None,
         "the data of the other account to disappear",
     )

@@ -18,26 +18,26 @@ def test_R04_sighup_reloads_the_settings_and_an_invalid_file_changes_nothing(bas
     settings = tmp_path / "settings.yaml"
     settings.write_text("poll_interval: 30s\n")
     with running_exporter("--config.file", str(settings), "--base-url", base_url) as exporter:
-        exporter.becomes(UP, 1)
+        exporter.wait_for_value(UP, 1)
         settings.write_text("poll_interval: 20s\n")
-        exporter.signal(signal.SIGHUP)
-        exporter.becomes(INTERVAL, 20)
+        exporter.send_signal(signal.SIGHUP)
+        exporter.wait_for_value(INTERVAL, 20)
         assert exporter.value(RELOADED) == 1
 
         loaded_at = exporter.value("livepeer_studio_exporter_config_reload_timestamp_seconds")
         settings.write_text(f"poll_interval: never\napi_key: {KEY}\n")
-        exporter.signal(signal.SIGHUP)
-        exporter.becomes(RELOADED, 0)
+        exporter.send_signal(signal.SIGHUP)
+        exporter.wait_for_value(RELOADED, 0)
         failed = "reload failed, the current settings stay in effect"
-        exporter.wait_for(failed, 2)  # one line per error
+        exporter.wait_for_event(failed, 2)  # one line per error
         assert len(exporter.events(failed)) == 2
         assert (exporter.value(INTERVAL), exporter.value(UP)) == (20, 1)
         assert exporter.value("livepeer_studio_exporter_config_reload_timestamp_seconds") == loaded_at
 
         settings.write_text("poll_interval: 10s\n")
-        exporter.signal(signal.SIGHUP)
-        exporter.becomes(RELOADED, 1)
-        exporter.becomes(INTERVAL, 10)
+        exporter.send_signal(signal.SIGHUP)
+        exporter.wait_for_value(RELOADED, 1)
+        exporter.wait_for_value(INTERVAL, 10)
 
 
 def test_R04_a_changed_setting_that_needs_a_restart_is_logged(base_url: str, tmp_path: Path) -> None:
@@ -45,8 +45,10 @@ def test_R04_a_changed_setting_that_needs_a_restart_is_logged(base_url: str, tmp
     settings.write_text("issue_texts: true\n")
     with running_exporter("--config.file", str(settings), "--base-url", base_url) as exporter:
         settings.write_text("issue_texts: false\n")
-        exporter.signal(signal.SIGHUP)
-        assert exporter.wait_for("a changed setting takes effect after a restart only")["setting"] == "issue_texts"
+        exporter.send_signal(signal.SIGHUP)
+        assert (
+            exporter.wait_for_event("a changed setting takes effect after a restart only")["setting"] == "issue_texts"
+        )
 
 
 def test_R04_a_file_with_a_yaml_tag_changes_nothing(base_url: str, tmp_path: Path) -> None:
@@ -54,8 +56,8 @@ def test_R04_a_file_with_a_yaml_tag_changes_nothing(base_url: str, tmp_path: Pat
     settings.write_text("poll_interval: 20s\n")
     with running_exporter("--config.file", str(settings), "--base-url", base_url) as exporter:
         settings.write_text(f"issue_texts: !!bool {KEY}\n")
-        exporter.signal(signal.SIGHUP)
-        exporter.becomes(RELOADED, 0)
+        exporter.send_signal(signal.SIGHUP)
+        exporter.wait_for_value(RELOADED, 0)
         assert exporter.value(INTERVAL) == 20
 
 
@@ -68,9 +70,9 @@ def test_R04_an_unusable_proxy_changes_nothing(base_url: str, tmp_path: Path) ->
         settings.write_text("poll_interval: 30s\n")
         with running_exporter(*arguments, variables=variables) as exporter:
             settings.write_text("trust_env: true\n")
-            exporter.signal(signal.SIGHUP)
-            exporter.becomes(RELOADED, 0)
-            assert exporter.ask("/readyz").status == 200
+            exporter.send_signal(signal.SIGHUP)
+            exporter.wait_for_value(RELOADED, 0)
+            assert exporter.request("/readyz").status == 200
 
 
 @pytest.mark.parametrize("name", ["settings.yaml", "ca.pem", "web.yaml"])
@@ -84,10 +86,10 @@ def test_V04_a_pipe_in_the_place_of_a_file_fails_the_reload_and_the_next_one_wor
     with running_exporter(*files, "--base-url", base_url) as exporter:
         (tmp_path / name).rename(tmp_path / "kept")
         os.mkfifo(tmp_path / name)
-        exporter.signal(signal.SIGHUP)
-        failed = exporter.wait_for("reload failed, the current settings stay in effect")
+        exporter.send_signal(signal.SIGHUP)
+        failed = exporter.wait_for_event("reload failed, the current settings stay in effect")
         assert failed["reason"].endswith(": Not a regular file")
         (tmp_path / "kept").rename(tmp_path / name)
         settings.write_text("poll_interval: 20s\n")
-        exporter.signal(signal.SIGHUP)
-        exporter.becomes(INTERVAL, 20)
+        exporter.send_signal(signal.SIGHUP)
+        exporter.wait_for_value(INTERVAL, 20)

@@ -50,8 +50,8 @@ def test_the_settings_have_the_defaults_of_the_listener() -> None:
 
 
 def test_headers_larger_than_the_limit_are_rejected(limited: Exporter) -> None:
-    assert limited.ask("/livez", X="y" * 1000).status == 200
-    assert limited.ask("/livez", X="y" * 3000).status == 431
+    assert limited.request("/livez", X="y" * 1000).status == 200
+    assert limited.request("/livez", X="y" * 3000).status == 431
 
 
 def test_a_connection_without_a_request_is_closed_after_the_header_timeout(limited: Exporter) -> None:

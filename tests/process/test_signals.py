@@ -10,9 +10,9 @@ import bcrypt
 import pytest
 
 from tests.process.scrapes import read_rest, start_scrape
-from tests.support.canary import heard
-from tests.support.running import COMMAND, ROOT, environment, running_exporter, until
-from tests.support.simulated import Upstream, aside, live, silent
+from tests.support.canary import scanner
+from tests.support.running import COMMAND, ROOT, environment, running_exporter, wait_until
+from tests.support.simulated import Upstream, live_row, never_respond, serving_in_thread
 
 pytestmark = pytest.mark.process
 
@@ -20,42 +20,42 @@ pytestmark = pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_R03_a_signal_stops_an_idle_exporter_with_code_0(base_url: str, number: int) -> None:
     with running_exporter("--base-url", base_url) as exporter:
-        exporter.wait_for("poll finished")
-        exporter.signal(number)
-        assert exporter.ends(5) == 0
+        exporter.wait_for_event("poll finished")
+        exporter.send_signal(number)
+        assert exporter.wait_for_exit() == 0
         assert not exporter.events("poll failed")
 
 
 def test_R03_a_signal_during_a_poll_stops_it_with_code_0() -> None:
     upstream = Upstream([])
-    upstream.instead = silent
-    with aside(upstream) as url, running_exporter("--base-url", url) as exporter:
-        until(lambda: upstream.keys, "a poll")
-        exporter.signal(signal.SIGTERM)
-        assert exporter.ends(5) == 0
+    upstream.override = never_respond
+    with serving_in_thread(upstream) as url, running_exporter("--base-url", url) as exporter:
+        wait_until(lambda: upstream.authorization_headers, "a poll")
+        exporter.send_signal(signal.SIGTERM)
+        assert exporter.wait_for_exit() == 0
         assert not [line for line in exporter.lines if "traceback" in line]
 
 
 def test_R03_a_signal_during_a_scrape_lets_the_scrape_finish(large_account: str) -> None:
     with running_exporter("--base-url", large_account) as exporter:
-        exporter.wait_for("poll finished")
+        exporter.wait_for_event("poll finished")
         with start_scrape(exporter) as scrape:
-            exporter.signal(signal.SIGTERM)
-            exporter.wait_for("stopping")
+            exporter.send_signal(signal.SIGTERM)
+            exporter.wait_for_event("stopping")
             head, _, body = read_rest(scrape).partition(b"\r\n\r\n")
         length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
         assert len(body) == int(length.split(b":")[1]) > 2_000_000
-        assert exporter.ends(5) == 0
+        assert exporter.wait_for_exit() == 0
 
 
 def test_R03_a_second_signal_stops_it_immediately_with_code_1(large_account: str) -> None:
     with running_exporter("--base-url", large_account) as exporter:
-        exporter.wait_for("poll finished")
+        exporter.wait_for_event("poll finished")
         with start_scrape(exporter):
-            exporter.signal(signal.SIGTERM)
-            exporter.wait_for("stopping")
-            exporter.signal(signal.SIGTERM)
-            assert exporter.ends(5) == 1  # the first one alone leads to 0, after the grace period
+            exporter.send_signal(signal.SIGTERM)
+            exporter.wait_for_event("stopping")
+            exporter.send_signal(signal.SIGTERM)
+            assert exporter.wait_for_exit() == 1  # the first one alone leads to 0, after the grace period
 
 
 def handles_signals(pid: int) -> bool:
@@ -71,19 +71,19 @@ def handles_signals(pid: int) -> bool:
 )
 def test_R03_a_signal_during_the_start_stops_it_with_code_0(base_url: str, number: int, delay: float) -> None:
     with running_exporter("--base-url", base_url, wait=False) as exporter:
-        until(lambda: handles_signals(exporter.process.pid), "the signal handlers")
+        wait_until(lambda: handles_signals(exporter.process.pid), "the signal handlers")
         time.sleep(delay)  # at different stages of the start
-        exporter.signal(number)
-        assert exporter.ends(5) == 0, exporter.lines
+        exporter.send_signal(number)
+        assert exporter.wait_for_exit() == 0, exporter.lines
         assert not [line for line in exporter.lines if "raceback" in line]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_R03_once_does_not_report_success_if_a_signal_interrupts_it(number: int) -> None:
     upstream = Upstream([])
-    upstream.instead = silent
+    upstream.override = never_respond
     with (
-        aside(upstream) as url,
+        serving_in_thread(upstream) as url,
         subprocess.Popen(
             [*COMMAND, "once", "--base-url", url],
             cwd=ROOT,
@@ -92,7 +92,7 @@ def test_R03_once_does_not_report_success_if_a_signal_interrupts_it(number: int)
             stderr=subprocess.PIPE,
         ) as process,
     ):
-        until(lambda: upstream.keys, "the poll")
+        wait_until(lambda: upstream.authorization_headers, "the poll")
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
         assert process.returncode == -number  # a shell reports 128 + number
@@ -127,9 +127,9 @@ def slow_resolver(tmp_path: Path) -> dict[str, str]:
 
 def test_R03_shutdown_does_not_wait_for_a_dns_lookup(slow_resolver: dict[str, str]) -> None:
     with running_exporter("--base-url", f"https://{SLOW}/api", variables=slow_resolver) as exporter:
-        until(lambda: "resolving" in exporter.lines, "the DNS lookup")
-        exporter.signal(signal.SIGTERM)
-        assert exporter.ends(5) == 0
+        wait_until(lambda: "resolving" in exporter.lines, "the DNS lookup")
+        exporter.send_signal(signal.SIGTERM)
+        assert exporter.wait_for_exit() == 0
         assert not [line for line in exporter.lines if "raceback" in line]
 
 
@@ -138,7 +138,7 @@ def test_R03_once_does_not_wait_for_a_dns_lookup_after_the_deadline_of_the_poll(
     done = subprocess.run(
         [*COMMAND, "once", *flags], cwd=ROOT, env=environment(**slow_resolver), capture_output=True, timeout=30
     )
-    heard.take("once", done.stdout + done.stderr)
+    scanner.scan("once", done.stdout + done.stderr)
     assert done.returncode == 1
     assert b"livepeer_studio_up{" in done.stdout
 
@@ -154,18 +154,18 @@ def web_config_with_slow_hash(tmp_path: Path) -> Path:
 
 def test_R03_shutdown_does_not_wait_for_password_checks(web_config_with_slow_hash: Path) -> None:
     with (
-        aside(Upstream([live(1)])) as url,
+        serving_in_thread(Upstream([live_row(1)])) as url,
         running_exporter("--base-url", url, "--web.config.file", str(web_config_with_slow_hash)) as exporter,
     ):
-        exporter.wait_for("poll finished")
+        exporter.wait_for_event("poll finished")
         connections = [exporter.connect() for _ in range(5)]
         try:
             for number, each in enumerate(connections):
                 login = b64encode(b"alice:guess %d" % number)
                 each.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic " + login + b"\r\n\r\n")
-            assert exporter.ask("/livez").status == 200
-            exporter.signal(signal.SIGTERM)
-            assert exporter.ends(8) == 0  # the grace period is 3 s; the machine may be under load
+            assert exporter.request("/livez").status == 200
+            exporter.send_signal(signal.SIGTERM)
+            assert exporter.wait_for_exit() == 0  # the grace period is 3 s; the machine may be under load
         finally:
             for each in connections:
                 each.close()

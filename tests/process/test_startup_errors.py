@@ -15,23 +15,25 @@ def test_R07_a_port_in_use_is_code_1_with_one_line(shared_exporter: Exporter, ba
     finished = run(
         "--base-url", base_url, "--web.listen-address", f"127.0.0.1:{shared_exporter.port}", "--log.format", "plain"
     )
-    assert (finished.code, finished.out) == (1, "")
+    assert (finished.code, finished.stdout) == (1, "")
     problem = f"cannot listen on 127.0.0.1:{shared_exporter.port}: Address already in use"
-    assert finished.err == f"livepeer-session-exporter: {problem}; choose another address with --web.listen-address\n"
+    assert (
+        finished.stderr == f"livepeer-session-exporter: {problem}; choose another address with --web.listen-address\n"
+    )
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1:9877", "no-such-host.invalid:9877"])
 def test_R07_an_address_of_another_machine_is_code_1_with_one_line(base_url: str, address: str) -> None:
     finished = run("--base-url", base_url, "--web.listen-address", address)
-    assert (finished.code, finished.out) == (1, "")
-    assert len(finished.err.splitlines()) == 1
-    assert address in finished.err
+    assert (finished.code, finished.stdout) == (1, "")
+    assert len(finished.stderr.splitlines()) == 1
+    assert address in finished.stderr
 
 
 def test_R07_a_missing_ca_file_is_code_1_with_one_line() -> None:
     finished = run("--web.listen-address", "127.0.0.1:0", "--ca-file", "no-such-file.pem", "--log.level", "error")
-    assert (finished.code, finished.out) == (1, "")
-    assert finished.err == "livepeer-session-exporter: cannot use the CA file: No such file or directory\n"
+    assert (finished.code, finished.stdout) == (1, "")
+    assert finished.stderr == "livepeer-session-exporter: cannot use the CA file: No such file or directory\n"
 
 
 def test_R08_invalid_settings_are_code_2_with_every_error_and_without_the_key() -> None:
@@ -39,15 +41,15 @@ def test_R08_invalid_settings_are_code_2_with_every_error_and_without_the_key() 
         "--poll-interval", "soon", "--max-series", "-1", "--base-url", f"http://{KEY}@127.0.0.1/api",
         variables={"LIVEPEER_EXPORTER_API_KEY": f"{KEY}2"},
     )  # fmt: skip
-    assert (finished.code, finished.out) == (2, "")
-    lines = finished.err.splitlines()
+    assert (finished.code, finished.stdout) == (2, "")
+    lines = finished.stderr.splitlines()
     assert [line.partition(":")[0] for line in lines if line.startswith("--")] == [
         "--base-url",
         "--poll-interval",
         "--max-series",
     ]
     assert any(line.startswith("LIVEPEER_") for line in lines)
-    assert MARK not in finished.err
+    assert MARK not in finished.stderr
 
 
 @pytest.mark.parametrize("text", [f"issue_texts: !!bool {KEY}", 'page_limit: !!int ""'])
@@ -55,8 +57,10 @@ def test_R08_a_value_with_a_yaml_tag_is_an_error_like_any_other(tmp_path: Path, 
     settings = tmp_path / "settings.yaml"
     settings.write_text(text)
     finished = run("--config.file", str(settings))
-    assert (finished.code, finished.out) == (2, "")
-    assert finished.err == "--config.file: has a YAML tag (!) in line 1; remove it, and quote the value if it is text\n"
+    assert (finished.code, finished.stdout) == (2, "")
+    assert (
+        finished.stderr == "--config.file: has a YAML tag (!) in line 1; remove it, and quote the value if it is text\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,8 +69,8 @@ def test_R08_a_value_with_a_yaml_tag_is_an_error_like_any_other(tmp_path: Path, 
 )
 def test_R08_variables_of_other_programs_have_no_effect(base_url: str, variables: dict[str, str]) -> None:
     finished = run("once", "--base-url", base_url, "--log.level", "error", variables=variables)
-    assert (finished.code, finished.err) == (0, "")
-    assert f"{UP} 1" in finished.out
+    assert (finished.code, finished.stderr) == (0, "")
+    assert f"{UP} 1" in finished.stdout
 
 
 @pytest.mark.parametrize("command", ["serve", "check", "once"])
@@ -85,6 +89,6 @@ def test_R08_an_unusable_proxy_is_an_error_that_does_not_contain_it(
         command, "--trust-env", "--web.listen-address", "127.0.0.1:0", "--log.level", "error", variables=variables
     )
     assert finished.code == code
-    assert "prox" in f"{finished.err}{finished.out}".lower()
-    assert "raceback" not in finished.err
-    assert "pw@" not in f"{finished.err}{finished.out}"
+    assert "prox" in f"{finished.stderr}{finished.stdout}".lower()
+    assert "raceback" not in finished.stderr
+    assert "pw@" not in f"{finished.stderr}{finished.stdout}"

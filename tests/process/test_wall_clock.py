@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.process.samples import ACTIVE, SHORT_INTERVAL, UP
-from tests.support.running import running_exporter, until
+from tests.support.running import running_exporter, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -37,13 +37,13 @@ def fake_clock(directory: Path) -> tuple[dict[str, str], Path]:
 def test_R01_polls_continue_when_the_wall_clock_steps_by_an_hour(base_url: str, tmp_path: Path) -> None:
     variables, offset = fake_clock(tmp_path)
     with running_exporter("--base-url", base_url, *SHORT_INTERVAL, variables=variables) as exporter:
-        exporter.becomes(UP, 1)
+        exporter.wait_for_value(UP, 1)
         for count, (step, skew) in enumerate([("-3600", 3600), ("+3600", -3600)], start=1):
             offset.write_text(step)
-            exporter.wait_for("wall clock stepped, jobs rescheduled", count)
-            before = exporter.polls()
+            exporter.wait_for_event("wall clock stepped, jobs rescheduled", count)
+            before = exporter.poll_count()
             began = time.monotonic()
-            until(lambda seen=before: exporter.polls() >= seen + 2, "two more polls", seconds=15)  # type: ignore[misc]
+            wait_until(lambda seen=before: exporter.poll_count() >= seen + 2, "two more polls", seconds=15)  # type: ignore[misc]
             assert time.monotonic() - began < 10  # two intervals are 2 s; the machine may be under load
             measured = exporter.value('livepeer_studio_exporter_clock_skew_seconds{account="default"}')
             assert measured == pytest.approx(skew, abs=5)

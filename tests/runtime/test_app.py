@@ -9,20 +9,20 @@ import pytest
 from exporter.config import Settings
 from exporter.runtime.app import App
 from exporter.simulator.serve import serving
-from tests.runtime.apps import ENVIRONMENT, create_app_on_manual_clock, is_up, samples, settings_with, until
+from tests.runtime.apps import ENVIRONMENT, create_app_on_manual_clock, is_up, samples, settings_with, wait_until
 from tests.server.certificates import Authority, replace_file
 from tests.support.canary import KEY
 from tests.support.loop import in_loop
-from tests.support.simulated import Upstream, answering, live
+from tests.support.simulated import Upstream, live_row, static_response
 
 
 @in_loop
 async def test_every_account_is_polled_and_exported(tmp_path: Path) -> None:
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         app = App(settings_with(tmp_path, url, "a", "b"), ENVIRONMENT)
         await app.start()
-        await until(is_up(app, "a"))
-        await until(is_up(app, "b"))
+        await wait_until(is_up(app, "a"))
+        await wait_until(is_up(app, "b"))
         assert samples(app)['sessions{account="b",state="active"}'] == 1
         await app.stop()
 
@@ -30,8 +30,8 @@ async def test_every_account_is_polled_and_exported(tmp_path: Path) -> None:
 @in_loop
 async def test_a_failing_account_does_not_affect_another(tmp_path: Path) -> None:
     bad = Upstream([])
-    bad.instead = answering(500)
-    async with serving(Upstream([live(1)])) as url, serving(bad) as broken:
+    bad.override = static_response(500)
+    async with serving(Upstream([live_row(1)])) as url, serving(bad) as broken:
         key = tmp_path / "key"
         key.write_text(KEY)
         accounts = [
@@ -39,7 +39,7 @@ async def test_a_failing_account_does_not_affect_another(tmp_path: Path) -> None
         ]
         app = App(Settings(accounts=accounts, poll_interval="1s"), ENVIRONMENT)
         await app.start()
-        await until(lambda: samples(app)['exporter_polls_total{account="b"}'] >= 3)
+        await wait_until(lambda: samples(app)['exporter_polls_total{account="b"}'] >= 3)
         assert samples(app)['up{account="a"}'] == 0
         assert samples(app)['exporter_poll_failures_total{account="b",class="server"}'] == 0
         await app.stop()
@@ -47,13 +47,13 @@ async def test_a_failing_account_does_not_affect_another(tmp_path: Path) -> None
 
 @in_loop
 async def test_an_added_account_is_polled_while_the_others_continue(tmp_path: Path) -> None:
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         app = App(settings_with(tmp_path, url, "a"), ENVIRONMENT)
         await app.start()
-        await until(is_up(app, "a"))
+        await wait_until(is_up(app, "a"))
         polls = samples(app)['exporter_polls_total{account="a"}']
         assert await app.apply(settings_with(tmp_path, url, "a", "b")) == ()
-        await until(is_up(app, "b"))
+        await wait_until(is_up(app, "b"))
         assert samples(app)['up{account="a"}'] == 1
         assert samples(app)['exporter_polls_total{account="a"}'] >= polls
         await app.stop()
@@ -61,8 +61,8 @@ async def test_an_added_account_is_polled_while_the_others_continue(tmp_path: Pa
 
 @in_loop
 async def test_a_removed_account_disappears_and_is_no_longer_polled(tmp_path: Path) -> None:
-    upstream = Upstream([live(1)])
-    async with serving(Upstream([live(1)])) as url, serving(upstream) as other:
+    upstream = Upstream([live_row(1)])
+    async with serving(Upstream([live_row(1)])) as url, serving(upstream) as other:
         both = settings_with(tmp_path, url, "a", "b")
         entries = [
             entry.model_copy(update={"base_url": other}) if entry.name == "b" else entry
@@ -70,69 +70,69 @@ async def test_a_removed_account_disappears_and_is_no_longer_polled(tmp_path: Pa
         ]
         app = App(both.model_copy(update={"account_entries": tuple(entries)}), ENVIRONMENT)
         await app.start()
-        await until(is_up(app, "b"))
+        await wait_until(is_up(app, "b"))
         await app.apply(settings_with(tmp_path, url, "a"))
-        requests = len(upstream.keys)
+        requests = len(upstream.authorization_headers)
         assert not [name for name in samples(app) if 'account="b"' in name]
         polls = samples(app)['exporter_polls_total{account="a"}']
-        await until(lambda: samples(app)['exporter_polls_total{account="a"}'] >= polls + 2)
-        assert len(upstream.keys) == requests
+        await wait_until(lambda: samples(app)['exporter_polls_total{account="a"}'] >= polls + 2)
+        assert len(upstream.authorization_headers) == requests
         await app.stop()
 
 
 @in_loop
 async def test_a_changed_account_keeps_its_counters_and_its_data(tmp_path: Path) -> None:
-    upstream = Upstream([live(1, sourceBytes=1000)])
+    upstream = Upstream([live_row(1, sourceBytes=1000)])
     async with serving(upstream) as url:
         app = App(settings_with(tmp_path, url, "a"), ENVIRONMENT)
         await app.start()
-        await until(is_up(app, "a"))
+        await wait_until(is_up(app, "a"))
         polls = samples(app)['exporter_polls_total{account="a"}']
-        upstream.rows_ = [live(1, sourceBytes=1700)]
+        upstream.current_rows = [live_row(1, sourceBytes=1700)]
         await app.apply(settings_with(tmp_path, url, "a", page_limit=500))
         found = samples(app)
         assert found['sessions{account="a",state="active"}'] == 1
         assert found['up{account="a"}'] == 1
-        await until(lambda: samples(app)['exporter_polls_total{account="a"}'] > polls)
-        await until(lambda: samples(app)['source_bytes_total{account="a"}'] == 700)
+        await wait_until(lambda: samples(app)['exporter_polls_total{account="a"}'] > polls)
+        await wait_until(lambda: samples(app)['source_bytes_total{account="a"}'] == 700)
         await app.stop()
 
 
 @in_loop
 async def test_startup_settings_are_returned_and_do_not_take_effect(tmp_path: Path) -> None:
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         app = App(settings_with(tmp_path, url, "a"), ENVIRONMENT)
         await app.start()
-        await until(is_up(app, "a"))
+        await wait_until(is_up(app, "a"))
         requested = settings_with(tmp_path, url, "a", profile_series=True, web_telemetry_path="/other")
         assert set(await app.apply(requested)) == {"profile_series", "web_telemetry_path"}
         polls = samples(app)['exporter_polls_total{account="a"}']
-        await until(lambda: samples(app)['exporter_polls_total{account="a"}'] > polls + 1)
+        await wait_until(lambda: samples(app)['exporter_polls_total{account="a"}'] > polls + 1)
         assert not [name for name in samples(app) if name.startswith("session_profile_info")]
         await app.stop()
 
 
 @in_loop
 async def test_an_unusable_ca_file_changes_nothing(tmp_path: Path) -> None:
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         app = App(settings_with(tmp_path, url, "a"), ENVIRONMENT)
         await app.start()
-        await until(is_up(app, "a"))
+        await wait_until(is_up(app, "a"))
         with pytest.raises(OSError, match="cannot use the CA file"):
             await app.apply(settings_with(tmp_path, url, "b", ca_file=str(tmp_path / "missing.pem")))
         polls = samples(app)['exporter_polls_total{account="a"}']
-        await until(lambda: samples(app)['exporter_polls_total{account="a"}'] > polls)
+        await wait_until(lambda: samples(app)['exporter_polls_total{account="a"}'] > polls)
         await app.stop()
 
 
 @in_loop
 async def test_a_lower_series_limit_takes_effect_with_the_next_poll(tmp_path: Path) -> None:
-    async with serving(Upstream([live(number) for number in range(10)])) as url:
+    async with serving(Upstream([live_row(number) for number in range(10)])) as url:
         app = App(settings_with(tmp_path, url, "a"), ENVIRONMENT)
         await app.start()
-        await until(is_up(app, "a"))
+        await wait_until(is_up(app, "a"))
         await app.apply(settings_with(tmp_path, url, "a", max_series=100))
-        await until(lambda: app.page_store.series() <= 100)
+        await wait_until(lambda: app.page_store.series() <= 100)
         assert samples(app)['exporter_sessions_dropped{account="a",reason="series_limit"}'] > 0
         await app.stop()
 
@@ -152,18 +152,18 @@ async def test_a_stopping_app_is_alive_but_not_ready(tmp_path: Path) -> None:
 @in_loop
 async def test_R04_a_reload_does_not_shorten_the_wait_that_the_api_requested(tmp_path: Path) -> None:
     upstream = Upstream([])
-    upstream.instead = answering(429, headers={"Retry-After": "600"})
+    upstream.override = static_response(429, headers={"Retry-After": "600"})
     async with serving(upstream) as url:
         app, schedule = create_app_on_manual_clock(settings_with(tmp_path, url, "a"))
         await app.start()
-        await schedule.turn(1)
-        requests = len(upstream.keys)
+        await schedule.run_for(1)
+        requests = len(upstream.authorization_headers)
         for changes in ({"max_staleness": "4m"}, {"max_staleness": "6m"}, {}):
             await app.apply(settings_with(tmp_path, url, "a", **changes))
-            await schedule.turn(190)
-        assert len(upstream.keys) == requests
-        await schedule.turn(60)
-        assert len(upstream.keys) > requests
+            await schedule.run_for(190)
+        assert len(upstream.authorization_headers) == requests
+        await schedule.run_for(60)
+        assert len(upstream.authorization_headers) > requests
         await app.stop()
 
 
@@ -173,15 +173,15 @@ async def test_R04_another_interval_does_not_shorten_the_wait_that_the_api_reque
     tmp_path: Path, before: str, after: str
 ) -> None:
     upstream = Upstream([])
-    upstream.instead = answering(429, headers={"Retry-After": "600"})
+    upstream.override = static_response(429, headers={"Retry-After": "600"})
     async with serving(upstream) as url:
         app, schedule = create_app_on_manual_clock(settings_with(tmp_path, url, "a", poll_interval=before))
         await app.start()
-        await schedule.turn(1)
-        requests = len(upstream.keys)
+        await schedule.run_for(1)
+        requests = len(upstream.authorization_headers)
         await app.apply(settings_with(tmp_path, url, "a", poll_interval=after))
-        await schedule.turn(590)
-        assert len(upstream.keys) == requests
+        await schedule.run_for(590)
+        assert len(upstream.authorization_headers) == requests
         await app.stop()
 
 
@@ -193,8 +193,8 @@ async def test_R04_frequent_reloads_do_not_make_polls_more_frequent_than_the_int
         await app.start()
         for number in range(21):
             await app.apply(settings.model_copy(update={"page_limit": 500 + number}))
-            await schedule.turn(0.25)
-        assert 2 * 5 <= schedule.polls <= 2 * 6
+            await schedule.run_for(0.25)
+        assert 2 * 5 <= schedule.run_count <= 2 * 6
         await app.stop()
 
 
@@ -206,7 +206,7 @@ async def test_R04_polls_stay_spread_when_the_interval_changes(tmp_path: Path) -
         )
         await app.start()
         await app.apply(settings_with(tmp_path, url, "a", "b", "c", "d", poll_interval="20s"))
-        assert list(schedule.delays.values()) == [0.0, 5.0, 10.0, 15.0]
+        assert list(schedule.first_delays.values()) == [0.0, 5.0, 10.0, 15.0]
         await app.stop()
 
 
@@ -216,22 +216,22 @@ async def test_R04_a_reload_polls_immediately_with_a_new_key_but_not_with_a_reje
     tmp_path: Path, status: int
 ) -> None:
     upstream = Upstream([])
-    upstream.instead = answering(status)
+    upstream.override = static_response(status)
     async with serving(upstream) as url:
         settings = settings_with(tmp_path, url, "a")
         app, schedule = create_app_on_manual_clock(settings)
         await app.start()
-        await schedule.turn(1)
+        await schedule.run_for(1)
         for _ in range(3):
             await app.apply(settings)
-            await schedule.turn(10)
-        assert schedule.polls == 1  # a rejected key is retried once per minute
+            await schedule.run_for(10)
+        assert schedule.run_count == 1  # a rejected key is retried once per minute
         (tmp_path / "key").write_text(f"{KEY}-2")
         for _ in range(3):
             await app.apply(settings)
-            await schedule.turn(1)
-        assert schedule.polls == 2
-        assert upstream.keys[-1] == f"Bearer {KEY}-2"
+            await schedule.run_for(1)
+        assert schedule.run_count == 2
+        assert upstream.authorization_headers[-1] == f"Bearer {KEY}-2"
         await app.stop()
 
 
@@ -252,11 +252,11 @@ async def test_U20_a_replaced_ca_file_is_trusted_after_a_reload(tmp_path: Path) 
         settings = settings_with(tmp_path, url, "a", ca_file=str(one.file))
         app, schedule = create_app_on_manual_clock(settings)
         await app.start()
-        await schedule.turn(3)
+        await schedule.run_for(3)
         failed = 'exporter_poll_failures_total{{account="a",class="{}"}}'
         assert samples(app)[failed.format("tls")] >= 1
         replace_file(one.file, other.file.read_bytes())
         await app.apply(settings)
-        await schedule.turn(10)
+        await schedule.run_for(10)
         assert samples(app)[failed.format("not_found")] >= 1
         await app.stop()

@@ -19,11 +19,11 @@ import pytest
 from exporter.config import LoadedSettings, SettingsError, load
 from exporter.runtime.daemon import Daemon
 from exporter.simulator.serve import serving
-from tests.runtime.apps import ENVIRONMENT, until
+from tests.runtime.apps import ENVIRONMENT, wait_until
 from tests.support.canary import KEY
 from tests.support.logged import lines
 from tests.support.loop import in_loop
-from tests.support.simulated import Upstream, live
+from tests.support.simulated import Upstream, live_row
 
 pytestmark = pytest.mark.usefixtures("root_logger_as_before")
 
@@ -67,7 +67,7 @@ class RunningDaemon:
         """Run the daemon and a scenario, then stop the daemon with SIGTERM."""
         task = asyncio.create_task(self.daemon.run())
         try:
-            await until(lambda: bool(self.port) or task.done())
+            await wait_until(lambda: bool(self.port) or task.done())
             await scenario()
             assert not task.done()  # otherwise nothing handles the signal, and it would end the test run
             os.kill(os.getpid(), signal.SIGTERM)
@@ -78,7 +78,7 @@ class RunningDaemon:
 
 @in_loop
 async def test_R03_the_daemon_serves_until_a_signal_and_restores_the_signal_handlers(tmp_path: Path) -> None:
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         running = RunningDaemon(tmp_path, url)
 
         async def scenario() -> None:
@@ -94,7 +94,7 @@ async def test_R03_the_daemon_serves_until_a_signal_and_restores_the_signal_hand
 
 @in_loop
 async def test_R04_a_reload_requested_during_a_reload_is_not_lost(tmp_path: Path) -> None:
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         running = RunningDaemon(tmp_path, url)
         read = running.load
         reads: list[float] = []
@@ -111,7 +111,7 @@ async def test_R04_a_reload_requested_during_a_reload_is_not_lost(tmp_path: Path
 
         async def scenario() -> None:
             os.kill(os.getpid(), signal.SIGHUP)
-            await until(lambda: len(reads) == 2)
+            await wait_until(lambda: len(reads) == 2)
             assert reads == [1, 7]
 
         await running.run(scenario)
@@ -119,20 +119,20 @@ async def test_R04_a_reload_requested_during_a_reload_is_not_lost(tmp_path: Path
 
 @in_loop
 async def test_R04_a_reload_changes_the_log_level(tmp_path: Path) -> None:
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         running = RunningDaemon(tmp_path, url)
 
         async def scenario() -> None:
             running.write(**{**running.written, "log_level": "error"})
             os.kill(os.getpid(), signal.SIGHUP)
-            await until(lambda: logging.getLogger().level == logging.ERROR)
+            await wait_until(lambda: logging.getLogger().level == logging.ERROR)
 
         await running.run(scenario)
 
 
 @in_loop
 async def test_R04_an_invalid_settings_file_fails_the_reload(tmp_path: Path) -> None:
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         running = RunningDaemon(tmp_path, url)
 
         async def scenario() -> None:
@@ -147,7 +147,7 @@ async def test_R04_an_invalid_settings_file_fails_the_reload(tmp_path: Path) -> 
 
 @in_loop
 async def test_D05_an_emptied_settings_file_fails_the_reload_and_changes_nothing(tmp_path: Path) -> None:
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         running = RunningDaemon(tmp_path, url, account="events")
 
         async def scenario() -> None:
@@ -168,7 +168,7 @@ RELOADED = "livepeer_studio_exporter_config_reload_successful"
 async def test_R04_a_failed_reload_leaves_the_web_config_in_effect(tmp_path: Path) -> None:
     web = tmp_path / "web.yml"
     web.write_text(f"basic_auth_users:\n  alice: {HASH}\n")
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         running = RunningDaemon(tmp_path, url, web_config_file=str(web))
 
         async def scenario() -> None:
@@ -187,7 +187,7 @@ async def test_R04_a_failed_reload_leaves_the_web_config_in_effect(tmp_path: Pat
 async def test_R04_an_internal_error_in_a_reload_does_not_end_the_daemon(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         running = RunningDaemon(tmp_path, url)
 
         def fail_to_load() -> LoadedSettings:
@@ -197,7 +197,7 @@ async def test_R04_an_internal_error_in_a_reload_does_not_end_the_daemon(
 
         async def scenario() -> None:
             os.kill(os.getpid(), signal.SIGHUP)
-            await until(lambda: "internal error" in str([getattr(each, "fields", "") for each in caplog.records]))
+            await wait_until(lambda: "internal error" in str([getattr(each, "fields", "") for each in caplog.records]))
             assert f"{RELOADED} 0.0" in (await running.get("/metrics")).text
 
         await running.run(scenario)
@@ -208,7 +208,7 @@ async def test_V04_a_reload_that_takes_too_long_fails_and_the_next_one_works(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     may_end = threading.Event()
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         running = RunningDaemon(tmp_path, url)
         timeouts = iter((60, 0))
 
@@ -243,7 +243,7 @@ async def test_V04_a_reload_that_takes_too_long_fails_and_the_next_one_works(
 @in_loop
 async def test_R03_shutdown_does_not_wait_for_a_running_reload(tmp_path: Path) -> None:
     has_begun, may_end = threading.Event(), threading.Event()
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         running = RunningDaemon(tmp_path, url)
 
         def load_until_allowed_to_end() -> LoadedSettings:
@@ -257,7 +257,7 @@ async def test_R03_shutdown_does_not_wait_for_a_running_reload(tmp_path: Path) -
 
         async def scenario() -> None:
             os.kill(os.getpid(), signal.SIGHUP)
-            await until(has_begun.is_set)
+            await wait_until(has_begun.is_set)
 
         try:
             await running.run(scenario)
@@ -268,7 +268,7 @@ async def test_R03_shutdown_does_not_wait_for_a_running_reload(tmp_path: Path) -
 
 @in_loop
 async def test_probes_can_have_their_own_port(tmp_path: Path, free_tcp_port: int) -> None:
-    async with serving(Upstream([live(1)])) as url:
+    async with serving(Upstream([live_row(1)])) as url:
         running = RunningDaemon(tmp_path, url, web_health_listen_address=f"127.0.0.1:{free_tcp_port}")
 
         async def scenario() -> None:
@@ -306,7 +306,7 @@ async def test_the_service_manager_is_notified_of_start_watchdog_and_shutdown(tm
                 while True:
                     received.append(manager.recv(4096))
 
-        async with serving(Upstream([live(1)])) as url:
+        async with serving(Upstream([live_row(1)])) as url:
             running = RunningDaemon(tmp_path, url)
             environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
             running.daemon = Daemon(
@@ -318,7 +318,7 @@ async def test_the_service_manager_is_notified_of_start_watchdog_and_shutdown(tm
                     receive()
                     return b"READY=1" in received and received.count(b"WATCHDOG=1") >= 2
 
-                await until(is_notified)
+                await wait_until(is_notified)
 
             await running.run(scenario)
         receive()

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 
+from exporter.metrics.catalogue import PREFIX
 from tests.soak.report import Report
 from tests.soak.scraper import Score, scrape_until
 from tests.soak.turnover import LIFE
 from tests.soak.upstream import Upstream
 from tests.soak.vitals import Vitals, look
-from tests.support.canary import heard
-from tests.support.running import PREFIX, Exporter, running_exporter, until
+from tests.support.canary import scanner
+from tests.support.running import Exporter, running_exporter, wait_until
 
 INTERVAL = 2.0
 """Seconds between polls."""
@@ -76,9 +77,9 @@ def conduct(play: Play, upstream: Upstream) -> Report:
         play.moving.clear()
         _succeeds_after(exporter, time.time() + INTERVAL)
         looks.append(look(exporter))
-        page = exporter.ask().values
-        exporter.signal(signal.SIGTERM)
-        code = exporter.ends()
+        page = exporter.request().values
+        exporter.send_signal(signal.SIGTERM)
+        code = exporter.wait_for_exit()
     minute = max(1, int(60 / LOOK_EVERY))
     return Report(
         seed=play.seed,
@@ -92,7 +93,7 @@ def conduct(play: Play, upstream: Upstream) -> Report:
         truth=upstream.crowd.truth,
         met=upstream.met,
         strangers=upstream.strangers,
-        leaks=len(heard.findings),
+        leaks=len(scanner.findings),
         code=code,
     )
 
@@ -100,7 +101,7 @@ def conduct(play: Play, upstream: Upstream) -> Report:
 def _succeeds_after(exporter: Exporter, moment: float) -> None:
     """Wait for a good poll that ended after a moment, in Unix seconds."""
     name = f'{PREFIX}exporter_poll_last_success_timestamp_seconds{{account="default"}}'
-    until(lambda: (exporter.value(name) or 0.0) > moment, "a good poll", PATIENCE)
+    wait_until(lambda: (exporter.value(name) or 0.0) > moment, "a good poll", PATIENCE)
 
 
 def _scraped(play: Play, exporter: Exporter) -> tuple[list[Score], list[Vitals]]:
@@ -129,7 +130,7 @@ def _watched(play: Play, exporter: Exporter) -> list[Vitals]:
             looks.clear()
         looks.append(look(exporter))
         if time.monotonic() >= reload_at:
-            exporter.signal(signal.SIGHUP)
+            exporter.send_signal(signal.SIGHUP)
             reload_at += RELOAD_EVERY
         time.sleep(LOOK_EVERY)
     return looks

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
+from exporter.metrics.catalogue import PREFIX
 from tests.soak.scraper import Score
 from tests.soak.turnover import COUNTERS
 from tests.soak.vitals import Vitals, grown
-from tests.support.running import PREFIX
 
 ACCOUNT = 'account="default"'
 

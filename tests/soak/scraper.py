@@ -14,7 +14,7 @@ from multiprocessing.synchronize import Event
 
 from exporter.metrics.text_format import Format
 from tests.soak.turnover import STREAM_KEY
-from tests.support.harness import parse_all
+from tests.support.harness import parse_page
 
 MOST_PROBLEMS = 100
 """More are of no use to anybody."""
@@ -72,7 +72,7 @@ def _scrape(connection: http.client.HTTPConnection, score: Score, rng: random.Ra
     text = (gzip.decompress(body) if response.headers["Content-Encoding"] == "gzip" else body).decode()
     if STREAM_KEY in text:
         raise ValueError("a stream key is on the page")
-    parse_all(text, form)
+    parse_page(text, form)
     score.scrapes += 1
     score.size += len(text)
 

@@ -38,10 +38,10 @@ class Vitals:
 def look(exporter: Exporter) -> Vitals:
     """Look at the process now."""
     told = len(exporter.events("tasks"))
-    exporter.signal(signal.SIGUSR1)
-    tasks = exporter.wait_for("tasks", told + 1)["tasks"]
+    exporter.send_signal(signal.SIGUSR1)
+    tasks = exporter.wait_for_event("tasks", told + 1)["tasks"]
     descriptors = len(list(Path(f"/proc/{exporter.process.pid}/fd").iterdir()))
-    return Vitals(exporter.status("VmRSS"), descriptors, exporter.status("Threads"), tasks)
+    return Vitals(exporter.process_status("VmRSS"), descriptors, exporter.process_status("Threads"), tasks)
 
 
 def grown(first: Vitals, last: Vitals) -> list[str]:

@@ -1,40 +1,40 @@
-"""The canary: a marked key that the suite runs with, and an ear for every byte that the suite captures (S11).
+"""The canary: the API key of the test suite, with a mark that no captured output may contain (S11).
 
-Whatever a test run captures goes through `heard`: what pytest captures of each test, and what the real processes of
-`tests.support.running` write and answer. At the end of the run `tests/conftest.py` asks it for findings.
+`scanner` searches everything that a test run captures: what pytest captures of each test, and what the processes of
+`tests.support.running` write and respond. `tests/conftest.py` fails the run if there is a finding.
 """
 
 from dataclasses import dataclass, field
 from typing import Final
 
 MARK: Final = "c4n4ry7d1fe0b52a96"
-"""Letters and digits alone, so that it looks the same in a URL, in JSON, in a label and in a repr."""
+"""Letters and digits only, so that it is the same in a URL, in JSON, in a label and in a repr."""
 
 KEY: Final = f"sk-{MARK}"
-"""The API key of the whole suite. Never write it into a fixture, and never print it."""
+"""The API key of the test suite. Never write it into a fixture, and never print it."""
 
 
 @dataclass
-class Ear:
-    """Searches what it hears for a mark, and remembers where it was.
+class Scanner:
+    """Searches output for a secret.
 
     Attributes:
-        mark: what must not be heard.
-        findings: the sources in which it was.
-        size: bytes heard so far, so that a test can see that something was.
+        secret: the secret, in lower case.
+        findings: the sources whose output contained it.
+        scanned_bytes: the number of bytes searched, so that a test can check that there was any output.
     """
 
-    mark: bytes
+    secret: bytes
     findings: list[str] = field(default_factory=list)
-    size: int = 0
+    scanned_bytes: int = 0
 
-    def take(self, source: str, said: bytes | str) -> None:
-        """Search some bytes; they come whole, or at least in lines."""
-        data = said.encode("utf-8", "surrogatepass") if isinstance(said, str) else said
-        self.size += len(data)
-        if self.mark in data.lower():
+    def scan(self, source: str, output: bytes | str) -> None:
+        """Search output, which must be complete or end at a line break."""
+        data = output.encode("utf-8", "surrogatepass") if isinstance(output, str) else output
+        self.scanned_bytes += len(data)
+        if self.secret in data.lower():
             self.findings.append(source)
 
 
-heard: Final = Ear(MARK.encode())
-"""The ear of this test run."""
+scanner: Final = Scanner(MARK.encode())
+"""The scanner of this test run."""

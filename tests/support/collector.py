@@ -1,6 +1,7 @@
-"""The same page by prometheus-client: the reference that the rendered bytes are compared with.
+"""The reference for the rendered metrics page: a collector for prometheus-client.
 
-It computes every sample from the sessions and the declared families, with the library's own objects and text.
+It computes every sample from the sessions and the declared families with the objects of prometheus-client, whose text
+the rendered bytes are compared with.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from exporter.metrics.catalogue import (
     Family,
     Options,
     SubjectFamily,
+    TotalFamily,
     session_families,
     stream_families,
 )
@@ -28,8 +30,8 @@ from tests.support.cooperative import run_to_end
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What an account shows: the snapshot of its last poll, at a level of detail, and its instruments."""
+class PublishedAccount:
+    """An account as its last poll published it: the snapshot, the level of detail and the instruments."""
 
     snapshot: Snapshot
     detail: str
@@ -37,9 +39,9 @@ class Shown:
 
 
 class ReferenceCollector(Collector):
-    """All families of some accounts."""
+    """Collects all families of some accounts."""
 
-    def __init__(self, accounts: Mapping[str, Shown], options: Options) -> None:
+    def __init__(self, accounts: Mapping[str, PublishedAccount], options: Options) -> None:
         self._accounts = accounts
         self._options = options
 
@@ -48,30 +50,29 @@ class ReferenceCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         sessions = {
-            account: shown.snapshot.sessions if shown.detail == "session" else ()
-            for account, shown in self._accounts.items()
+            account: published.snapshot.sessions if published.detail == "session" else ()
+            for account, published in self._accounts.items()
         }
         streams = {
-            account: run_to_end(group_by_stream(shown.snapshot.sessions)) if shown.detail == "stream" else ()
-            for account, shown in self._accounts.items()
+            account: run_to_end(group_by_stream(published.snapshot.sessions)) if published.detail == "stream" else ()
+            for account, published in self._accounts.items()
         }
-        found = [
+        metrics = [
             *(_subjects(family, sessions, _session_labels) for family in session_families(self._options)),
             *(_subjects(family, streams, _stream_labels) for family in stream_families(self._options)),
-            *(self._totals(place) for place in range(len(TOTAL_FAMILIES))),
+            *map(self._totals, TOTAL_FAMILIES),
         ]
-        yield from (metric for metric in found if metric.samples)
-        columns = [list(shown.telemetry.collect()) for shown in self._accounts.values()]
-        for place in range(len(ACCOUNT_FAMILIES)):
-            metric = columns[0][place]
-            metric.samples = [sample for column in columns for sample in column[place].samples]
+        yield from (metric for metric in metrics if metric.samples)
+        columns = [list(published.telemetry.collect()) for published in self._accounts.values()]
+        for index in range(len(ACCOUNT_FAMILIES)):
+            metric = columns[0][index]
+            metric.samples = [sample for column in columns for sample in column[index].samples]
             yield metric
 
-    def _totals(self, place: int) -> Metric:
-        family = TOTAL_FAMILIES[place]
+    def _totals(self, family: TotalFamily) -> Metric:
         metric = _metric(family)
-        for account, shown in self._accounts.items():
-            for values, number in family.values(shown.snapshot.totals):
+        for account, published in self._accounts.items():
+            for values, number in family.values(published.snapshot.totals):
                 labels = {"account": account, **dict(zip(family.labels, values, strict=True))}
                 metric.add_sample(family.name, labels, number)
         return metric

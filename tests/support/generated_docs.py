@@ -136,7 +136,7 @@ TABLES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
 
 
 def generated(page: str, name: str) -> str:
-    """Return the text of a page with its generated parts written anew.
+    """Return the text of a page with its generated parts replaced.
 
     Raises:
         ValueError: the page has no place for one of them.

@@ -1,7 +1,7 @@
-"""The program without its process: the settings, one account's poller, the pages; time and chance are the test's own.
+"""One account of the program without its process, with a manual clock and constant jitter.
 
-It holds the general promise of every fault: whatever the upstream does, and also while it does it, ``/metrics``
-answers 200 in under a second with a body that prometheus-client's parser of each format accepts.
+Every scrape checks the guarantee that holds for all faults: whatever the upstream does, even during a poll,
+``/metrics`` returns 200, takes less than a second of processor time, and is valid for prometheus-client's parser.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 import httpx
 from prometheus_client.core import Metric
@@ -30,8 +30,7 @@ from exporter.metrics.catalogue import PREFIX
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.text_format import Format
-from exporter.pages import routes as web
-from exporter.pages import status_page as landing
+from exporter.pages import routes, status_page
 from exporter.polling.poller import Poller
 from exporter.runtime.build import (
     create_http_client,
@@ -42,82 +41,55 @@ from exporter.runtime.build import (
 )
 from exporter.runtime.environment import Environment
 from exporter.runtime.trust_store import create_ssl_context
-from tests.support.canary import KEY, heard
-from tests.support.rows import START
-
-WAIT: Final = 10.0
-"""Seconds in which a scrape must be answered on a machine that others load as well."""
-
-
-class Time:
-    """Clocks that stand still until they are told to move; who sleeps moves them.
-
-    Attributes:
-        slept: how long each sleep was, in seconds.
-    """
-
-    def __init__(self, start: float = START) -> None:
-        self._now = start
-        self._monotonic = 1_000.0
-        self.slept: list[float] = []
-
-    def now(self) -> float:
-        return self._now
-
-    def monotonic(self) -> float:
-        return self._monotonic
-
-    def advance(self, seconds: float) -> None:
-        self._now += seconds
-        self._monotonic += seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.advance(seconds)
-        await asyncio.sleep(0)
+from tests.support.canary import KEY, scanner
+from tests.support.clock import ManualClock
+from tests.support.deadlines import HANG
 
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """What one scrape showed: every sample by its name and labels."""
+    """The samples of a scrape by name and labels."""
 
     samples: Mapping[tuple[str, frozenset[tuple[str, str]]], float] = field(repr=False)
     text: str = field(repr=False)
 
     def all(self, name: str, /, **labels: str) -> list[tuple[dict[str, str], float]]:
-        """The samples of a name (the prefix left out) that have these labels, among others."""
-        wanted = labels.items()
-        found = ((sample, dict(its), value) for (sample, its), value in self.samples.items())
-        return [(its, value) for sample, its, value in found if sample == PREFIX + name and wanted <= its.items()]
+        """Return labels and value of each sample with a name (without the prefix) and at least these labels."""
+        samples = ((sample, dict(pairs), value) for (sample, pairs), value in self.samples.items())
+        return [
+            (found, value)
+            for sample, found, value in samples
+            if sample == PREFIX + name and labels.items() <= found.items()
+        ]
 
     def value(self, name: str, /, **labels: str) -> float | None:
-        """The only such sample's value; None where there is none."""
+        """Return the value of the only such sample, or None if there is none."""
         found = self.all(name, **labels)
         assert len(found) <= 1, found
         return found[0][1] if found else None
 
     def sessions(self) -> set[str]:
-        """The ids of the sessions that are shown one by one."""
+        """Return the ids of the exported sessions."""
         return {labels["session_id"] for labels, _ in self.all("session_active")}
 
     def failures(self) -> dict[str, float]:
-        """How many polls failed, by class, without the classes that none failed in."""
+        """Return the number of failed polls by class, without zeros."""
         return {labels["class"]: count for labels, count in self.all("exporter_poll_failures_total") if count}
 
     def invalid(self) -> dict[tuple[str, str], float]:
-        """How many values were left out, by field and reason, without those of which there were none."""
+        """Return the number of dropped values by field and reason, without zeros."""
         found = self.all("exporter_invalid_values_total")
         return {(labels["field"], labels["reason"]): count for labels, count in found if count}
 
 
-def read(families: Iterable[Metric], text: str) -> Scrape:
-    """Samples as a parser finds them; one that is there twice is a failure."""
+def to_scrape(families: Iterable[Metric], text: str) -> Scrape:
+    """Return the samples of parsed families; a duplicate sample is a failure."""
     samples: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
     for family in families:
         for sample in family.samples:
-            place = (sample.name, frozenset(sample.labels.items()))
-            assert place not in samples, f"twice on the page: {place}"
-            samples[place] = sample.value
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in samples, f"duplicate sample: {key}"
+            samples[key] = sample.value
     return Scrape(samples, text)
 
 
@@ -125,117 +97,119 @@ class Harness:
     """One account of the program.
 
     Attributes:
-        poller: polls when it is told to.
-        board: where it publishes.
-        time: the clocks that everything goes by.
-        learnt: the secrets that the logs were told of.
-        shown: what the last scrape showed.
+        poller: the poller of the account.
+        page_store: the page store that it publishes to.
+        app: the ASGI application with all pages.
+        time: the clock of all parts.
+        redacted_secrets: the secrets that were registered with the log redactor.
+        last_scrape: the result of the last scrape.
     """
 
-    def __init__(self, poller: Poller, board: PageStore, app: ASGIApp, clocks: Time, learnt: list[str]) -> None:
+    def __init__(
+        self, poller: Poller, page_store: PageStore, app: ASGIApp, clock: ManualClock, redacted_secrets: list[str]
+    ) -> None:
         self.poller = poller
-        self.board = board
+        self.page_store = page_store
         self.app = app
-        self.time = clocks
-        self.learnt = learnt
-        self.shown = Scrape({}, "")
+        self.time = clock
+        self.redacted_secrets = redacted_secrets
+        self.last_scrape = Scrape({}, "")
 
     async def poll(self) -> float:
-        """Poll, with a scrape in the middle and one at the end; answers after how many seconds to poll again."""
+        """Poll, with a scrape meanwhile and one afterwards; return the delay until the next poll in seconds."""
         polling = asyncio.create_task(self.poller.poll())
         try:
             await asyncio.sleep(0.01)
-            parse_all(await self.get(Format.TEXT), Format.TEXT)
-            wait = await polling
+            parse_page(await self.get(Format.TEXT), Format.TEXT)
+            delay = await polling
         finally:
             polling.cancel()
         await self.scrape()
-        return wait
+        return delay
 
     async def scrape(self) -> Scrape:
-        """Ask for both formats as Prometheus does, and hold the general promise."""
-        parse_all(await self.get(Format.OPENMETRICS), Format.OPENMETRICS)
-        self.shown = parse_all(await self.get(Format.TEXT), Format.TEXT)
-        return self.shown
+        """Request and check both formats; return the text format."""
+        parse_page(await self.get(Format.OPENMETRICS), Format.OPENMETRICS)
+        self.last_scrape = parse_page(await self.get(Format.TEXT), Format.TEXT)
+        return self.last_scrape
 
     async def get(self, form: Format) -> str:
-        """The page in a format, for which nobody works longer than a second, and nobody waits."""
+        """Return the metrics page in a format; check that it takes less than a second of processor time."""
         headers = {"Accept": form.value, "Accept-Encoding": "gzip"}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://exporter") as client:
-            began = time.process_time()  # what others take of the machine meanwhile is none of our doing
-            async with asyncio.timeout(WAIT), client.stream("GET", "/metrics", headers=headers) as response:
+            began = time.process_time()  # not wall-clock time, which depends on the load of the machine
+            async with asyncio.timeout(HANG), client.stream("GET", "/metrics", headers=headers) as response:
                 body = b"".join([part async for part in response.aiter_raw()])
             took = time.process_time() - began
         assert response.status_code == 200
         assert response.headers["Content-Type"] == form.value
         assert took < 1.0
         page = gzip.decompress(body)
-        heard.take("a scrape of the harness", page)
+        scanner.scan("a scrape of the harness", page)
         return page.decode()
 
-    async def people(self) -> str:
-        """The page for people."""
+    async def status_page(self) -> str:
+        """Return the status page."""
         async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://exporter") as client:
             response = await client.get("/")
         assert response.status_code == 200
-        heard.take("the page for people", response.content)
+        scanner.scan("the status page of the harness", response.content)
         return response.text
 
-    def keeps(self, failure: str, *sessions: str) -> None:
-        """The last poll failed in this class alone, and the sessions of the last good one are still shown."""
-        assert self.shown.value("up") == 0
-        assert set(self.shown.failures()) == {failure}
-        assert self.shown.sessions() == set(sessions)
+    def assert_poll_failed(self, failure: str, *sessions: str) -> None:
+        """Check that all failed polls had this class, and that the sessions of the last good poll are still there."""
+        assert self.last_scrape.value("up") == 0
+        assert set(self.last_scrape.failures()) == {failure}
+        assert self.last_scrape.sessions() == set(sessions)
 
 
-def parse_all(text: str, form: Format) -> Scrape:
-    """A page as prometheus-client's parser of its format reads it."""
+def parse_page(text: str, form: Format) -> Scrape:
+    """Parse a page by prometheus-client's parser of its format."""
     parse = parse_openmetrics if form is Format.OPENMETRICS else parse_text
-    return read(parse(text), text)
+    return to_scrape(parse(text), text)
 
 
 @asynccontextmanager
 async def harness(url: str, *, jitter: float = 0.5, **settings: Any) -> AsyncIterator[Harness]:
-    """The program for an upstream.
+    """Create the program for one upstream.
 
     Args:
-        url: where the upstream is.
-        jitter: what chance always says, between 0 and 1.
+        url: the base URL of the upstream.
+        jitter: the constant in place of a random number between 0 and 1.
         settings: other settings by their field names; without ``api_key_file`` the key is ``KEY``.
     """
     if "api_key_file" not in settings:
         settings["api_key"] = SecretStr(KEY)
     chosen = Settings(base_url=url, **settings)
-    clocks, learnt = Time(), list[str]()
-    environment = Environment(clocks.now, clocks.monotonic, lambda: jitter, learnt.append, sleep=clocks.sleep)
-    board = create_page_store(chosen, environment)
-    process = create_process_metrics(chosen, environment, board)
+    clock, secrets = ManualClock(), list[str]()
+    environment = Environment(clock.now, clock.monotonic, lambda: jitter, secrets.append, sleep=clock.sleep)
+    page_store = create_page_store(chosen, environment)
+    process = create_process_metrics(chosen, environment, page_store)
     account = chosen.accounts[0]
     telemetry = Telemetry(account.name)
-    ssl_context = create_ssl_context(chosen) if chosen.ca_file else _usual_trust()
+    ssl_context = create_ssl_context(chosen) if chosen.ca_file else _default_ssl_context()
     async with create_http_client(account, chosen, ssl_context) as http_client:
         client = create_livepeer_client(http_client, account, chosen, environment, telemetry)
-        poller = create_poller(account, chosen, environment, client, telemetry, board)
+        poller = create_poller(account, chosen, environment, client, telemetry, page_store)
         poller.publish_initial()
 
-        def people() -> str:
-            return landing.render(
-                [(poller.plan, poller.status)], board.account_pages(), now=clocks.now(), metrics_path="/metrics"
-            )
+        def render_status_page() -> str:
+            pages = page_store.account_pages()
+            return status_page.render([(poller.plan, poller.status)], pages, now=clock.now(), metrics_path="/metrics")
 
-        health = web.Health(alive=lambda: True, ready=lambda: True)
-        app = web.create_app(board, process, health, people, metrics_path="/metrics")
-        yield Harness(poller, board, app, clocks, learnt)
+        health = routes.Health(alive=lambda: True, ready=lambda: True)
+        app = routes.create_app(page_store, process, health, render_status_page, metrics_path="/metrics")
+        yield Harness(poller, page_store, app, clock, secrets)
 
 
 @cache
-def _usual_trust() -> ssl.SSLContext:
+def _default_ssl_context() -> ssl.SSLContext:
     return transport.create_ssl_context(ca_file=None, trust_env=False)
 
 
 @contextmanager
-def written() -> Iterator[io.StringIO]:
-    """What the program logs at debug, without the help of the redactor."""
+def captured_log() -> Iterator[io.StringIO]:
+    """Capture what the program logs at level debug, without redaction."""
     logger, stream = logging.getLogger(PACKAGE), io.StringIO()
     handlers, level = logger.handlers[:], logger.level
     configure("debug", "json", stream, redact=str, root=logger)
@@ -244,4 +218,4 @@ def written() -> Iterator[io.StringIO]:
     finally:
         logger.handlers[:] = handlers
         logger.setLevel(level)
-        heard.take("a log of the harness", stream.getvalue())
+        scanner.scan("a log of the harness", stream.getvalue())

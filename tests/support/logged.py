@@ -1,4 +1,4 @@
-"""What the program has logged, as pytest captured it."""
+"""Log lines that pytest captured."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ import pytest
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, Any]]]:
-    """Level, event and fields of each line."""
+    """Return level, event and fields of each line."""
     return [(each.levelname, each.getMessage(), getattr(each, "fields", {})) for each in caplog.records]

@@ -1,11 +1,12 @@
-"""The real command in a subprocess, and a real Prometheus beside it; both on loopback, both on free ports.
+"""The real command in a subprocess, and a real Prometheus; both listen on free loopback ports.
 
-Everything that they write, and every page that is asked of them, is heard by `tests.support.canary`.
+`tests.support.canary` scans everything that they write and respond.
 """
 
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -19,59 +20,63 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from tests.support.canary import KEY, heard
+from exporter.metrics.catalogue import PREFIX
+from tests.support.canary import KEY, scanner
+from tests.support.deadlines import HANG
 
 ROOT: Final = Path(__file__).parents[2]
 COMMAND: Final = (sys.executable, "-m", "exporter")
-PATIENCE: Final = 30.0
-"""Seconds that a test waits for what must happen; a machine under load is slow."""
 
 T = TypeVar("T")
 
 
-def until(found: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
-    """Ask again and again until there is an answer that is true; fail after so many seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if answer := found():
-            return answer
+def wait_until(condition: Callable[[], T | None], description: str, seconds: float = HANG) -> T:
+    """Wait until a condition is true, and return its value.
+
+    Raises:
+        AssertionError: it is not true within the given time.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
         time.sleep(0.02)
-    raise AssertionError(f"waited {seconds:g} s in vain for {what}")
+    raise AssertionError(f"waited {seconds:g} s in vain for {description}")
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """A small environment with the suite's key in it; an empty value leaves a variable out."""
+    """Return a small environment with the key of the test suite; a variable with an empty value is omitted."""
     given = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "LIVEPEER_API_KEY": KEY, **variables}
     return {name: value for name, value in given.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a command that has ended said."""
+class CommandResult:
+    """Exit code and output of a command."""
 
     code: int
-    out: str
-    err: str
+    stdout: str
+    stderr: str
 
 
-def run(*arguments: str, variables: Mapping[str, str] | None = None, seconds: float = PATIENCE) -> Said:
-    """Run the command to its end."""
+def run(*arguments: str, variables: Mapping[str, str] | None = None) -> CommandResult:
+    """Run the command until it exits."""
     done = subprocess.run(
         [*COMMAND, *arguments],
         cwd=ROOT,
         env=environment(**(variables or {})),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=seconds,
+        timeout=HANG,
     )
-    heard.take(f"stdout of {arguments}", done.stdout)
-    heard.take(f"stderr of {arguments}", done.stderr)
-    return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+    scanner.scan(f"stdout of {arguments}", done.stdout)
+    scanner.scan(f"stderr of {arguments}", done.stderr)
+    return CommandResult(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer of the exporter; header names are in lower case."""
+class Response:
+    """A response of the exporter; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -79,7 +84,7 @@ class Answer:
 
     @property
     def values(self) -> dict[str, float]:
-        """The samples of a page in the text format, by name and labels as they are written."""
+        """The samples of a page in the text format, by name and labels as in the text."""
         lines = (line for line in self.body.decode().splitlines() if line and not line.startswith("#"))
         return {sample: float(value) for sample, _, value in (line.rpartition(" ") for line in lines)}
 
@@ -90,69 +95,75 @@ class Exporter:
 
     Attributes:
         process: the subprocess.
-        lines: what it has logged so far, a line each, and whatever else came on stderr.
-        port: where its pages are; 0 until it listens.
+        lines: the lines that it has written to stderr so far.
+        at_end: whether stderr has been read to its end, because the process has exited.
+        port: the port of its pages; 0 until it listens.
     """
 
     process: subprocess.Popen[bytes]
     lines: list[str] = field(default_factory=list)
+    at_end: bool = False
     port: int = 0
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        """The log lines of one event."""
+        """Return the log lines of an event."""
         parsed = (json.loads(line) for line in list(self.lines) if line.startswith("{"))
         return [each for each in parsed if each["event"] == name]
 
-    def wait_for(self, name: str, count: int = 1) -> dict[str, Any]:
-        """Wait until an event was logged so many times, and give its last line."""
-        return until(lambda: self.events(name) if len(self.events(name)) >= count else None, f"{name!r}")[-1]
+    def wait_for_event(self, name: str, count: int = 1) -> dict[str, Any]:
+        """Wait until an event has been logged at least `count` times, and return its last line."""
 
-    def ask(self, path: str = "/metrics", method: str = "GET", **headers: str) -> Answer:
-        """Ask for a page; an underscore in a header's name is a dash."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        def enough() -> list[dict[str, Any]]:
+            at_end, events = self.at_end, self.events(name)
+            assert len(events) >= count or not at_end, f"exited before {name!r} was logged {count} times: {self.lines}"
+            return events if len(events) >= count else []
+
+        return wait_until(enough, f"{name!r} to be logged {count} times")[-1]
+
+    def request(self, path: str = "/metrics", method: str = "GET", **headers: str) -> Response:
+        """Request a page; an underscore in the name of a header stands for a hyphen."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG)
         try:
             wanted = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, headers=wanted)
             response = connection.getresponse()
             body = response.read()
-            heard.take(f"{method} {path}", str(response.headers))
-            heard.take(f"{method} {path}", body)
-            found = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, found, body)
+            scanner.scan(f"{method} {path}", str(response.headers))
+            scanner.scan(f"{method} {path}", body)
+            received = {name.lower(): value for name, value in response.getheaders()}
+            return Response(response.status, received, body)
         finally:
             connection.close()
 
     def value(self, sample: str) -> float | None:
-        """One sample of the page, by name and labels as they are written; None where there is none."""
-        return self.ask().values.get(sample)
+        """Return the value of a sample, given as in the text format, or None if it is not on the page."""
+        return self.request().values.get(sample)
 
-    def becomes(self, sample: str, value: float | None) -> None:
-        """Wait until a sample has a value, or is gone."""
-        until(lambda: self.value(sample) == value, f"{sample} to become {value}")
+    def wait_for_value(self, sample: str, value: float | None) -> None:
+        """Wait until a sample has a value, or with None until it is not on the page."""
+        wait_until(lambda: self.value(sample) == value, f"{sample} to become {value}")
 
-    def polls(self) -> float:
-        """How many polls were begun, over all accounts."""
-        return sum(value for name, value in self.ask().values.items() if name.startswith(f"{PREFIX}exporter_polls_"))
+    def poll_count(self) -> float:
+        """Return the number of polls that were started, over all accounts."""
+        values = self.request().values
+        return sum(value for name, value in values.items() if name.startswith(f"{PREFIX}exporter_polls_"))
 
     def connect(self) -> socket.socket:
-        """A bare connection to the pages."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        """Open a raw connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=HANG)
 
-    def signal(self, number: int) -> None:
-        """Send a signal."""
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process."""
         self.process.send_signal(number)
 
-    def ends(self, seconds: float = PATIENCE) -> int:
-        """Wait for the end; gives the exit code."""
-        return self.process.wait(seconds)
+    def wait_for_exit(self) -> int:
+        """Wait until the process exits, and return its exit code."""
+        return self.process.wait(HANG)
 
-    def status(self, name: str) -> int:
-        """A number of the process's own status in the kernel, such as `Threads` or `VmRSS` (kB)."""
+    def process_status(self, name: str) -> int:
+        """Return a number of ``/proc/PID/status``, such as ``Threads`` or ``VmRSS`` (in kB)."""
         text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return int(next(line.split()[1] for line in text.splitlines() if line.startswith(f"{name}:")))
-
-
-PREFIX: Final = "livepeer_studio_"
 
 
 @contextmanager
@@ -162,12 +173,12 @@ def running_exporter(
     wrapper: Sequence[str] = (),
     wait: bool = True,
 ) -> Iterator[Exporter]:
-    """Run the command as long as the context lasts, and listen to what it says.
+    """Run the command within the context, and collect what it writes.
 
     Args:
-        arguments: of the command line; a free port and JSON logs at debug are given unless they say otherwise.
-        variables: of the environment, beside the key; an empty one is left out.
-        wrapper: what the command line begins with.
+        arguments: command-line arguments; by default it listens on a free port and logs JSON at level debug.
+        variables: environment variables in addition to the key; an empty value removes one.
+        wrapper: a command that runs the command.
         wait: whether to wait until it listens.
     """
     flags = ["--web.listen-address", "127.0.0.1:0", "--log.format", "json", "--log.level", "debug", *arguments]
@@ -180,12 +191,12 @@ def running_exporter(
         stderr=subprocess.PIPE,
     )
     exporter = Exporter(process)
-    reader = threading.Thread(target=_listen, args=(exporter,))
+    reader = threading.Thread(target=_collect, args=(exporter,))
     reader.start()
     try:
         if wait:
-            exporter.port = exporter.wait_for("listening")["port"]
-            heard.take("the command line", Path(f"/proc/{process.pid}/cmdline").read_bytes())
+            exporter.port = exporter.wait_for_event("listening")["port"]
+            scanner.scan("the command line", Path(f"/proc/{process.pid}/cmdline").read_bytes())
         yield exporter
     finally:
         process.kill()
@@ -195,11 +206,12 @@ def running_exporter(
         process.stderr.close()
 
 
-def _listen(exporter: Exporter) -> None:
+def _collect(exporter: Exporter) -> None:
     assert exporter.process.stderr is not None
     for line in exporter.process.stderr:
-        heard.take("the log", line)
+        scanner.scan("the log", line)
         exporter.lines.append(line.decode().rstrip("\n"))
+    exporter.at_end = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,36 +221,36 @@ class Prometheus:
     port: int
 
     def query(self, promql: str) -> list[tuple[dict[str, str], float]]:
-        """What an instant query gives now: labels and value of each series."""
+        """Return labels and value of each series of an instant query."""
         result = self._get("/api/v1/query", {"query": promql})["result"]
         return [(each["metric"], float(each["value"][1])) for each in result]
 
     def value(self, promql: str) -> float | None:
-        """The value of a query that gives at most one series."""
-        found = self.query(promql)
-        assert len(found) <= 1, f"{promql} gives {len(found)} series"
-        return found[0][1] if found else None
+        """Return the value of a query with at most one series, or None if there is none."""
+        series = self.query(promql)
+        assert len(series) <= 1, f"{promql} returns {len(series)} series"
+        return series[0][1] if series else None
 
     def targets(self) -> list[dict[str, Any]]:
-        """What it scrapes, with the state and the last error of each."""
-        found: list[dict[str, Any]] = self._get("/api/v1/targets", {})["activeTargets"]
-        return found
+        """Return the active targets as in the API of Prometheus."""
+        targets: list[dict[str, Any]] = self._get("/api/v1/targets", {})["activeTargets"]
+        return targets
 
     def _get(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG)
         try:
             connection.request("GET", f"{path}?{urlencode(parameters)}")
-            answer: dict[str, Any] = json.loads(connection.getresponse().read())
+            response: dict[str, Any] = json.loads(connection.getresponse().read())
         finally:
             connection.close()
-        assert answer["status"] == "success", answer
-        data: dict[str, Any] = answer["data"]
+        assert response["status"] == "success", response
+        data: dict[str, Any] = response["data"]
         return data
 
     def is_ready(self) -> bool:
-        """Whether it answers queries yet."""
+        """Whether it answers queries."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG)
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
             connection.request("GET", "/-/ready")
             return connection.getresponse().status == 200
         except OSError:
@@ -247,36 +259,43 @@ class Prometheus:
             connection.close()
 
 
+_LISTENING: Final = re.compile(r'msg="Listening on" address=127\.0\.0\.1:(\d+)')
+
+
 @contextmanager
 def running_prometheus(binary: str, directory: Path, config: Mapping[str, Any]) -> Iterator[Prometheus]:
-    """Run Prometheus with a data directory of its own as long as the context lasts.
+    """Run Prometheus within the context, on a free port.
 
     Args:
-        binary: where the program is; see the fixture `prometheus_binary`.
-        directory: for its configuration and data.
-        config: its configuration, as YAML would have it.
+        binary: path of the program; see the fixture `prometheus_binary`.
+        directory: directory for its configuration, data and log.
+        config: its configuration.
     """
-    path = directory / "prometheus.yml"
+    path, log_path = directory / "prometheus.yml", directory / "prometheus.log"
     path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML too
-    with socket.socket() as chosen:  # it cannot tell which free port it took
-        chosen.bind(("127.0.0.1", 0))
-        port = chosen.getsockname()[1]
-    with (directory / "prometheus.log").open("wb") as log:
+    with log_path.open("wb") as log:
         process = subprocess.Popen(
             [
                 binary,
                 f"--config.file={path}",
                 f"--storage.tsdb.path={directory / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
+                "--web.listen-address=127.0.0.1:0",
             ],
             stdout=log,
             stderr=log,
         )
-        prometheus = Prometheus(port)
-        try:
-            until(prometheus.is_ready, "Prometheus")
-            yield prometheus
-        finally:
-            process.kill()
-            process.wait()
-            shutil.rmtree(directory / "data", ignore_errors=True)
+
+    def port() -> int | None:
+        text = log_path.read_text(encoding="utf-8")
+        assert process.poll() is None, text
+        found = _LISTENING.search(text)
+        return int(found[1]) if found else None
+
+    try:
+        prometheus = Prometheus(wait_until(port, "Prometheus to listen"))
+        wait_until(prometheus.is_ready, "Prometheus to be ready")
+        yield prometheus
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(directory / "data", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A simulated account for tests of the running program: its sessions can change, and it can be told to fail."""
+"""A simulated account for tests of the running program, whose sessions and responses a test can change."""
 
 import asyncio
 import queue
@@ -13,13 +13,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from exporter.simulator.api import create_app
 from exporter.simulator.serve import serving
 from tests.support.canary import KEY
+from tests.support.deadlines import HANG
 from tests.support.rows import Row, row
 
 
-def live(number: int, /, *, age: float = -600.0, **fields: Any) -> Row:
-    """A session as `tests.support.rows` makes it, seen `age` seconds ago by the real clock.
+def live_row(number: int, /, *, age: float = -600.0, **fields: Any) -> Row:
+    """Return a row as `tests.support.rows` does, last seen `age` seconds ago by the wall clock.
 
-    By default it will be seen in a while, which counts as now: it stays active however slow the machine is.
+    By default that is in the future, so that the session is active no matter how slow the machine is.
     """
     now = time.time()
     times = {"createdAt": int(now - age - 600) * 1000, "lastSeen": int((now - age) * 1000)}
@@ -31,66 +32,66 @@ class Upstream:
 
     Args:
         rows: its sessions.
-        key: what it lets in.
+        key: the accepted API key.
         now: its clock, Unix seconds.
 
     Attributes:
-        rows_: the sessions at the moment; put another sequence here to change them.
-        key: the key that is let in at the moment.
-        instead: answers in the API's place while it is set.
-        keys: the `Authorization` header of every request so far.
+        current_rows: the sessions; assign another sequence to change them.
+        key: the accepted API key; assign another one to change it.
+        override: an application that handles all requests instead of the API while it is set.
+        authorization_headers: the `Authorization` header of each request so far.
     """
 
     def __init__(self, rows: Sequence[Row], *, key: str = KEY, now: Callable[[], float] = time.time) -> None:
-        self.rows_: Sequence[Row] = tuple(rows)
+        self.current_rows: Sequence[Row] = tuple(rows)
         self.key = key
-        self.instead: ASGIApp | None = None
-        self.keys: list[str] = []
+        self.override: ASGIApp | None = None
+        self.authorization_headers: list[str] = []
         self._now = now
 
     def rows(self, now: float) -> Sequence[Row]:
-        """What the simulator asks for."""
-        return self.rows_
+        """Return the sessions for the simulated API."""
+        return self.current_rows
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """SessionsResult one request."""
-        self.keys.append(dict(scope["headers"]).get(b"authorization", b"").decode())
-        app = self.instead or create_app(self, key=self.key, now=self._now)
+        """Handle one request."""
+        self.authorization_headers.append(dict(scope["headers"]).get(b"authorization", b"").decode())
+        app = self.override or create_app(self, key=self.key, now=self._now)
         await app(scope, receive, send)
 
 
-def answering(status: int, body: bytes = b"", *, headers: Mapping[str, str] | None = None) -> ASGIApp:
-    """An application that always says the same."""
-    written = {"content-length": str(len(body)), **(headers or {})}
+def static_response(status: int, body: bytes = b"", *, headers: Mapping[str, str] | None = None) -> ASGIApp:
+    """Return an application that sends the same response to every request."""
+    fields = {"content-length": str(len(body)), **(headers or {})}
+    pairs = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        pairs = [(name.lower().encode(), value.encode()) for name, value in written.items()]
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": status, "headers": pairs})
         await send({"type": "http.response.body", "body": body})
 
-    return answer
+    return app
 
 
-async def silent(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that takes a request and never answers."""
+async def never_respond(scope: Scope, receive: Receive, send: Send) -> None:
+    """Handle a request without a response, until the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 @contextmanager
-def aside(app: ASGIApp) -> Iterator[str]:
-    """Serve an application from a thread of its own; gives the API's base URL."""
-    told: queue.Queue[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
+def serving_in_thread(app: ASGIApp) -> Iterator[str]:
+    """Serve an application from a thread of its own within the context; yields the base URL of the API."""
+    started: queue.Queue[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
 
     async def serve() -> None:
         stop = asyncio.Event()
         async with serving(app) as url:
-            told.put((url, asyncio.get_running_loop(), stop))
+            started.put((url, asyncio.get_running_loop(), stop))
             await stop.wait()
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    url, loop, stop = told.get(timeout=30)
+    url, loop, stop = started.get(timeout=HANG)
     try:
         yield url
     finally:

@@ -1,4 +1,4 @@
-"""A page of JSON in, the exposition out, both through real sockets; no clock but the test's own."""
+"""The exposition of a page of JSON, both over real sockets, with a manual clock."""
 
 import json
 from collections.abc import AsyncIterator
@@ -17,16 +17,16 @@ from tests.support.upstream import Request, reply, upstream
 PAGE: Final = Path(__file__).with_name("page.json")
 METRICS: Final = Path(__file__).with_name("metrics.txt")
 
-LEFT_OUT: Final = (f"{PREFIX}exporter_", "process_", "python_")
-"""Families that tell of the process and of how it polls: they vary, or have tests of their own."""
+EXCLUDED: Final = (f"{PREFIX}exporter_", "process_", "python_")
+"""Prefixes of families of the process and its polling, which vary or have tests of their own."""
 
 
 async def exposition() -> str:
-    """What the program shows of the page to a client that takes no compression."""
+    """Return the response to a client that accepts no compression, without the excluded families."""
 
     async def script(request: Request) -> AsyncIterator[bytes]:
-        the_window = len(json.loads(request.query["filters"])) == 1
-        yield reply(PAGE.read_bytes() if the_window else b"[]")
+        is_session_window = len(json.loads(request.query["filters"])) == 1  # the other walks have more filters
+        yield reply(PAGE.read_bytes() if is_session_window else b"[]")
 
     async with upstream(script) as server, harness(server.url) as program:
         await program.poll()
@@ -35,10 +35,10 @@ async def exposition() -> str:
         try:
             async with httpx.AsyncClient(trust_env=False) as client:
                 url = f"http://127.0.0.1:{listener.port}/metrics"
-                answer = await client.get(url, headers={"Accept": Format.TEXT.value, "Accept-Encoding": "identity"})
+                response = await client.get(url, headers={"Accept": Format.TEXT.value, "Accept-Encoding": "identity"})
         finally:
             await listener.stop(1.0)
-    return "".join(line for line in answer.text.splitlines(keepends=True) if not _family(line).startswith(LEFT_OUT))
+    return "".join(line for line in response.text.splitlines(keepends=True) if not _family(line).startswith(EXCLUDED))
 
 
 def _family(line: str) -> str:

@@ -1,4 +1,4 @@
-"""A poller whose API is a list of sessions, and arbitrary sessions for it."""
+"""Pollers of a fake client, the page store that they publish to, and Hypothesis strategies for sessions."""
 
 import asyncio
 import math
@@ -20,9 +20,9 @@ from exporter.polling.poller import Poller
 from exporter.sessions.session import MAX_ID, Profile, Session
 from exporter.sessions.snapshot import Windows, take_snapshot
 from exporter.text import clean
-from tests.support.collector import Shown
+from tests.support.clock import ManualClock
+from tests.support.collector import PublishedAccount
 from tests.support.cooperative import run_to_end
-from tests.support.harness import Time
 from tests.support.rows import START, ident
 
 UNLIMITED = 1_000_000
@@ -30,16 +30,16 @@ UNLIMITED = 1_000_000
 
 @dataclass
 class FakeClient:
-    """Stands for the client of the API: returns its sessions, or raises its error.
+    """A client of the API without network, which returns sessions or raises an error.
 
     Attributes:
-        sessions_: what the next poll reads.
-        error: what the next polls raise instead.
-        during: called in the middle of a poll.
-        skew: seconds that the API's clock is ahead.
+        result: the sessions that the next polls return.
+        error: the error that the next polls raise instead.
+        during: called during each poll.
+        skew: seconds by which the API's clock is ahead.
     """
 
-    sessions_: Sequence[Session] = ()
+    result: Sequence[Session] = ()
     error: BaseException | None = None
     during: Callable[[], Any] = lambda: None
     skew: float | None = None
@@ -55,12 +55,12 @@ class FakeClient:
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
-        return SessionsResult(tuple(self.sessions_), START)
+        return SessionsResult(tuple(self.result), START)
 
 
 def plan(account: str = "default", **changes: Any) -> Plan:
-    """Return the plan of the tests, with some changes."""
-    usual: dict[str, Any] = {
+    """Return the default plan of the tests, with some changes."""
+    defaults: dict[str, Any] = {
         "account": account,
         "base_url": "https://api.invalid/api",
         "interval": 30.0,
@@ -70,20 +70,24 @@ def plan(account: str = "default", **changes: Any) -> Plan:
         "scope": Scope(3600.0, 14_400.0),
         "windows": Windows(session=3600.0, active=90.0),
     }
-    return Plan(**(usual | changes))
+    return Plan(**(defaults | changes))
 
 
 @dataclass
 class Accounts:
-    """A page store, and pollers that publish in it; time stands still until it is advanced."""
+    """A page store, and pollers that publish to it; a test advances the clock.
+
+    Attributes:
+        published: each account as `publish` published it last.
+    """
 
     options: Options = field(default_factory=Options)
     limit: int = UNLIMITED
-    time: Time = field(default_factory=Time)
+    time: ManualClock = field(default_factory=ManualClock)
 
     def __post_init__(self) -> None:
         self.pages = PageStore(self.options, SeriesBudget(self.limit), self.time.monotonic)
-        self.shown: dict[str, Shown] = {}
+        self.published: dict[str, PublishedAccount] = {}
 
     def poller(
         self,
@@ -94,7 +98,7 @@ class Accounts:
         telemetry: Telemetry | None = None,
         **changes: Any,
     ) -> Poller:
-        """Return a poller of a client, with its account on the page."""
+        """Return a poller of a client whose account is on the page."""
         poller = Poller(
             plan(account, **changes),
             cast("LivepeerClient", client),
@@ -107,18 +111,18 @@ class Accounts:
         poller.publish_initial()
         return poller
 
-    def show(self, sessions: Sequence[Session], account: str = "default", **changes: Any) -> None:
-        """Poll these sessions once."""
+    def publish(self, sessions: Sequence[Session], account: str = "default", **changes: Any) -> None:
+        """Poll an account with these sessions once."""
         telemetry = Telemetry(account)
         poller = self.poller(FakeClient(sessions), account, telemetry=telemetry, **changes)
         asyncio.run(poller.poll())
         snapshot = run_to_end(take_snapshot(sessions, poller.plan.windows, START))
-        self.shown[account] = Shown(snapshot, poller.plan.detail, telemetry)
+        self.published[account] = PublishedAccount(snapshot, poller.plan.detail, telemetry)
 
 
 def session(number: int = 1, /, **changes: Any) -> Session:
-    """A live and healthy session."""
-    usual: dict[str, Any] = {
+    """Return an active and healthy session, with some changes."""
+    defaults: dict[str, Any] = {
         "id": ident(number),
         "name": f"stream {number}",
         "parent_id": f"parent-{number}",
@@ -129,7 +133,7 @@ def session(number: int = 1, /, **changes: Any) -> Session:
         "outgoing_rate": 200.0,
         "is_healthy": True,
     }
-    return Session(**(usual | changes))
+    return Session(**(defaults | changes))
 
 
 texts = st.text(st.characters(), max_size=12) | st.sampled_from(
@@ -163,7 +167,7 @@ profiles = st.builds(
     gop=st.none() | texts,
     encoder=st.none() | texts,
 )
-some_sessions = st.lists(
+session_lists = st.lists(
     st.builds(
         Session,
         id=texts.map(lambda text: clean(text, MAX_ID)).filter(bool),
@@ -192,4 +196,4 @@ some_sessions = st.lists(
     max_size=6,
     unique_by=lambda each: each.id,
 )
-"""Any sessions that the client can return: ids are clean and unique, everything else is arbitrary."""
+"""All that the client can return: ids are clean and unique, everything else is arbitrary."""
