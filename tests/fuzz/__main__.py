@@ -1,7 +1,7 @@
-"""Feed the program with pages and requests that nobody would think of, and count what becomes of them.
+"""Decode random pages, send random requests to the exporter, and count the outcomes.
 
-``python -m tests.fuzz --pages 100000 --requests 20000``: no page may break the reader, the poll or the exposition, and
-no request the server. The exit code is 0 if nothing broke.
+``python -m tests.fuzz --pages 100000 --requests 20000``: no page may break the decoder, the poll or the exposition, and
+no request the server. The exit code is 0 if there are no problems.
 """
 
 import argparse
@@ -9,37 +9,38 @@ import random
 import sys
 from collections.abc import Mapping, Sequence
 
-from tests.fuzz.asking import Answers, ask
-from tests.fuzz.reading import Readings, read_pages
+from tests.fuzz.page_fuzzer import PageResults, fuzz_pages
+from tests.fuzz.request_fuzzer import RequestResults, fuzz_requests
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the counts."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Pages and requests made up at random.")
-    parser.add_argument("--pages", type=int, default=100_000, help="pages to read (default: 100000)")
-    parser.add_argument("--every", type=int, default=50, help="one of so many goes through a poll (default: 50)")
+    """Run both, and print the counts."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Random pages and requests.")
+    parser.add_argument("--pages", type=int, default=100_000, help="pages to decode (default: 100000)")
+    parser.add_argument("--every", type=int, default=50, help="one of this many pages is polled too (default: 50)")
     parser.add_argument("--requests", type=int, default=20_000, help="requests to the server (default: 20000)")
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of what happens by chance")
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of all random data")
     options = parser.parse_args(arguments)
     print(f"seed {options.seed}", flush=True)
-    readings = read_pages(options.pages, options.every, options.seed)
-    _print_readings(readings)
-    answers = ask(options.requests, options.seed)
-    _print_answers(answers)
-    return 1 if readings.problems or answers.problems else 0
+    pages = fuzz_pages(options.pages, options.every, options.seed)
+    _print_page_results(pages)
+    requests = fuzz_requests(options.requests, options.seed)
+    _print_request_results(requests)
+    return 1 if pages.problems or requests.problems else 0
 
 
-def _print_readings(found: Readings) -> None:
-    print(f"{found.pages.total():,} pages in {found.seconds:.0f} s: {_counts(found.pages)}")
-    print(f"  of them {_counts(found.outcomes)}; {found.sessions:,} sessions, {found.left_out:,} values left out")
-    print(f"  {found.polls.total():,} through poll, exposition and both parsers: {_counts(found.polls)}")
-    _print_problems(found.problems)
+def _print_page_results(results: PageResults) -> None:
+    print(f"{results.pages.total():,} pages in {results.seconds:.0f} s: {_counts(results.pages)}")
+    dropped = f"{results.dropped:,} invalid values and sessions dropped"
+    print(f"  of them {_counts(results.outcomes)}; {results.sessions:,} sessions, {dropped}")
+    print(f"  {results.polls.total():,} through poll, exposition and both parsers: {_counts(results.polls)}")
+    _print_problems(results.problems)
 
 
-def _print_answers(found: Answers) -> None:
-    print(f"{found.requests.total():,} requests in {found.seconds:.0f} s: {_counts(found.requests)}")
-    print(f"  answered {_counts(found.statuses)}; {found.parsed:,} pages of metrics parsed")
-    _print_problems(found.problems)
+def _print_request_results(results: RequestResults) -> None:
+    print(f"{results.requests.total():,} requests in {results.seconds:.0f} s: {_counts(results.requests)}")
+    print(f"  status {_counts(results.statuses)}; {results.parsed:,} metrics pages parsed")
+    _print_problems(results.problems)
 
 
 def _print_problems(problems: Sequence[str]) -> None:

@@ -1,13 +1,13 @@
-"""Makes up pages: realistic ones, spoilt in their values, in their text or in their bytes, and plain nonsense."""
+"""Random pages: valid ones, pages with errors in values, text or bytes, and arbitrary data."""
 
 import json
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from tests.support.rows import Row, row
 
-SCALARS: tuple[Any, ...] = (
+SCALARS: Final[tuple[Any, ...]] = (
     *(None, True, False, 0, -1, 1, 0.5, -0.0, 1e-320, 2**31, 2**53 + 1, 2**63, 2**64, 10**30, 1e308, 1.7e12, 4e15),
     *(float("nan"), float("inf"), -float("inf"), "", " ", "0", "NaN", "ready", "waiting", "paused", "true"),
     *('"} 1\nfake{', "\\", "a\\", "\r\n", "\t", "\x00", "\x1b[0m", "\x7f", "\x85", "\u2028", "\u202e", "\ufeff", "%s"),
@@ -25,9 +25,9 @@ SCALARS: tuple[Any, ...] = (
         "\uffff",
     ),
 )
-"""What a field may be instead of what it should be."""
+"""Values that replace the value of a field."""
 
-TOKENS = (
+TOKENS: Final = (
     *(b"NaN", b"-Infinity", b"1e400", b"-1e400", b"1e-400", b"9" * 5000, b"1" + b"0" * 400, b"01", b"+1", b".5", b"1."),
     *(
         b"null",
@@ -48,36 +48,36 @@ TOKENS = (
     ),
     *(b"\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\x00", b"[" * 2000, b'{"a":' * 2000, b'"id":', b'"name":"first",'),
 )
-"""What may stand anywhere in a page's text."""
+"""Bytes that are inserted at any position of a page."""
 
-Maker = Callable[[random.Random], bytes]
+Generator = Callable[[random.Random], bytes]
 
 
-def good(rng: random.Random) -> bytes:
-    """A page as the API would send it."""
+def valid(rng: random.Random) -> bytes:
+    """Generate a page in the format of the API."""
     return _encoded(_rows(rng))
 
 
-def bad_values(rng: random.Random) -> bytes:
-    """Fields with other values, missing fields, unknown ones, and sessions that are none."""
-    rows: list[Any] = [_spoilt(each, rng) for each in _rows(rng)]
+def invalid_values(rng: random.Random) -> bytes:
+    """Generate a page with arbitrary values, missing and unknown fields, and items that are no sessions."""
+    rows: list[Any] = [_with_errors(each, rng) for each in _rows(rng)]
     if rng.random() < 0.1:
-        rows.insert(rng.randint(0, len(rows)), any_value(rng, 2))
+        rows.insert(rng.randint(0, len(rows)), random_value(rng, 2))
     return _encoded(rows)
 
 
-def bad_text(rng: random.Random) -> bytes:
-    """Tokens put in, or in the place of something else."""
-    text = rng.choice((good, bad_values))(rng)
+def inserted_tokens(rng: random.Random) -> bytes:
+    """Generate a page with tokens that are inserted or replace some bytes."""
+    text = rng.choice((valid, invalid_values))(rng)
     for _ in range(rng.randint(1, 3)):
         start = rng.randrange(len(text) + 1)
         text = text[:start] + rng.choice(TOKENS) + text[start + rng.choice((0, 0, 1, 5, 50)) :]
     return text
 
 
-def bad_bytes(rng: random.Random) -> bytes:
-    """Bytes changed, dropped, doubled or cut off."""
-    text = bytearray(good(rng))
+def corrupted_bytes(rng: random.Random) -> bytes:
+    """Generate a page with bytes that are changed, deleted or repeated."""
+    text = bytearray(valid(rng))
     for _ in range(rng.randint(1, 8)):
         start = rng.randrange(len(text))
         match rng.randrange(4):
@@ -92,55 +92,55 @@ def bad_bytes(rng: random.Random) -> bytes:
     return bytes(text)
 
 
-def any_json(rng: random.Random) -> bytes:
-    """JSON of any shape."""
-    return json.dumps(any_value(rng, 5)).encode()
+def random_json(rng: random.Random) -> bytes:
+    """Generate a JSON document of any shape."""
+    return json.dumps(random_value(rng, 5)).encode()
 
 
-def any_bytes(rng: random.Random) -> bytes:
-    """Bytes of any kind."""
+def random_bytes(rng: random.Random) -> bytes:
+    """Generate arbitrary bytes."""
     return rng.randbytes(rng.randint(0, 300))
 
 
-MAKERS: Mapping[str, tuple[Maker, int]] = {
-    "good": (good, 10),
-    "bad values": (bad_values, 40),
-    "bad text": (bad_text, 20),
-    "bad bytes": (bad_bytes, 20),
-    "any JSON": (any_json, 8),
-    "any bytes": (any_bytes, 2),
+GENERATORS: Final[Mapping[str, tuple[Generator, int]]] = {
+    "valid": (valid, 10),
+    "invalid values": (invalid_values, 40),
+    "inserted tokens": (inserted_tokens, 20),
+    "corrupted bytes": (corrupted_bytes, 20),
+    "random JSON": (random_json, 8),
+    "random bytes": (random_bytes, 2),
 }
-"""The kinds of pages, and how many of a hundred are of each."""
+"""The kinds of pages, with the percentage of each."""
 
 
-def any_value(rng: random.Random, depth: int) -> Any:
-    """A value of JSON, lists and objects within each other up to a depth."""
+def random_value(rng: random.Random, depth: int) -> Any:
+    """Generate a JSON value with arrays and objects nested up to a depth."""
     kind = rng.random()
     if depth and kind < 0.3:
-        return [any_value(rng, depth - 1) for _ in range(rng.randint(0, 4))]
+        return [random_value(rng, depth - 1) for _ in range(rng.randint(0, 4))]
     if depth and kind < 0.6:
         names = (*row(), "unknown", "", "\ud800")
-        return {rng.choice(names): any_value(rng, depth - 1) for _ in range(rng.randint(0, 6))}
+        return {rng.choice(names): random_value(rng, depth - 1) for _ in range(rng.randint(0, 6))}
     return rng.choice(SCALARS)
 
 
-_PROFILE = row()["profiles"][0]
+_PROFILE: Final = row()["profiles"][0]
 
 
 def _rows(rng: random.Random) -> list[Row]:
     return [row(number) for number in sorted(rng.sample(range(100), rng.randint(0, 4)))]
 
 
-def _spoilt(session: Row, rng: random.Random) -> Row:
+def _with_errors(session: Row, rng: random.Random) -> Row:
     for _ in range(rng.randint(0, 3)):
         name = rng.choice(tuple(session))
         match rng.randrange(5):
             case 0 if len(session) > 1:
                 session = {each: value for each, value in session.items() if each != name}
             case 1:
-                session = session | {name: any_value(rng, 2)}
+                session = session | {name: random_value(rng, 2)}
             case 2 if "profiles" in session:
-                session = session | {"profiles": [_spoilt(_PROFILE, rng), any_value(rng, 1)]}
+                session = session | {"profiles": [_with_errors(_PROFILE, rng), random_value(rng, 1)]}
             case _:
                 session = session | {name: rng.choice(SCALARS)}
     return session

@@ -1,33 +1,36 @@
-"""A taste of `make fuzz` for every run of the suite, with fixed seeds."""
+"""A small part of `make fuzz` in every run of the test suite, with fixed seeds."""
 
 import pytest
 
-from tests.fuzz import asking, pages, reading, requests
+from tests.fuzz import page_fuzzer, pages, request_fuzzer, requests
 
 
-def test_pages_made_up_at_random_break_nothing() -> None:
-    found = reading.read_pages(1000, 100, seed=1)
-    assert found.problems == []
-    assert found.pages.total() == 1000
-    assert found.polls.total() == 10
-    assert set(found.pages) == set(pages.MAKERS)
+def test_random_pages_cause_no_problem() -> None:
+    results = page_fuzzer.fuzz_pages(1000, 100, seed=1)
+    assert results.problems == []
+    assert results.pages.total() == 1000
+    assert results.polls.total() == 10
+    assert set(results.pages) == set(pages.GENERATORS)
 
 
 @pytest.mark.process
-def test_requests_made_up_at_random_break_nothing() -> None:
-    found = asking.ask(300, seed=1)
-    assert found.problems == []
-    assert found.requests.total() == 300
-    assert set(found.requests) == set(requests.MAKERS)
-    assert found.parsed
+def test_random_requests_cause_no_problem() -> None:
+    results = request_fuzzer.fuzz_requests(300, seed=1)
+    assert results.problems == []
+    assert results.requests.total() == 300
+    assert set(results.requests) == set(requests.GENERATORS)
+    assert results.parsed
 
 
-def test_a_page_and_a_request_can_be_made_again_by_seed_and_number() -> None:
-    assert reading.page(7, 8) == reading.page(7, 8)
-    assert asking.request(7, 8) == asking.request(7, 8)
+def test_a_page_is_determined_by_seed_and_number() -> None:
+    assert page_fuzzer.page(7, 8) == page_fuzzer.page(7, 8)
 
 
-def test_half_a_surrogate_pair_in_the_place_of_a_number_is_left_out() -> None:
-    found = reading.Readings()
-    reading.read(b'[{"id": "a", "createdAt": "\\ud800", "profiles": [{"width": "\\ud800"}]}]', found)
-    assert (found.sessions, found.left_out) == (1, 2)
+def test_a_request_is_determined_by_seed_and_number() -> None:
+    assert request_fuzzer.request(7, 8) == request_fuzzer.request(7, 8)
+
+
+def test_a_lone_surrogate_in_place_of_a_number_is_dropped() -> None:
+    results = page_fuzzer.PageResults()
+    page_fuzzer.decode(b'[{"id": "a", "createdAt": "\\ud800", "profiles": [{"width": "\\ud800"}]}]', results)
+    assert (results.sessions, results.dropped) == (1, 2)

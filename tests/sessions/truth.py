@@ -1,7 +1,7 @@
 """A model of the truth about an account's counters, which shares no code with the exporter.
 
-Streams live and send bytes; polls see them through a scope, a possibly stale replica, and gaps. The model knows what
-was really sent, and applies the definitions of docs/reliability.md (D01 to D04) to it, session by session.
+Streams live and send bytes; polls see them through a scope, a possibly stale replica, and gaps. The model has
+all bytes that were sent, and applies the definitions of docs/reliability.md (D01 to D04) to each session.
 """
 
 from dataclasses import dataclass, field

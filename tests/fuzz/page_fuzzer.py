@@ -1,0 +1,123 @@
+"""Random pages for the decoder, and some of them for a whole poll, the exposition and both parsers."""
+
+import asyncio
+import math
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from exporter.livepeer.decoding import decode_page
+from exporter.livepeer.errors import PollError
+from exporter.sessions.session import INVALID_TIME, MAX_ID, Session
+from tests.fuzz.pages import GENERATORS
+from tests.support.harness import captured_log, harness
+from tests.support.rows import START
+from tests.support.upstream import Request, reply, upstream
+
+
+@dataclass
+class PageResults:
+    """The outcomes of a run.
+
+    Attributes:
+        pages: the number of pages by kind.
+        outcomes: the number of pages by class of failure, or ``decoded``.
+        sessions: the number of decoded sessions.
+        dropped: the number of invalid values and sessions.
+        polls: the number of polls by class of failure, or ``published``.
+        problems: descriptions of unexpected outcomes, with seed and number of the page.
+        seconds: the duration of the run.
+    """
+
+    pages: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    sessions: int = 0
+    dropped: int = 0
+    polls: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def fuzz_pages(count: int, every: int, seed: int) -> PageResults:
+    """Decode random pages, and poll every n-th of them.
+
+    A problem names the call that generates its page again: ``page(seed, number)``.
+
+    Args:
+        count: the number of pages.
+        every: one of this many pages is polled.
+        seed: of the random pages.
+    """
+    began, results = time.monotonic(), PageResults()
+    for number in range(count):
+        kind, body = page(seed, number)
+        results.pages[kind] += 1
+        try:
+            decode(body, results)
+        except Exception as error:  # noqa: BLE001 - any other exception is a finding
+            results.problems.append(f"page({seed}, {number}), {kind}: {type(error).__name__}")
+    with captured_log():
+        asyncio.run(_poll(range(0, count, every), seed, results))
+    results.seconds = time.monotonic() - began
+    return results
+
+
+def page(seed: int, number: int) -> tuple[str, bytes]:
+    """Return the kind and the bytes of a page, which depend on nothing but seed and number."""
+    rng = random.Random(f"{seed}:{number}")
+    kind = rng.choices(tuple(GENERATORS), [share for _, share in GENERATORS.values()])[0]
+    generate, _ = GENERATORS[kind]
+    return kind, generate(rng)
+
+
+def decode(body: bytes, results: PageResults) -> None:
+    """Decode a page and count the outcome.
+
+    Raises:
+        AssertionError: the decoder returned a value that must not be exported.
+    """
+    try:
+        decoded = decode_page(body, START)
+    except PollError as error:
+        results.outcomes[error.failure] += 1
+        return
+    results.outcomes["decoded"] += 1
+    results.sessions += len(decoded.sessions)
+    results.dropped += decoded.invalid_values.total() + decoded.invalid_sessions.total()
+    assert decoded.items == len(decoded.sessions) + decoded.invalid_sessions.total()
+    for session in decoded.sessions:
+        _check(session)
+
+
+def _check(session: Session) -> None:
+    assert 1 <= len(session.id) <= MAX_ID
+    assert session.id.isprintable()
+    for value in msgspec.structs.astuple(session):
+        if isinstance(value, float | int):
+            assert math.isfinite(value)
+            assert value >= 0 or value == session.last_seen == INVALID_TIME
+
+
+async def _poll(numbers: range, seed: int, results: PageResults) -> None:
+    body = b""
+
+    async def script(_request: Request) -> AsyncIterator[bytes]:
+        yield reply(body)
+
+    async with upstream(script) as server, harness(server.url, profile_series=True, playback_ids=True) as program:
+        for number in numbers:
+            kind, body = page(seed, number)
+            name = f"poll of page({seed}, {number}), {kind}"
+            try:
+                await program.poll()
+            except Exception as error:  # noqa: BLE001 - a poll raises nothing, so any exception is a finding
+                results.problems.append(f"{name}: {type(error).__name__}: {error}"[:300])
+                continue
+            failure = program.poller.status.failure
+            results.polls["published" if failure is None else failure[0]] += 1
+            if failure and failure[0] == "internal":
+                results.problems.append(f"{name}: internal")
