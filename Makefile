@@ -21,17 +21,19 @@ endef
 # Any change of the pins starts a new environment, so that nothing that was installed before can hide a missing pin.
 $(VENV)/run.done: requirements/run.txt requirements/dev.txt
 	@.ci/find-python $(PYTHON) >/dev/null
-	@echo "Installing the libraries into $(VENV), once"
+	@echo "Installing the libraries into $(VENV); about half a minute, once"
 	$(lastword $(INTERPRETER)) -m venv $(if $(wildcard $@),--clear) $(VENV)
 	$(call install,requirements/run.txt)
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/run.done
-	@echo "Installing the development tools into $(VENV), once"
+	@echo "Installing the development tools into $(VENV); about a minute, once"
 	$(call install,requirements/dev.txt)
 	@touch $@
 
-demo: $(VENV)/run.done  ## serve a simulated Livepeer Studio; no account needed
+demo:  ## serve a simulated Livepeer Studio; no account needed: make demo ARGS="--web.listen-address 127.0.0.1:9999"
+	@echo "Starting an exporter that polls a simulated Livepeer Studio on this machine."
+	@$(MAKE) --silent --no-print-directory $(VENV)/run.done
 	@exec $(BIN)/python -m exporter demo $(ARGS)
 
 run: $(VENV)/run.done  ## serve a real account: LIVEPEER_API_KEY=... make run
