@@ -7,9 +7,12 @@ import sys
 import time
 from collections.abc import Sequence
 
-from exporter.simulator.api import SessionSource, create_app
+from exporter.simulator.api import Keys, SessionSource, create_app
 from exporter.simulator.bulk import BulkSource, bulk_rows
+from exporter.simulator.collation import COLLATIONS
+from exporter.simulator.pool import ConnectionPool
 from exporter.simulator.serve import serving
+from exporter.simulator.streams import USER_ID
 from exporter.simulator.world import DEMO_SPEED, DEMO_STREAMS, World
 
 
@@ -49,6 +52,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sessions", type=int, help="serve this many sessions that never start or end, instead of changing streams"
     )
+    parser.add_argument("--admin-key", help="an API key that lists the sessions of all users")
+    parser.add_argument(
+        "--users", type=int, default=1, help="number of users; --key belongs to the first (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--collation", choices=COLLATIONS, default="C", help="order of ids in the database (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--statement-time",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="duration of an SQL statement, of which each recorded session needs one (default: %(default)s)",
+    )
     return parser
 
 
@@ -56,7 +73,14 @@ async def _serve(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    app = create_app(_source(options, time.time()), key=options.key, now=time.time)
+    app = create_app(
+        _source(options, time.time()),
+        key=Keys(options.key, admin=options.admin_key),
+        now=time.time,
+        collation=COLLATIONS[options.collation],
+        pool=ConnectionPool(options.statement_time),
+        user_id=USER_ID if options.users > 1 else None,
+    )
     async with serving(app, options.host, options.port) as base_url:
         sys.stdout.write(f"{base_url}\n")
         sys.stdout.flush()
@@ -65,8 +89,8 @@ async def _serve(options: argparse.Namespace) -> None:
 
 def _source(options: argparse.Namespace, start: float) -> SessionSource:
     if options.sessions is not None:
-        return BulkSource(bulk_rows(options.sessions, options.seed, start), start)
-    return World(options.seed, options.streams, start=start, speed=options.speed)
+        return BulkSource(bulk_rows(options.sessions, options.seed, start, users=options.users), start)
+    return World(options.seed, options.streams, start=start, speed=options.speed, users=options.users)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from exporter.simulator.authentication import Keys
+from exporter.simulator.collation import Collation, code_points
+from exporter.simulator.pool import ConnectionPool
 from exporter.simulator.query import APIError, Row, parse_query
 from exporter.simulator.table import Table, encode, encode_page
 
-__all__ = ["Row", "SessionSource", "create_app"]
+__all__ = ["Keys", "Row", "SessionSource", "create_app"]
 
 
 class SessionSource(Protocol):
@@ -35,22 +38,26 @@ class SessionSource(Protocol):
 def create_app(
     source: SessionSource,
     *,
-    key: str,
+    key: str | Keys,
     now: Callable[[], float],
-    restricted: frozenset[str] = frozenset(),
-    orphaned: frozenset[str] = frozenset(),
+    collation: Collation = code_points,
+    pool: ConnectionPool | None = None,
+    user_id: str | None = None,
 ) -> ASGIApp:
     """Create an application with `GET /api/session` and `GET /api/session/{id}`.
 
     Args:
         source: the sessions.
-        key: the accepted API key.
+        key: the accepted API key, or all keys.
         now: the server's clock in Unix seconds. It sets the `Date` header of every response, so the server that runs
             the application must not add its own.
-        restricted: keys that are valid but have no access to sessions (403).
-        orphaned: keys whose user has been deleted (401, with the whole `Authorization` header in the body).
+        collation: the order of ids and other texts.
+        pool: runs the statements of each request; without one they take no time.
+        user_id: the user whose sessions the accepted key lists; None for all sessions. The administrator's key lists
+            those of all users, each with a `user`.
     """
-    handlers = _Handlers(source, _Authentication(key, restricted, orphaned), now)
+    keys = Keys(key) if isinstance(key, str) else key
+    handlers = _Handlers(source, keys, now, collation, pool or ConnectionPool(), user_id)
     app = Starlette(
         routes=[
             Route("/api/session", handlers.list_sessions, methods=["GET"]),
@@ -59,43 +66,45 @@ def create_app(
         exception_handlers={APIError: handlers.on_error, HTTPException: handlers.on_error},
     )
     app.router.redirect_slashes = False  # the real server never redirects
-    return app
+    return _normalized_paths(app)
 
 
-class _Authentication:
-    def __init__(self, key: str, restricted: frozenset[str], orphaned: frozenset[str]) -> None:
-        self._key = key
-        self._restricted = restricted
-        self._orphaned = orphaned
+def _normalized_paths(app: ASGIApp) -> ASGIApp:
+    """Ignore the case of paths and one trailing slash, as Express does. The raw path stays as it is, for links."""
 
-    def check(self, header: str) -> None:
-        """Raise `APIError` unless the header contains the key; like the real API, its text may repeat the sent key."""
-        match = re.fullmatch(r"\s*(\w+)\s+(.+)", header)
-        if match is None:
-            raise APIError(401, "request is not authenticated")
-        scheme, token = match[1], match[2].strip()
-        if scheme.lower() != "bearer":
-            raise APIError(401, f"unsupported authorization header scheme: {scheme}")
-        if token in self._orphaned:
-            raise APIError(401, f"no user found from authorization header: {header}")
-        if token in self._restricted:
-            raise APIError(403, "credential has insufficient privileges")
-        if token != self._key:
-            raise APIError(401, f"no token {token} found")
+    async def normalized(scope: Scope, receive: Receive, send: Send) -> None:
+        match = re.fullmatch(r"/api/session(/[^/]+)?/?", scope.get("path", ""), re.IGNORECASE)
+        path = {"path": f"/api/session{match[1] or ''}"} if match else {}
+        await app({**scope, **path}, receive, send)
+
+    return normalized
 
 
 class _Handlers:
-    def __init__(self, source: SessionSource, authentication: _Authentication, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        source: SessionSource,
+        keys: Keys,
+        now: Callable[[], float],
+        collation: Collation,
+        pool: ConnectionPool,
+        user_id: str | None,
+    ) -> None:
         self._source = source
-        self._authentication = authentication
+        self._keys = keys
         self._now = now
-        self._table = Table(())
+        self._collation = collation
+        self._pool = pool
+        self._user_id = user_id
+        self._rows: Sequence[Row] = ()
+        self._tables: dict[bool, Table] = {}
 
     async def list_sessions(self, request: Request) -> Response:
-        self._authentication.check(request.headers.get("authorization", ""))
+        is_admin = self._is_admin(request)
         now = self._now()
         query = parse_query(_joined(request.query_params))
-        page = self._table_at(now).page(query)
+        page = self._table_at(now, is_admin=is_admin).page(query)
+        await self._pool.run(1 + sum(row.get("record") is True for row in page.rows))
         response = _json(encode_page(page.rows), now)
         if query.count and page.rows:
             response.headers["X-Total-Count"] = str(page.total)
@@ -104,23 +113,39 @@ class _Handlers:
         return response
 
     async def get_session(self, request: Request) -> Response:
-        self._authentication.check(request.headers.get("authorization", ""))
+        is_admin = self._is_admin(request)
         now = self._now()
-        row = self._table_at(now).find(request.path_params["id"])
+        row = self._table_at(now, is_admin=is_admin).find(request.path_params["id"])
         if row is None:
             raise APIError(404, "not found")
-        return _json(encode({field: row[field] for field in row if field != "parentStream"}), now)
+        await self._pool.run(2 if row.get("record") is True else 1)
+        return _json(encode({field: row[field] for field in row if field not in ("parentStream", "user")}), now)
 
     async def on_error(self, _request: Request, error: Exception) -> Response:
         # Starlette's errors are a wrong path or a wrong method; the real API responds to both with the same 404.
         response = error if isinstance(error, APIError) else APIError(404, "not found")
         return _json(encode({"errors": [response.text]}), self._now(), response.status)
 
-    def _table_at(self, now: float) -> Table:
+    def _is_admin(self, request: Request) -> bool:
+        return self._keys.check(request.headers.get("authorization", ""))
+
+    def _table_at(self, now: float, *, is_admin: bool) -> Table:
         rows = self._source.rows(now)
-        if rows is not self._table.rows:
-            self._table = Table(rows)
-        return self._table
+        if rows is not self._rows:
+            self._rows = rows
+            self._tables.clear()
+        if is_admin not in self._tables:
+            self._tables[is_admin] = Table(self._listed(rows, is_admin=is_admin), self._collation)
+        return self._tables[is_admin]
+
+    def _listed(self, rows: Sequence[Row], *, is_admin: bool) -> Sequence[Row]:
+        if is_admin:
+            return [row | {"user": _user(str(row.get("userId")))} for row in rows]
+        return rows if self._user_id is None else [row for row in rows if row.get("userId") == self._user_id]
+
+
+def _user(user_id: str) -> Row:
+    return {"id": user_id, "email": f"{user_id}@example.com", "emailValid": True, "admin": False}
 
 
 def _joined(parameters: QueryParams) -> dict[str, str]:
@@ -132,7 +157,8 @@ def _next_url(request: Request, offset: int) -> str:
     """The URL of the next page: always http, on the host of the request."""
     parameters = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
     query = urlencode([*parameters, ("cursor", f"skip{offset}")])
-    return f"http://{request.headers.get('host', '')}{request.url.path}?{query}"
+    path = request.scope.get("raw_path", b"").partition(b"?")[0].decode("latin-1") or request.url.path
+    return f"http://{request.headers.get('host', '')}{path}?{query}"
 
 
 def _json(body: bytes, now: float, status: int = 200) -> Response:

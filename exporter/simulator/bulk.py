@@ -4,13 +4,15 @@ import random
 from collections.abc import Sequence
 
 from exporter.simulator.query import Row
-from exporter.simulator.streams import PROJECT_ID, USER_ID, Stream, make_stream, random_uuid
+from exporter.simulator.streams import PROJECT_ID, Stream, make_stream, random_uuid
 
 _SESSIONS_PER_STREAM = 20
 _UPDATE_INTERVAL = 50.0  # seconds
 
 
-def bulk_rows(count: int, seed: int, now: float, *, recorded_share: float = 0.3, live_share: float = 0.6) -> list[Row]:
+def bulk_rows(
+    count: int, seed: int, now: float, *, recorded_share: float = 0.3, live_share: float = 0.6, users: int = 1
+) -> list[Row]:
     """Generate sessions: live ones, and others that ended within the last hour.
 
     The same arguments produce the same sessions, and the same seed the same ids at any time. Sessions of one stream
@@ -22,9 +24,10 @@ def bulk_rows(count: int, seed: int, now: float, *, recorded_share: float = 0.3,
         now: time of the server, Unix seconds.
         recorded_share: fraction of the sessions that are recorded.
         live_share: fraction of the sessions that were seen within the last 50 seconds.
+        users: number of users to whom the streams belong.
     """
     rng = random.Random(f"bulk:{seed}")
-    streams = [make_stream(seed, number) for number in range(count // _SESSIONS_PER_STREAM + 1)]
+    streams = [make_stream(seed, number, users) for number in range(count // _SESSIONS_PER_STREAM + 1)]
     return [
         _row(
             rng,
@@ -48,7 +51,7 @@ def _row(rng: random.Random, stream: Stream, now: float, *, is_recorded: bool, i
         "id": random_uuid(rng),
         "kind": "session",
         "name": stream.name,
-        "userId": USER_ID,
+        "userId": stream.user_id,
         "projectId": PROJECT_ID,
         "parentId": stream.id,
         "playbackId": stream.playback_id,

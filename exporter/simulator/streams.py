@@ -59,6 +59,7 @@ class Stream:
     """
 
     id: str
+    user_id: str
     name: str
     playback_id: str
     behavior: Behavior
@@ -69,8 +70,14 @@ class Stream:
     document: dict[str, Any]
 
 
-def make_stream(seed: int, number: int) -> Stream:
-    """Generate a stream; the same arguments produce the same stream."""
+def make_stream(seed: int, number: int, users: int = 1) -> Stream:
+    """Generate a stream; the same arguments produce the same stream.
+
+    Args:
+        seed: seed of all random values.
+        number: number of the stream in its world.
+        users: number of users to whom the streams of the world belong, in turn; the first is `USER_ID`.
+    """
     rng = random.Random(f"stream:{seed}:{number}")
     behavior = _BEHAVIORS[number % len(_BEHAVIORS)]
     round_, place = divmod(number, len(_NAMES))
@@ -78,34 +85,46 @@ def make_stream(seed: int, number: int) -> Stream:
     is_recorded = True if behavior is Behavior.SHORT else rng.choice((True, True, False, None))
     profiles = _profiles(rng.choice((3, 4)))
     stream_id, playback_id = random_uuid(rng), f"{rng.getrandbits(64):016x}"
+    bitrate, segment_duration = rng.uniform(4e6, 8e6), rng.choice((2.0, 2.002, 2.0853))
+    user = number % users
+    user_id = random_uuid(random.Random(f"user:{seed}:{user}")) if user else USER_ID
+    document = {
+        "id": stream_id,
+        "name": name,
+        "userId": user_id,
+        "projectId": PROJECT_ID,
+        "playbackId": playback_id,
+        "record": is_recorded is True,
+        "profiles": list(profiles),
+        **_ingest(rng, number),
+    }
     return Stream(
         id=stream_id,
+        user_id=user_id,
         name=name,
         playback_id=playback_id,
         behavior=behavior,
         is_recorded=is_recorded,
-        bitrate=rng.uniform(4e6, 8e6),
-        segment_duration=rng.choice((2.0, 2.002, 2.0853)),
+        bitrate=bitrate,
+        segment_duration=segment_duration,
         profiles=profiles,
-        document={
-            "id": stream_id,
-            "name": name,
-            "userId": USER_ID,
-            "projectId": PROJECT_ID,
-            "creatorId": {"type": "unverified", "value": f"creator-{number}@example.com"},
-            "createdAt": 1_700_000_000_000 + number * 86_400_000,
-            "lastSeen": 1_700_000_000_000,
-            "isActive": True,  # outdated, as it often is in the real API
-            "streamKey": "-".join(f"{rng.getrandbits(16):04x}" for _ in range(4)),
-            "playbackId": playback_id,
-            "pull": {
-                "source": f"https://camera-{number}.example.com/live/{rng.getrandbits(64):016x}.m3u8",
-                "headers": {"Authorization": f"Basic {rng.getrandbits(96):024x}"},
-            },
-            "record": is_recorded is True,
-            "profiles": list(profiles),
-        },
+        document=document,
     )
+
+
+def _ingest(rng: random.Random, number: int) -> dict[str, Any]:
+    """The fields of a parent stream that depend on its number alone, and its credentials."""
+    return {
+        "creatorId": {"type": "unverified", "value": f"creator-{number}@example.com"},
+        "createdAt": 1_700_000_000_000 + number * 86_400_000,
+        "lastSeen": 1_700_000_000_000,
+        "isActive": True,  # outdated, as it often is in the real API
+        "streamKey": "-".join(f"{rng.getrandbits(16):04x}" for _ in range(4)),
+        "pull": {
+            "source": f"https://camera-{number}.example.com/live/{rng.getrandbits(64):016x}.m3u8",
+            "headers": {"Authorization": f"Basic {rng.getrandbits(96):024x}"},
+        },
+    }
 
 
 def random_uuid(rng: random.Random) -> str:

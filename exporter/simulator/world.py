@@ -10,7 +10,7 @@ from functools import lru_cache
 from exporter.simulator.counters import counters_at, rates_at
 from exporter.simulator.lifecycle import Lifecycle, Pace, make_lifecycle, make_slots
 from exporter.simulator.query import Row
-from exporter.simulator.streams import PROJECT_ID, USER_ID, Behavior, make_stream
+from exporter.simulator.streams import PROJECT_ID, Behavior, make_stream
 
 DEMO_SPEED = 15.0
 """At this speed every behavior of a stream shows within two minutes."""
@@ -55,6 +55,7 @@ class World:
         speed: factor by which sessions start, end and are updated faster. Timestamps and amounts of media remain
             correct by the server's clock.
         history: seconds of world time for which ended sessions are listed.
+        users: number of users to whom the streams belong.
     """
 
     def __init__(
@@ -65,11 +66,12 @@ class World:
         start: float,
         speed: float = 1.0,
         history: float = HISTORY,
+        users: int = 1,
     ) -> None:
         self._seed = seed
         self._pace = Pace(start, speed)
         self._history = history
-        self._streams = tuple(make_stream(seed, number) for number in range(streams))
+        self._streams = tuple(make_stream(seed, number, users) for number in range(streams))
         self._slots = tuple(make_slots(seed, number, stream.behavior) for number, stream in enumerate(self._streams))
         self._lifecycle = lru_cache(_CACHED_LIFECYCLES)(self._make_lifecycle)
 
@@ -98,7 +100,7 @@ def _row(session: Lifecycle, pace: Pace, now: float) -> Row:
         "id": session.id,
         "kind": "session",
         "name": stream.name,
-        "userId": USER_ID,
+        "userId": stream.user_id,
         "projectId": PROJECT_ID,
         "parentId": stream.id,
         "playbackId": stream.playback_id,

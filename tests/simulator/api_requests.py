@@ -2,14 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
 
-from exporter.simulator.api import Row, create_app
+from exporter.simulator.api import Keys, Row, create_app
 
 KEY = "synthetic-key-of-the-tests"
+KEYS = Keys(
+    KEY,
+    admin="admin-key",
+    restricted=frozenset({"restricted-key"}),
+    suspended=frozenset({"suspended-key"}),
+    orphaned=frozenset({"orphaned-key"}),
+)
 NOW = 1_800_000_000.0
 ERRORS_TYPE = "application/json; charset=utf-8"
 
@@ -49,21 +56,18 @@ def get(
     authorization: str | None = f"Bearer {KEY}",
     host: str = "studio.test",
     method: str = "GET",
+    base: str = "/api",
+    app: Mapping[str, Any] | None = None,
     **parameters: Any,
 ) -> httpx.Response:
-    app = create_app(
-        FixedSource(rows),
-        key=KEY,
-        now=lambda: NOW,
-        restricted=frozenset({"restricted-key"}),
-        orphaned=frozenset({"orphaned-key"}),
-    )
+    """Send one request; `app` are further arguments of `create_app`."""
+    api = create_app(FixedSource(rows), key=KEYS, now=lambda: NOW, **(app or {}))
     headers = {"Authorization": authorization} if authorization is not None else {}
 
     async def request() -> httpx.Response:
-        transport = httpx.ASGITransport(app)
+        transport = httpx.ASGITransport(api)
         async with httpx.AsyncClient(transport=transport, base_url=f"https://{host}") as client:
-            return await client.request(method, f"/api{path}", params=parameters or None, headers=headers)
+            return await client.request(method, f"{base}{path}", params=parameters or None, headers=headers)
 
     return asyncio.run(request())
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from email.utils import formatdate
+from typing import Any
 
 import httpx
 import msgspec
@@ -35,8 +36,25 @@ def test_another_scheme_is_not_supported() -> None:
     assert error(get([], authorization=f"Digest {KEY}"))[0] == 401
 
 
-def test_a_restricted_key_is_forbidden() -> None:
-    assert error(get([], authorization="Bearer restricted-key"))[0] == 403
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [("restricted-key", "credential has insufficent privileges"), ("suspended-key", "user is suspended")],
+)
+def test_a_restricted_key_and_that_of_a_suspended_user_are_forbidden(key: str, text: str) -> None:
+    assert error(get([], authorization=f"Bearer {key}")) == (403, text)
+
+
+def test_the_key_of_an_administrator_lists_the_sessions_of_all_users_with_their_users() -> None:
+    rows = [row(1, userId="a"), row(2, userId="b")]
+    sessions = get(rows, authorization="Bearer admin-key", app={"user_id": "a"}).json()
+    assert [each["user"]["id"] for each in sessions] == ["b", "a"]
+    assert all("@" in each["user"]["email"] for each in sessions)
+
+
+def test_another_key_lists_the_sessions_of_its_user_alone_and_without_a_user() -> None:
+    rows = [row(1, userId="a"), row(2, userId="b")]
+    (session,) = get(rows, app={"user_id": "a"}).json()
+    assert (session["userId"], "user" in session) == ("a", False)
 
 
 def test_a_single_session_requires_the_key_too() -> None:
@@ -60,7 +78,7 @@ def test_no_response_is_compressed() -> None:
 
 
 @pytest.mark.parametrize("parameters", [{}, {"filters": "no json"}, {"cursor": "skipabc"}])
-def test_every_response_has_one_date_of_the_simulated_clock(parameters: dict[str, str]) -> None:
+def test_every_response_has_one_date_of_the_simulated_clock(parameters: dict[str, Any]) -> None:
     assert get(rows_of(1), **parameters).headers.get_list("date") == [formatdate(NOW, usegmt=True)]
 
 
@@ -86,9 +104,24 @@ def test_a_single_session_has_no_parent_stream() -> None:
     assert session == {field: value for field, value in row(2).items() if field != "parentStream"}
 
 
-@pytest.mark.parametrize("path", ["/session/unknown", "/sessions", "/session/", "/session/a/b", ""])
+@pytest.mark.parametrize("path", ["/session/unknown", "/sessions", "/session//", "/session/a/b", ""])
 def test_unknown_paths_and_ids_are_not_found(path: str) -> None:
     assert error(get(rows_of(3), path)) == (404, "not found")
+
+
+@pytest.mark.parametrize("path", ["/session/", "/Session", "/SESSION/"])
+@pytest.mark.parametrize("base", ["/api", "/API"])
+def test_the_case_of_a_path_and_a_trailing_slash_are_ignored(base: str, path: str) -> None:
+    assert numbers(get(rows_of(2), path, base=base)) == [2, 1]
+
+
+def test_the_case_of_an_id_is_not_ignored() -> None:
+    assert get([row(1, id="Ab")], "/SESSION/Ab/").json()["id"] == "Ab"
+    assert error(get([row(1, id="Ab")], "/session/ab")) == (404, "not found")
+
+
+def test_a_link_has_the_path_of_the_request() -> None:
+    assert "<http://studio.test/API/Session/?" in get(rows_of(2), "/Session/", base="/API", limit=1).headers["link"]
 
 
 def test_another_method_is_not_found() -> None:
@@ -122,7 +155,7 @@ def test_another_method_is_not_found() -> None:
         },
     )
 )
-def test_any_query_has_one_of_the_observed_responses(parameters: dict[str, str]) -> None:
+def test_any_query_has_one_of_the_observed_responses(parameters: dict[str, Any]) -> None:
     response = get(rows_of(3), **parameters)
     if response.status_code == 200:
         assert isinstance(response.json(), list)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from exporter.simulator.collation import COLLATIONS, icu_en_us
 from tests.simulator.api_requests import error, filters, get, numbers, row, rows_of
 
 
@@ -99,6 +100,12 @@ def test_one_invalid_last_seen_fails_the_default_order(value: object) -> None:
     assert error(get([*rows_of(3), row(4, lastSeen=value)]))[0] == 500
 
 
+def test_an_invalid_last_seen_does_not_fail_a_query_whose_filters_exclude_it() -> None:
+    rows = [*rows_of(2), row(3, lastSeen=None)]
+    response = get(rows, filters=filters({"id": "parentId", "value": "parent-1"}))
+    assert numbers(response) == [1]
+
+
 def test_an_invalid_last_seen_does_not_affect_the_order_by_id() -> None:
     assert numbers(get([*rows_of(2), row(3, lastSeen=None)], order="id-false")) == [1, 2, 3]
 
@@ -107,3 +114,19 @@ def test_a_missing_last_seen_is_ordered_as_zero() -> None:
     rows = rows_of(2)
     del rows[1]["lastSeen"]
     assert numbers(get(rows)) == [1, 2]
+
+
+def test_ids_are_sorted_by_the_collation_of_the_database() -> None:
+    rows = [row(number, id=session_id) for number, session_id in enumerate(("b1", "A1", "a1", "B1", "1a"))]
+    in_order = {
+        name: [each["id"] for each in get(rows, order="id-false", app={"collation": collation}).json()]
+        for name, collation in COLLATIONS.items()
+    }
+    assert in_order == {"C": ["1a", "A1", "B1", "a1", "b1"], "en-US": ["1a", "a1", "A1", "b1", "B1"]}
+
+
+@pytest.mark.parametrize("order", ["id-false", "lastSeen-false"])
+def test_an_id_cursor_is_compared_by_the_collation_of_the_database(order: str) -> None:
+    rows = [row(number, id=session_id) for number, session_id in enumerate(("a1", "A1", "b1", "B1"))]
+    response = get(rows, order=order, cursor="A1", app={"collation": icu_en_us})
+    assert [each["id"] for each in response.json()] == ["b1", "B1"]
