@@ -23,8 +23,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email import message_from_string
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
+from build import BuildBackendException, BuildException, ProjectBuilder
 from packaging.metadata import Metadata
 
 from exporter.version import VERSION
@@ -181,25 +182,32 @@ def run(
     return done.stdout
 
 
-def build(scratch: Path) -> tuple[Path, Path]:
-    """Build the sdist, and the wheel from it, with the build tools of ``deploy/container/build.txt``."""
-    # Constraints with hashes: the isolated environment gets the pinned tools and no others.
-    env = {**os.environ, "PIP_CONSTRAINT": str(ROOT / "deploy" / "container" / "build.txt")}
-    run([sys.executable, "-W", "ignore", "-m", "build", "--outdir", scratch, ROOT], cwd=scratch, env=env)
-    (sdist,), (wheel,) = scratch.glob("*.tar.gz"), scratch.glob("*.whl")
-    return sdist, wheel
+def create_environment(directory: Path, pins: Path) -> Path:
+    """Create an environment with exactly the pinned packages, and return its interpreter."""
+    venv.create(directory, with_pip=True)
+    python = directory / "bin" / "python"
+    run(
+        [*_pip(python), "install", "--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", pins], cwd=directory
+    )
+    run([*_pip(python), "check"], cwd=directory)
+    return python
 
 
-def install(wheel: Path, scratch: Path) -> Path:
-    """Install the pinned dependencies and the wheel into a new environment, and return its programs' directory."""
-    venv.create(scratch / "installed", with_pip=True)
-    programs = scratch / "installed" / "bin"
-    pip = [str(programs / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    pins = str(ROOT / "requirements" / "run.txt")
-    run([*pip, "install", "--no-deps", "--require-hashes", "-r", pins], cwd=scratch)
-    run([*pip, "install", "--no-deps", "--no-index", str(wheel)], cwd=scratch)
-    run([*pip, "check"], cwd=scratch)
-    return programs
+def _pip(python: Path) -> list[str | Path]:
+    return [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+
+
+def build_package(source: Path, kind: Literal["sdist", "wheel"], python: Path, target: Path) -> Path:
+    """Build an sdist or a wheel with the build backend that an interpreter's environment has."""
+
+    def run_hook(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        run(cmd, cwd=Path(cwd or source), env={**os.environ, **(extra_environ or {})})
+
+    builder = ProjectBuilder(source, python_executable=str(python), runner=run_hook)
+    try:
+        return Path(builder.build(kind, target))
+    except (BuildException, BuildBackendException) as error:
+        raise ReleaseError(f"cannot build the {kind}: {error}") from error
 
 
 @contextlib.contextmanager
@@ -271,15 +279,16 @@ def check(arguments: argparse.Namespace, scratch: Path, report: Report) -> None:
         check_tag(arguments.tag, VERSION, section)
     report.passed("changelog", f"{VERSION}, {section.date or 'unreleased'}")
 
-    sdist, wheel = build(scratch)
-    report.passed(
-        "build", f"{sdist.name} ({sdist.stat().st_size:,} bytes), {wheel.name} ({wheel.stat().st_size:,} bytes)"
-    )
-
+    python = create_environment(scratch / "tools", ROOT / "deploy" / "container" / "build.txt")
+    report.passed("tools", "an environment with the pinned build tools")
+    sdist = build_package(ROOT, "sdist", python, scratch)
     with tarfile.open(sdist) as archive:
-        archive.extractall(scratch / "sdist", filter="data")
+        archive.extractall(scratch / "unpacked", filter="data")
         packed = [member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()]
-    source = scratch / "sdist" / sdist.name.removesuffix(".tar.gz")
+    source = scratch / "unpacked" / sdist.name.removesuffix(".tar.gz")
+    wheel = build_package(source, "wheel", python, scratch)
+    sizes = [f"{path.name} ({path.stat().st_size:,} bytes)" for path in (sdist, wheel)]
+    report.passed("build", " and from it ".join(sizes))
     tracked = run(["git", "ls-files", "-z"], cwd=ROOT).rstrip("\0").split("\0")
     report.passed("sdist", f"{check_sdist_files(packed, tracked)} files, the same as in the repository")
 
@@ -295,9 +304,11 @@ def check(arguments: argparse.Namespace, scratch: Path, report: Report) -> None:
     outcome = run(command, cwd=source, timeout=TESTS_TIMEOUT_SECONDS)
     report.passed("tests", f"from the sdist: {outcome.strip().splitlines()[-1].strip('= ')}")
 
-    programs = install(wheel, scratch)
-    report.passed("install", "a new environment, pinned dependencies by hash, pip check")
-    check_commands(programs, scratch, report)
+    python = create_environment(scratch / "installed", ROOT / "requirements" / "run.txt")
+    run([*_pip(python), "install", "--no-deps", "--no-index", wheel], cwd=scratch)
+    run([*_pip(python), "check"], cwd=scratch)
+    report.passed("install", "the wheel and the pinned dependencies in a new environment, pip check")
+    check_commands(python.parent, scratch, report)
 
     target = ROOT / "dist"
     target.mkdir(exist_ok=True)
