@@ -97,8 +97,11 @@ def test_a_page_names_only_flags_that_exist(page: Path) -> None:
     assert set(named) <= flags | switches | OTHER_FLAGS
 
 
-OTHER_FLAGS = {"--query.replica-label", "--build-arg", "--version", "--help", "--format", "--json", "--url"}
-"""Flags of other programs and of single commands that stand alone in inline code."""
+OTHER_FLAGS = {
+    *("--query.replica-label", "--build-arg", "--version", "--help", "--format", "--json", "--url"),
+    *("--admin-key", "--collation", "--statement-time", "--users"),
+}
+"""Flags of other programs, of the simulator and of single commands that stand alone in inline code."""
 
 
 def test_pinned_requirements_name_no_download_address() -> None:
