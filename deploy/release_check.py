@@ -71,15 +71,18 @@ def changelog_section(changelog: str, version: str) -> Section:
     return Section(None if found[1] == "unreleased" else found[1], found[2].strip())
 
 
-def check_tag(tag: str, version: str, section: Section) -> None:
+def check_tag(tag: str, version: str, changelog: str) -> None:
     """Compare a tag with the version and the changelog.
 
     Raises:
-        ReleaseError: the tag is of another version, or the version is still marked as unreleased.
+        ReleaseError: the tag is of another version, the version is still marked as unreleased, or there are changes
+            that are not in its section.
     """
     if tag != f"v{version}":
         raise ReleaseError(f"the tag is {tag}, but exporter/version.py has {version}; expected v{version}")
-    if section.date is None:
+    if re.search(r"^## \[Unreleased\]\s++(?!## |\Z)", changelog, flags=re.MULTILINE):
+        raise ReleaseError(f"CHANGELOG.md: move the changes under Unreleased to {version} before tagging")
+    if changelog_section(changelog, version).date is None:
         raise ReleaseError(f"CHANGELOG.md: {version} is still unreleased; give it a date before tagging")
 
 
@@ -274,9 +277,10 @@ def check(arguments: argparse.Namespace, scratch: Path, report: Report) -> None:
     Raises:
         ReleaseError: one of them failed.
     """
-    section = changelog_section((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), VERSION)
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    section = changelog_section(changelog, VERSION)
     if arguments.tag is not None:
-        check_tag(arguments.tag, VERSION, section)
+        check_tag(arguments.tag, VERSION, changelog)
     report.passed("changelog", f"{VERSION}, {section.date or 'unreleased'}")
 
     python = create_environment(scratch / "tools", ROOT / "deploy" / "container" / "build.txt")
