@@ -2,10 +2,22 @@
 
 from typing import Final
 
-from exporter.livepeer.errors import ForbiddenError, MissingKeyError, StatusError, UnauthorizedError
+from exporter.livepeer.errors import (
+    ConnectError,
+    ForbiddenError,
+    MissingKeyError,
+    PollTimeoutError,
+    ServerError,
+    StatusError,
+    TLSError,
+    UnauthorizedError,
+)
 
 MAX_BACKOFF: Final = 120.0
 """Seconds between polls of a failing account at most, unless its interval or the API's ``Retry-After`` is longer."""
+
+MIN_OUTAGE_BACKOFF: Final = 30.0
+"""The bound after several outages of the API is twice the interval, but at least these seconds (V09)."""
 
 MIN_REJECTED_PAUSE: Final = 60.0
 """Seconds between polls at least while the API rejects the key."""
@@ -14,8 +26,9 @@ MIN_REJECTED_PAUSE: Final = 60.0
 def backoff(error: Exception, failures: int, interval: float, jitter: float) -> float:
     """Return the seconds until the next poll after a failure.
 
-    A random time between the interval and a bound that doubles with every failure ("full jitter"). A missing key costs
-    the API nothing, so it is looked for at every interval.
+    A random time between the interval and a bound that doubles with every failure ("full jitter"). The bound ends at
+    `MAX_BACKOFF`; after an outage (classes ``server``, ``connect``, ``dns`` and ``timeout``) it ends earlier, so that
+    the data is back soon after the API is. A missing key costs the API nothing, so it is looked for at every interval.
 
     Args:
         error: why the poll failed.
@@ -25,10 +38,15 @@ def backoff(error: Exception, failures: int, interval: float, jitter: float) -> 
     """
     if isinstance(error, MissingKeyError):
         return interval
-    bound = max(interval, min(interval * 2.0 ** min(failures, 16), MAX_BACKOFF))
+    longest = max(2 * interval, MIN_OUTAGE_BACKOFF) if _is_outage(error) else max(interval, MAX_BACKOFF)
+    bound = min(interval * 2.0 ** min(failures, 16), longest)
     wait = interval + jitter * (bound - interval)
     if isinstance(error, UnauthorizedError | ForbiddenError):
         wait = max(wait, MIN_REJECTED_PAUSE)
     if isinstance(error, StatusError) and error.retry_after is not None:
         wait = max(wait, error.retry_after)
     return wait
+
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, ServerError | ConnectError | PollTimeoutError) and not isinstance(error, TLSError)

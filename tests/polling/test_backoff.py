@@ -5,26 +5,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.livepeer.errors import (
+    ConnectError,
+    DecodeError,
+    DNSError,
     ForbiddenError,
+    KeptConnectionError,
     MissingKeyError,
     PollError,
+    PollTimeoutError,
     RateLimitError,
+    RetryDeadlineExceededError,
     ServerError,
+    TLSError,
     UnauthorizedError,
 )
-from exporter.polling.backoff import MAX_BACKOFF, MIN_REJECTED_PAUSE, backoff
+from exporter.polling.backoff import MAX_BACKOFF, MIN_OUTAGE_BACKOFF, MIN_REJECTED_PAUSE, backoff
+
+OUTAGES = [
+    ServerError(500),
+    RetryDeadlineExceededError(503),
+    ConnectError("closed"),
+    KeptConnectionError("closed"),
+    DNSError("no such host"),
+    PollTimeoutError("late"),
+]
+"""An error of each kind of outage."""
 
 
 @pytest.mark.parametrize(
     ("error", "failures", "interval", "jitter", "wait"),
     [
-        (ServerError(500), 1, 30, 0.0, 30),
-        (ServerError(500), 1, 30, 0.5, 45),
-        (ServerError(500), 1, 30, 1.0, 60),
-        (ServerError(500), 2, 30, 1.0, 120),
-        (ServerError(500), 3, 30, 1.0, 120),
-        (ServerError(500), 50, 30, 1.0, 120),
-        (ServerError(500), 1, 300, 1.0, 300),
+        (DecodeError("not JSON"), 1, 30, 0.0, 30),
+        (DecodeError("not JSON"), 1, 30, 0.5, 45),
+        (DecodeError("not JSON"), 1, 30, 1.0, 60),
+        (DecodeError("not JSON"), 2, 30, 1.0, 120),
+        (DecodeError("not JSON"), 50, 30, 1.0, 120),
+        (DecodeError("not JSON"), 1, 300, 1.0, 300),
+        (TLSError("not trusted"), 50, 5, 1.0, 120),
         (ServerError(503, retry_after=100.0), 1, 30, 0.0, 100),
         (ServerError(503, retry_after=1.0), 1, 30, 0.0, 30),
         (RateLimitError(429, retry_after=900.0), 1, 30, 0.0, 900),
@@ -39,6 +56,23 @@ def test_the_wait_is(error: Exception, failures: int, interval: float, jitter: f
     assert backoff(error, failures, interval, jitter) == wait
 
 
+@pytest.mark.parametrize("error", OUTAGES, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize(
+    ("failures", "interval", "longest"),
+    [(1, 5, 10), (2, 5, 20), (3, 5, 30), (50, 5, 30), (1, 30, 60), (50, 30, 60), (1, 300, 600), (50, 300, 600)],
+)
+def test_V09_after_an_outage_the_bound_ends_at_twice_the_interval_or_30_s(
+    error: Exception, failures: int, interval: float, longest: float
+) -> None:
+    assert backoff(error, failures, interval, 1.0) == longest
+    assert backoff(error, failures, interval, 0.0) == interval
+
+
+def test_V09_a_rejected_key_and_a_requested_wait_keep_their_pace() -> None:
+    assert backoff(UnauthorizedError(401), 50, 5, 1.0) == MAX_BACKOFF
+    assert backoff(ServerError(503, retry_after=600.0), 50, 5, 1.0) == 600
+
+
 @given(
     interval=st.floats(1, 10_000),
     jitter=st.floats(0, 1),
@@ -50,4 +84,4 @@ def test_the_wait_is_between_the_interval_and_the_longest_bound(
 ) -> None:
     error: PollError = ServerError(503, retry_after=retry_after)
     wait = backoff(error, failures, interval, jitter)
-    assert max(interval, retry_after or 0) <= wait <= max(interval, MAX_BACKOFF, retry_after or 0)
+    assert max(interval, retry_after or 0) <= wait <= max(2 * interval, MIN_OUTAGE_BACKOFF, retry_after or 0)

@@ -106,7 +106,7 @@ def test_a_failed_poll_keeps_the_data_and_is_counted_by_class(error: Exception, 
 def test_the_wait_after_a_failure_is_the_backoff() -> None:
     accounts, client = Accounts(), FakeClient(error=ServerError(500))
     poller = accounts.poller(client, jitter=1.0)
-    assert [poll(poller) for _ in range(3)] == [60, 120, 120]
+    assert [poll(poller) for _ in range(3)] == [60, 60, 60]
 
 
 def test_a_good_poll_resets_the_failures() -> None:
