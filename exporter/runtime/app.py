@@ -11,12 +11,15 @@ from exporter.config import Account, Settings
 from exporter.metrics.instruments import Telemetry
 from exporter.pages import status_page
 from exporter.pages.routes import Health, create_app
+from exporter.polling.plan import Plan, Status
+from exporter.polling.publish import Publisher
 from exporter.polling.scheduler import PollScheduler, Scheduler
 from exporter.runtime.account import AccountRuntime, digest_credentials
 from exporter.runtime.build import (
     create_http_client,
     create_livepeer_client,
     create_page_store,
+    create_plan,
     create_poller,
     create_process_metrics,
 )
@@ -60,10 +63,12 @@ class App:
         self._stopping = False
         self._trust_store_digest = b""
         self._accounts: dict[str, AccountRuntime] = {}
+        self._starting: dict[str, tuple[Plan, Telemetry]] = {}
         self.page_store: Final = create_page_store(settings, environment)
         self.scheduler: Final[Scheduler] = scheduler or PollScheduler(environment.now, environment.monotonic)
         self.process: Final = create_process_metrics(settings, environment, self.page_store)
         self.health: Final = Health(alive=self.scheduler.ticking, ready=lambda: not self._stopping)
+        self._show_starting()
 
     def create_pages(self) -> Starlette:
         """Create the web application with all pages."""
@@ -72,8 +77,10 @@ class App:
 
     def render_status_page(self) -> str:
         """Render the status page as HTML."""
+        starting = {name: (plan, Status()) for name, (plan, _) in self._starting.items()}
+        polled = {name: (each.poller.plan, each.poller.status) for name, each in self._accounts.items()}
         return status_page.render(
-            [(each.poller.plan, each.poller.status) for each in self._accounts.values()],
+            list((starting | polled).values()),
             self.page_store.account_pages(),
             now=self._environment.now(),
             metrics_path=self._settings.web_telemetry_path,
@@ -90,6 +97,7 @@ class App:
         opened = await self._open(self._settings.accounts, self._settings, trust_store.context)
         self._trust_store_digest = trust_store.digest
         self._schedule_spread(opened)
+        self._starting.clear()
         await self.scheduler.start()
 
     async def apply(self, settings: Settings) -> tuple[str, ...]:
@@ -131,6 +139,18 @@ class App:
         for each in self._accounts.values():
             await each.http_client.aclose()
 
+    def _show_starting(self) -> None:
+        """Show every account on the pages, which are served before polling has started (V11)."""
+        for account in self._settings.accounts:
+            plan, telemetry = create_plan(account, self._settings), Telemetry(account.name)
+            self._starting[account.name] = plan, telemetry
+            Publisher(account.name, telemetry, self.page_store).initial(plan.interval)
+
+    def _telemetry_of(self, name: str) -> Telemetry:
+        if name in self._accounts:
+            return self._accounts[name].telemetry
+        return self._starting[name][1] if name in self._starting else Telemetry(name)
+
     def _changed_accounts(self, settings: Settings, trust_store: TrustStore) -> Sequence[Account]:
         """The accounts that are new, or that have to be opened again."""
         if trust_store.digest != self._trust_store_digest or settings.trust_env != self._settings.trust_env:
@@ -154,8 +174,7 @@ class App:
             for account in accounts:
                 http_client = create_http_client(account, settings, ssl_context)
                 on_failure.push_async_callback(http_client.aclose)
-                current = self._accounts.get(account.name)
-                telemetry = current.telemetry if current else Telemetry(account.name)
+                telemetry = self._telemetry_of(account.name)
                 client = create_livepeer_client(http_client, account, settings, self._environment, telemetry)
                 poller = create_poller(account, settings, self._environment, client, telemetry, self.page_store)
                 credentials = digest_credentials(account, self._environment)

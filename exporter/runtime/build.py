@@ -96,6 +96,20 @@ def create_livepeer_client(
     )
 
 
+def create_plan(account: Account, settings: Settings) -> Plan:
+    """Create the plan by which an account is polled."""
+    return Plan(
+        account=account.name,
+        base_url=account.base_url,
+        interval=account.poll_interval,
+        deadline=account.poll_deadline,
+        max_staleness=account.max_staleness,
+        detail=account.detail,
+        scope=_scope(account, settings),
+        windows=Windows(session=account.session_window, active=account.active_window),
+    )
+
+
 def create_poller(
     account: Account,
     settings: Settings,
@@ -106,18 +120,8 @@ def create_poller(
     on_page: OnPage = no_progress,
 ) -> Poller:
     """Create the poller of an account; `on_page` is called after every page of sessions."""
-    plan = Plan(
-        account=account.name,
-        base_url=account.base_url,
-        interval=account.poll_interval,
-        deadline=account.poll_deadline,
-        max_staleness=account.max_staleness,
-        detail=account.detail,
-        scope=_scope(account, settings),
-        windows=Windows(session=account.session_window, active=account.active_window),
-    )
     return Poller(
-        plan,
+        create_plan(account, settings),
         client,
         telemetry,
         page_store,

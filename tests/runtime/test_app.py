@@ -28,6 +28,35 @@ async def test_every_account_is_polled_and_exported(tmp_path: Path) -> None:
 
 
 @in_loop
+async def test_V11_before_polling_starts_every_account_is_down_and_starting(tmp_path: Path) -> None:
+    async with serving(Upstream([live_row(1)])) as url:
+        app = App(settings_with(tmp_path, url, "a", "b"), ENVIRONMENT)
+        assert [samples(app)[f'up{{account="{name}"}}'] for name in ("a", "b")] == [0, 0]
+        page = app.render_status_page()
+        assert page.count(">starting<") == 2
+        assert "nothing needs attention" not in page
+        await app.start()
+        await wait_until(is_up(app, "a"))
+        assert samples(app)['exporter_polls_total{account="a"}'] == 1
+        assert app.render_status_page().count('<td class="text" data-label="Account">') == 2
+        await app.stop()
+
+
+@in_loop
+async def test_V11_an_account_that_is_removed_and_added_again_starts_anew(tmp_path: Path) -> None:
+    async with serving(Upstream([live_row(1)])) as url:
+        app = App(settings_with(tmp_path, url, "a", "b"), ENVIRONMENT)
+        await app.start()
+        await wait_until(is_up(app, "b"))
+        await app.apply(settings_with(tmp_path, url, "a"))
+        assert 'up{account="b"}' not in samples(app)
+        assert app.render_status_page().count('<td class="text" data-label="Account">') == 1
+        await app.apply(settings_with(tmp_path, url, "a", "b", poll_interval="1h"))
+        assert samples(app)['exporter_polls_total{account="b"}'] == 0
+        await app.stop()
+
+
+@in_loop
 async def test_a_failing_account_does_not_affect_another(tmp_path: Path) -> None:
     bad = Upstream([])
     bad.override = static_response(500)
