@@ -78,6 +78,14 @@ class LivepeerClient:
             result = await self._read(scope, on_page, deadline)
         return result
 
+    def credentials(self) -> bytes:
+        """Return a digest of the base URL and the current API key.
+
+        Raises:
+            MissingKeyError: there is no valid key, and there has not been one before.
+        """
+        return self._endpoint.credentials()
+
     async def check(self) -> ResponsePage:
         """Read one page, to check the base URL and the key.
 

@@ -5,6 +5,7 @@ never contain text of a response, since the API's error bodies repeat the key.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
@@ -90,6 +91,14 @@ class SessionsEndpoint:
         self._request_timeout = request_timeout
         self._slots = asyncio.Semaphore(concurrency)
         self._body_budget = BodyBudget(concurrency)
+
+    def credentials(self) -> bytes:
+        """Return a digest of the base URL and the current API key.
+
+        Raises:
+            MissingKeyError: there is no valid key, and there has not been one before.
+        """
+        return hashlib.sha256(f"{self._url} {self._key()}".encode()).digest()
 
     async def get(self, parameters: dict[str, str], deadline: float) -> tuple[httpx.Response, Body]:
         """Request one page, with retries if the server fails; U06 of the fault matrix.

@@ -1,20 +1,33 @@
 """Polls one account, again and again: a poll publishes a complete new snapshot, or changes nothing but its metrics."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from exporter.cooperative import release, run_yielding
 from exporter.livepeer.client import LivepeerClient
-from exporter.livepeer.errors import PollError
+from exporter.livepeer.errors import MissingKeyError, PollError
 from exporter.livepeer.page_reader import OnPage, no_progress
 from exporter.metrics import catalogue
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import AccountData, PageStore
-from exporter.polling.backoff import backoff
+from exporter.polling.backoff import backoff, is_rejection
 from exporter.polling.plan import Failure, Plan, Status
 from exporter.polling.poll import PollStart, derive, fetch
 from exporter.polling.publish import Publisher
 from exporter.sessions.counters import CounterState
 from exporter.sessions.session import Session
+
+
+class Pause(NamedTuple):
+    """The time in which a rejected key is not tried again.
+
+    Attributes:
+        credentials: digest of what the API rejected.
+        until: monotonic seconds.
+    """
+
+    credentials: bytes
+    until: float
 
 
 class Poller:
@@ -55,14 +68,16 @@ class Poller:
         self._publisher = Publisher(plan.account, telemetry, pages)
         self._counter_state = CounterState()
         self._dropped = 0
+        self._pause: Pause | None = None
 
     def publish_initial(self) -> None:
         """Show the account on the page before its first poll."""
         self._publisher.initial(self.plan.interval)
 
     def inherit(self, other: "Poller") -> None:
-        """Continue from a poller of the same account with other settings: its counter state and its status."""
+        """Continue from a poller of the same account with other settings: its counters, status and pause."""
         self.status = other.status
+        self._pause = other._pause
         self._counter_state = other._counter_state
         self._dropped = other._dropped
 
@@ -73,9 +88,20 @@ class Poller:
     async def poll(self) -> float:
         """Poll once. A failure is reported, and never raised.
 
+        While the API rejects the key, there is no poll before the end of the backoff, but the key is read at every
+        interval, so that another one is used at once (V10).
+
         Returns:
-            The seconds until the next poll.
+            The seconds until the next call.
         """
+        credentials = self._credentials()
+        if self._pause is not None and credentials in (None, self._pause.credentials):
+            remaining = self._pause.until - self._monotonic()
+            if remaining > 0:
+                return min(remaining, self.plan.interval)
+        return await self._poll(credentials)
+
+    async def _poll(self, credentials: bytes | None) -> float:
         started = PollStart(self._now(), self._monotonic())
         before = self.status
         self._telemetry.count(catalogue.POLLS)
@@ -85,8 +111,9 @@ class Poller:
             self.status = Status(succeeded=self._now())
             self._publisher.success(data, self.status, self._client.clock.skew)
         except Exception as error:  # noqa: BLE001 - a bug must not end the polling; R12
-            wait = self._fail(error, before, started)
+            wait = self._fail(error, before, started, credentials)
         else:
+            self._pause = None
             wait = self.plan.interval
             self._publisher.log_success(data, self._monotonic() - started.monotonic, dropped_before=self._dropped)
             self._dropped = data.dropped
@@ -105,7 +132,13 @@ class Poller:
         read.extend(answer.sessions)
         return result.data
 
-    def _fail(self, error: Exception, before: Status, started: PollStart) -> float:
+    def _credentials(self) -> bytes | None:
+        try:
+            return self._client.credentials()
+        except MissingKeyError:  # the poll reports it
+            return None
+
+    def _fail(self, error: Exception, before: Status, started: PollStart, credentials: bytes | None) -> float:
         failures = before.failures + 1
         wait = backoff(error, failures, self.plan.interval, self._jitter())
         failure = (
@@ -116,4 +149,8 @@ class Poller:
         self.status = Status(before.succeeded, failures, failure, self._now() + wait)
         self._publisher.log_failure(error, self.status, self._monotonic() - started.monotonic, wait)
         self._publisher.failure(self.status, self._client.clock.skew)
-        return wait
+        self._pause = None
+        if credentials is None or not is_rejection(error):
+            return wait
+        self._pause = Pause(credentials, self._monotonic() + wait)
+        return min(wait, self.plan.interval)

@@ -11,10 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from exporter.livepeer.errors import (
     DecodeError,
+    ForbiddenError,
     MissingKeyError,
     PollTimeoutError,
     RateLimitError,
     ServerError,
+    UnauthorizedError,
 )
 from exporter.metrics.catalogue.label_values import FAILURES
 from exporter.metrics.instruments import Telemetry
@@ -211,6 +213,56 @@ def test_the_time_of_the_next_poll_is_a_metric() -> None:
     poll(poller)
     assert scrape(accounts).value("exporter_poll_backoff_until_timestamp_seconds") == START + 600
     assert poller.status.next_poll == START + 600
+
+
+def test_V10_a_rejected_key_is_compared_at_every_interval_and_tried_again_after_the_backoff() -> None:
+    accounts, client = Accounts(), FakeClient(error=UnauthorizedError(401))
+    poller = accounts.poller(client, jitter=0.0)  # the shortest wait is 60 s
+    waits = [poll(poller)]
+    assert poller.status.next_poll == START + 60
+    for _ in range(2):
+        accounts.time.advance(25)
+        waits.append(poll(poller))
+    assert (waits, client.polls) == ([30, 30, 10], 1)
+    assert scrape(accounts).value("exporter_polls_total") == 1
+    accounts.time.advance(10)
+    assert poll(poller) == 30
+    assert client.polls == 2
+
+
+@pytest.mark.parametrize("error", [UnauthorizedError(401), ForbiddenError(403)])
+def test_V10_another_key_is_tried_at_once(error: Exception) -> None:
+    accounts, client = Accounts(), FakeClient([session(1)], error=error)
+    poller = accounts.poller(client)
+    poll(poller)
+    client.key, client.error = "other", None
+    accounts.time.advance(30)
+    assert poll(poller) == 30
+    assert scrape(accounts).value("up") == 1
+
+
+def test_V10_a_key_that_cannot_be_read_does_not_end_the_backoff() -> None:
+    client = FakeClient(error=UnauthorizedError(401))
+    poller = Accounts().poller(client)
+    poll(poller)
+    client.key = None
+    poll(poller)
+    assert client.polls == 1
+
+
+def test_V10_a_changed_key_does_not_shorten_the_wait_after_other_failures() -> None:
+    client = FakeClient(error=RateLimitError(429, retry_after=600.0))
+    poller = Accounts().poller(client)
+    assert poll(poller) == 600
+
+
+def test_V10_a_poller_that_inherits_keeps_the_backoff_of_the_same_key() -> None:
+    accounts, client = Accounts(), FakeClient(error=ForbiddenError(403))
+    first, second = accounts.poller(client), accounts.poller(client, interval=10.0)
+    poll(first)
+    second.inherit(first)
+    assert poll(second) == 10
+    assert client.polls == 1
 
 
 def test_a_good_poll_logs_one_line(caplog: pytest.LogCaptureFixture) -> None:

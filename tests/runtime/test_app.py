@@ -15,6 +15,8 @@ from tests.support.canary import KEY
 from tests.support.loop import in_loop
 from tests.support.simulated import Upstream, live_row, static_response
 
+POLLS = 'exporter_polls_total{account="a"}'
+
 
 @in_loop
 async def test_every_account_is_polled_and_exported(tmp_path: Path) -> None:
@@ -254,13 +256,36 @@ async def test_R04_a_reload_polls_immediately_with_a_new_key_but_not_with_a_reje
         for _ in range(3):
             await app.apply(settings)
             await schedule.run_for(10)
-        assert schedule.run_count == 1  # a rejected key is retried once per minute
+        assert samples(app)[POLLS] == 1  # a rejected key is retried once per minute
         (tmp_path / "key").write_text(f"{KEY}-2")
         for _ in range(3):
             await app.apply(settings)
             await schedule.run_for(1)
-        assert schedule.run_count == 2
+        assert samples(app)[POLLS] == 2
         assert upstream.authorization_headers[-1] == f"Bearer {KEY}-2"
+        await app.stop()
+
+
+@in_loop
+@pytest.mark.parametrize("status", [401, 403])
+async def test_V10_a_changed_key_file_is_noticed_within_one_interval_after_a_rejection(
+    tmp_path: Path, status: int
+) -> None:
+    upstream = Upstream([])
+    upstream.override = static_response(status)
+    async with serving(upstream) as url:
+        app, schedule = create_app_on_manual_clock(settings_with(tmp_path, url, "a", poll_interval="5s"))
+        await app.start()
+        await schedule.run_for(22)
+        assert samples(app)[POLLS] == 1
+        (tmp_path / "key").write_text("")  # is being rewritten
+        await schedule.run_for(10)
+        assert samples(app)[POLLS] == 1
+        (tmp_path / "key").write_text(f"{KEY}-2")
+        upstream.key, upstream.override = f"{KEY}-2", None
+        await schedule.run_for(5)
+        assert samples(app)['up{account="a"}'] == 1
+        assert samples(app)[POLLS] == 2
         await app.stop()
 
 

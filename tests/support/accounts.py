@@ -9,6 +9,7 @@ from typing import Any, cast
 from hypothesis import strategies as st
 
 from exporter.livepeer.client import LivepeerClient, SessionsResult
+from exporter.livepeer.errors import MissingKeyError
 from exporter.livepeer.page_reader import OnPage, no_progress
 from exporter.livepeer.query import Scope
 from exporter.metrics.catalogue import Options
@@ -37,12 +38,21 @@ class FakeClient:
         error: the error that the next polls raise instead.
         during: called during each poll.
         skew: seconds by which the API's clock is ahead.
+        key: the current API key; None if it is missing.
+        polls: number of polls so far.
     """
 
     result: Sequence[Session] = ()
     error: BaseException | None = None
     during: Callable[[], Any] = lambda: None
     skew: float | None = None
+    key: str | None = "key"
+    polls: int = 0
+
+    def credentials(self) -> bytes:
+        if self.key is None:
+            raise MissingKeyError("no API key is set")
+        return self.key.encode()
 
     @property
     def clock(self) -> "FakeClient":
@@ -51,6 +61,7 @@ class FakeClient:
     async def sessions(
         self, scope: Scope, on_page: OnPage = no_progress, *, within: float = math.inf
     ) -> SessionsResult:
+        self.polls += 1
         self.during()
         await asyncio.sleep(0)
         if self.error is not None:
