@@ -23,9 +23,9 @@ MIN_REJECTED_PAUSE: Final = 60.0
 """Seconds between polls at least while the API rejects the key."""
 
 
-def is_rejection(error: Exception) -> bool:
-    """Return whether the API rejected the key."""
-    return isinstance(error, UnauthorizedError | ForbiddenError)
+def ends_with_another_key(error: Exception) -> bool:
+    """Return whether another key ends the backoff: the API rejected the key, and requested no wait."""
+    return isinstance(error, UnauthorizedError | ForbiddenError) and error.retry_after is None
 
 
 def backoff(error: Exception, failures: int, interval: float, jitter: float) -> float:
@@ -46,7 +46,7 @@ def backoff(error: Exception, failures: int, interval: float, jitter: float) -> 
     longest = max(2 * interval, MIN_OUTAGE_BACKOFF) if _is_outage(error) else max(interval, MAX_BACKOFF)
     bound = min(interval * 2.0 ** min(failures, 16), longest)
     wait = interval + jitter * (bound - interval)
-    if is_rejection(error):
+    if isinstance(error, UnauthorizedError | ForbiddenError):
         wait = max(wait, MIN_REJECTED_PAUSE)
     if isinstance(error, StatusError) and error.retry_after is not None:
         wait = max(wait, error.retry_after)

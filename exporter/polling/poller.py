@@ -10,7 +10,7 @@ from exporter.livepeer.page_reader import OnPage, no_progress
 from exporter.metrics import catalogue
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import AccountData, PageStore
-from exporter.polling.backoff import backoff, is_rejection
+from exporter.polling.backoff import backoff, ends_with_another_key
 from exporter.polling.plan import Failure, Plan, Status
 from exporter.polling.poll import PollStart, derive, fetch
 from exporter.polling.publish import Publisher
@@ -150,7 +150,7 @@ class Poller:
         self._publisher.log_failure(error, self.status, self._monotonic() - started.monotonic, wait)
         self._publisher.failure(self.status, self._client.clock.skew)
         self._pause = None
-        if credentials is None or not is_rejection(error):
+        if credentials is None or not ends_with_another_key(error):
             return wait
         self._pause = Pause(credentials, self._monotonic() + wait)
         return min(wait, self.plan.interval)

@@ -250,8 +250,11 @@ def test_V10_a_key_that_cannot_be_read_does_not_end_the_backoff() -> None:
     assert client.polls == 1
 
 
-def test_V10_a_changed_key_does_not_shorten_the_wait_after_other_failures() -> None:
-    client = FakeClient(error=RateLimitError(429, retry_after=600.0))
+@pytest.mark.parametrize(
+    "error", [RateLimitError(429, retry_after=600.0), UnauthorizedError(401, retry_after=600.0)], ids=["429", "401"]
+)
+def test_V10_a_changed_key_does_not_shorten_the_wait_that_the_api_requested(error: Exception) -> None:
+    client = FakeClient(error=error)
     poller = Accounts().poller(client)
     assert poll(poller) == 600
 
