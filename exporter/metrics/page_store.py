@@ -39,6 +39,7 @@ class AccountData:
         series: number of samples of sessions or streams.
         exported: number of sessions or streams with series of their own.
         dropped: number of those that the series limit keeps off the page.
+        absent_streams: the ids of the configured streams without sessions.
     """
 
     began: float
@@ -49,6 +50,7 @@ class AccountData:
     series: int
     exported: int
     dropped: int
+    absent_streams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,16 +162,15 @@ def _numbers(values: list[float | None]) -> list[str]:
 
 
 def render_totals(account: str, totals: Totals, families: Sequence[TotalFamily]) -> Mapping[str, Chunk]:
-    """Render the totals of an account, by the name of the family."""
-    return {
-        family.name: deflate(
-            "".join(
-                f"{family.name}{{{labels_text(('account', *family.labels), (account, *values))}}} {number!r}\n"
-                for values, number in family.values(totals)
-            ).encode()
+    """Render the totals of an account, by the name of the family; families without samples are missing."""
+    texts = {
+        family.name: "".join(
+            f"{family.name}{{{labels_text(('account', *family.labels), (account, *values))}}} {number!r}\n"
+            for values, number in family.values(totals)
         )
         for family in families
     }
+    return {name: deflate(text.encode()) for name, text in texts.items() if text}
 
 
 def render_metrics(metrics: Iterable[Metric]) -> Sequence[bytes]:

@@ -60,6 +60,11 @@ class AccountStatus:
         """Return the sessions to list, with their ages at the time of the page."""
         return self.data.problems.aged(self._age(self.data)) if self.data else Problems()
 
+    @property
+    def absent_streams(self) -> tuple[str, ...]:
+        """Return the ids of the configured streams without sessions; empty if there is no data."""
+        return self.data.absent_streams if self.data else ()
+
     def cells(self) -> list[Node]:
         """Return the row of the account, see ``COLUMNS``."""
         totals = self.data.totals if self.data else None

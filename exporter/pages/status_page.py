@@ -23,6 +23,9 @@ from exporter.version import VERSION
 MAX_NAMED_ACCOUNTS: Final = 20
 """Accounts that a sentence names."""
 
+MAX_LISTED_STREAMS: Final = 50
+"""Configured streams without sessions that are listed."""
+
 
 def render(
     accounts: Sequence[tuple[Plan, Status]],
@@ -59,8 +62,8 @@ def render(
         tag("h2", "Sessions that need attention"),
         _data_notes(shown),
         _problems(problems, shown, issue_texts=issue_texts),
-        _events(problems, Kind.ENDED, f"Ended in the last {span(RECENT_END)}"),
-        _events(problems, Kind.WAITING, f"Created over {span(SLOW_START)} ago, no media yet"),
+        _absent_streams(shown),
+        *(_events(problems, kind, title) for kind, title in _EVENTS.items()),
         _footer(),
     )
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
@@ -96,8 +99,10 @@ def _summary(problems: Problems, accounts: Sequence[AccountStatus]) -> list[str]
         for count, words in ((failing, "failing"), (dark, "without data"))
         if count
     ]
+    absent = sum(len(each.absent_streams) for each in accounts)
+    streams = f"{absent} configured {'stream' if absent == 1 else 'streams'} without sessions" if absent else ""
     first, *others = [_count(problems, kind) for kind in PROBLEM_KINDS]
-    return [each for each in (first, *counts, *others) if each]
+    return [each for each in (first, *counts, *others, streams) if each]
 
 
 def _count(problems: Problems, kind: Kind) -> str:
@@ -123,6 +128,26 @@ def _names(accounts: Sequence[str]) -> str:
     named = ", ".join(accounts[:MAX_NAMED_ACCOUNTS])
     more = len(accounts) - MAX_NAMED_ACCOUNTS
     return f"{named} and {more} more" if more > 0 else named
+
+
+def _absent_streams(accounts: Sequence[AccountStatus]) -> Html | None:
+    """Return a list of the configured streams without sessions: their ids may be wrong (V12)."""
+    streams = [(each.plan, stream) for each in accounts for stream in each.absent_streams]
+    if not streams:
+        return None
+    more = len(streams) - MAX_LISTED_STREAMS
+    rows = (
+        (clean(stream, MAX_ID), f"none in {span(plan.windows.session)}", plan.account)
+        for plan, stream in streams[:MAX_LISTED_STREAMS]
+    )
+    return join(
+        (
+            tag("h2", "Configured streams without sessions"),
+            tag("p", "If a stream has been live in this time, its id in ", tag("code", "stream_ids"), " is wrong."),
+            tag("p", f"{more} more are not listed.") if more > 0 else None,
+            _table(_STREAM_COLUMNS, rows),
+        )
+    )
 
 
 def _problems(problems: Problems, accounts: Sequence[AccountStatus], *, issue_texts: bool) -> Html | None:
@@ -212,12 +237,17 @@ _PROBLEM_COLUMNS: Final = (
     *(*_TIMES, ("Ingest", ""), _IDS),
 )
 _EVENT_COLUMNS: Final = (_STREAM, *_TIMES, _IDS)
+_STREAM_COLUMNS: Final = (("Stream id", "text"), ("Sessions", ""), ("Account", "text"))
 
 _PROBLEMS: Final[Mapping[Kind, str]] = {
     Kind.UNHEALTHY: "unhealthy",
     Kind.ISSUES: "has issues",
     Kind.NO_INGEST: "active without ingest",
     Kind.RECORDING_FAILED: "recording failed",
+}
+_EVENTS: Final[Mapping[Kind, str]] = {
+    Kind.ENDED: f"Ended in the last {span(RECENT_END)}",
+    Kind.WAITING: f"Created over {span(SLOW_START)} ago, no media yet",
 }
 _COUNTED: Final[Mapping[Kind, str]] = {
     Kind.UNHEALTHY: "unhealthy",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from exporter.livepeer.id_range import ALL_IDS
 from exporter.livepeer.query import Scope
 from exporter.sessions.snapshot import Windows
 
@@ -32,6 +33,11 @@ class Plan:
     detail: Detail
     scope: Scope
     windows: Windows
+
+    @property
+    def reported_streams(self) -> frozenset[str]:
+        """The configured streams whose state is reported; none in a shard, which sees only some of their sessions."""
+        return self.scope.stream_ids if self.scope.ids == ALL_IDS else frozenset()
 
 
 class Failure(NamedTuple):

@@ -72,7 +72,7 @@ async def derive(
         started: when the poll began.
     """
     sessions = read.sessions
-    snapshot = await run_yielding(take_snapshot(sessions, plan.windows, read.server_time))
+    snapshot = await run_yielding(take_snapshot(sessions, plan.windows, read.server_time, plan.reported_streams))
     rendered, exported, dropped = await _render(plan, pages, snapshot)
     problems = await run_yielding(find_problems(plan.account, snapshot))
     time = PollTime(read.server_time, started.wall, started.monotonic)
@@ -86,6 +86,7 @@ async def derive(
         series=rendered.series,
         exported=exported,
         dropped=dropped,
+        absent_streams=snapshot.absent_streams,
     )
     return PollResult(data, read, counter_state, increments)
 

@@ -2,8 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final, Literal
 
@@ -21,6 +21,12 @@ UNFINISHED_RECORDINGS: Final = frozenset({"waiting", "failed", "none"})
 
 FINISHED: Final = ("ready", "failed")
 """The statuses that count as the result of a recording."""
+
+LIVE: Final = "live"
+IDLE: Final = "idle"
+ABSENT: Final = "absent"
+STREAM_STATES: Final = (LIVE, IDLE, ABSENT)
+"""The states of a configured stream: with an active session, with other sessions only, without any session."""
 
 State = Literal["pending", "active", "ended"]
 SessionState = tuple[Session, State]
@@ -81,6 +87,7 @@ class Totals:
         health: active sessions by health.
         recordings: recorded sessions by recording status.
         ingest_rate, outgoing_rate: bytes per second, over active sessions.
+        configured_streams: configured streams by state; empty if none are configured.
     """
 
     sessions: Mapping[str, int]
@@ -88,6 +95,7 @@ class Totals:
     recordings: Mapping[str, int]
     ingest_rate: float
     outgoing_rate: float
+    configured_streams: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +106,25 @@ class Snapshot:
         server_time: the API's Unix seconds when the poll began.
         sessions: each with its state, ordered by id.
         totals: the sums over them.
+        absent_streams: the ids of the configured streams without sessions, in order.
     """
 
     server_time: float
     sessions: Sequence[SessionState]
     totals: Totals
+    absent_streams: tuple[str, ...] = ()
 
 
-def take_snapshot(sessions: Sequence[Session], windows: Windows, server_time: float) -> Cooperative[Snapshot]:
+def take_snapshot(
+    sessions: Sequence[Session], windows: Windows, server_time: float, stream_ids: Collection[str] = frozenset()
+) -> Cooperative[Snapshot]:
     """Select and classify the sessions that a poll has read.
 
     Args:
         sessions: in any order.
         windows: the sessions outside of them are dropped.
         server_time: the API's Unix seconds when the poll began.
+        stream_ids: the configured streams, whose state is reported.
     """
     exported: list[Session] = []
     for part in batches(sessions):
@@ -120,19 +133,22 @@ def take_snapshot(sessions: Sequence[Session], windows: Windows, server_time: fl
     exported.sort(key=attrgetter("id"))
     yield
     classified: list[SessionState] = []
-    sums = _Sums()
+    sums = _Sums(frozenset(stream_ids))
     for part in batches(exported):
         pairs: list[SessionState] = [(each, windows.state(each, server_time)) for each in part]
         sums.add(pairs)
         classified += pairs
         yield
-    return Snapshot(server_time, classified, sums.totals())
+    return Snapshot(server_time, classified, sums.totals(), sums.absent_streams())
 
 
 class _Sums:
     """Adds up totals, some sessions at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream_ids: frozenset[str]) -> None:
+        self._stream_ids = stream_ids
+        self._streams: set[str] = set()
+        self._live_streams: set[str] = set()
         self._states: Counter[str] = Counter()
         self._health: Counter[str] = Counter()
         self._recordings: Counter[str] = Counter()
@@ -146,6 +162,13 @@ class _Sums:
         self._recordings.update(status for session, _ in sessions if (status := recording_status(session)))
         self._ingest += [session.ingest_rate for session in active if session.ingest_rate]
         self._outgoing += [session.outgoing_rate for session in active if session.outgoing_rate]
+        if self._stream_ids:
+            self._streams |= self._stream_ids.intersection(session.parent_id or "" for session, _ in sessions)
+            self._live_streams |= self._stream_ids.intersection(session.parent_id or "" for session in active)
+
+    def absent_streams(self) -> tuple[str, ...]:
+        """Return the configured streams without sessions."""
+        return tuple(sorted(self._stream_ids - self._streams))
 
     def totals(self) -> Totals:
         """Return the totals with every label value, 0 where there is no session."""
@@ -155,4 +178,11 @@ class _Sums:
             recordings={name: self._recordings[name] for name in RECORDING_STATUSES},
             ingest_rate=math.fsum(self._ingest),
             outgoing_rate=math.fsum(self._outgoing),
+            configured_streams=self._configured_streams(),
         )
+
+    def _configured_streams(self) -> Mapping[str, int]:
+        if not self._stream_ids:
+            return {}
+        known, live = len(self._streams), len(self._live_streams)
+        return {LIVE: live, IDLE: known - live, ABSENT: len(self._stream_ids) - known}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.config import Settings
 from exporter.livepeer.errors import MissingKeyError, RateLimitError, ServerError, UnauthorizedError
+from exporter.livepeer.query import Scope
 from exporter.pages.status_page import render
 from exporter.polling.poller import Poller
 from exporter.runtime.app import App
@@ -330,6 +331,30 @@ def test_every_cell_has_the_name_of_its_column() -> None:
     labels = [value for name, value in found.attributes if name == "data-label"]
     assert labels == found.heads
     assert "attr(data-label)" in text
+
+
+def test_V12_configured_streams_without_sessions_are_listed_and_counted_in_the_headline() -> None:
+    accounts = Accounts()
+    scope = Scope(3600.0, 14_400.0, frozenset({"parent-1", "typo<", "parent-2"}))
+    poller = accounts.poller(FakeClient([session(1)]), scope=scope)
+    assert "Configured streams" not in page(accounts, poller)
+    asyncio.run(poller.poll())
+    text = page(accounts, poller)
+    assert '<span class="bad">2 configured streams without sessions</span>' in text
+    assert cells(text, "Stream id") == ["parent-2", "typo<"]
+    assert "none in 1h" in text
+    accounts.time.advance(301)
+    assert "Configured streams" not in page(accounts, poller)
+
+
+def test_V12_some_of_many_configured_streams_without_sessions_are_listed() -> None:
+    accounts = Accounts()
+    scope = Scope(3600.0, 14_400.0, frozenset(f"stream-{number}" for number in range(57)))
+    poller = accounts.poller(FakeClient([]), scope=scope)
+    asyncio.run(poller.poll())
+    text = page(accounts, poller)
+    assert len(cells(text, "Stream id")) == 50
+    assert "<p>7 more are not listed.</p>" in text
 
 
 def test_it_has_no_scripts() -> None:

@@ -18,6 +18,8 @@ from exporter.livepeer.errors import (
     ServerError,
     UnauthorizedError,
 )
+from exporter.livepeer.id_range import ALL_IDS
+from exporter.livepeer.query import Scope
 from exporter.metrics.catalogue.label_values import FAILURES
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import AccountData, PageStore
@@ -357,6 +359,38 @@ def test_a_poller_that_inherits_does_not_log_the_series_limit_again(
     second.inherit(first)
     poll(second)
     assert [name for _, name, _ in lines(caplog)] == ["series limit reached"]
+
+
+def test_V12_configured_streams_are_counted_by_state() -> None:
+    accounts = Accounts()
+    ended = (START - 1000) * 1000
+    sessions = [
+        session(1, parent_id="live"),
+        session(2, parent_id="live", last_seen=ended),
+        session(3, parent_id="idle", last_seen=ended),
+        session(4, parent_id="pending", last_seen=0.0),
+        session(5, parent_id="old", last_seen=(START - 4000) * 1000),
+    ]
+    scope = Scope(3600.0, 14_400.0, frozenset({"live", "idle", "pending", "old", "typo"}))
+    poller = accounts.poller(FakeClient(sessions), scope=scope)
+    assert scrape(accounts).all("configured_streams") == []
+    poll(poller)
+    page = scrape(accounts)
+    states = {labels["state"]: value for labels, value in page.all("configured_streams")}
+    assert states == {"live": 1, "idle": 2, "absent": 2}
+    accounts.time.advance(301)
+    assert scrape(accounts).all("configured_streams") == []
+
+
+@pytest.mark.parametrize(
+    "scope", [Scope(3600.0, 14_400.0), Scope(3600.0, 14_400.0, frozenset({"p"}), ALL_IDS.split(2)[0])]
+)
+def test_V12_without_configured_streams_and_in_a_shard_there_is_no_count(scope: Scope) -> None:
+    accounts = Accounts()
+    poll(accounts.poller(FakeClient([session(1, parent_id="p")]), scope=scope))
+    page = scrape(accounts)
+    assert page.all("configured_streams") == []
+    assert "configured_streams" not in page.text
 
 
 def test_the_clock_skew_is_a_metric() -> None:

@@ -11,6 +11,7 @@ import msgspec
 from exporter.metrics.catalogue import (
     ACCOUNT_FAMILIES,
     BACKOFF_UNTIL,
+    CONFIGURED_STREAMS,
     EVERY_OPTION,
     MAX_ISSUES,
     TOTAL_FAMILIES,
@@ -73,14 +74,18 @@ def _exported(field: str) -> str:
 
 def series_table() -> str:
     """Return the number of series at each level of detail, and what an option adds."""
-    families = [each for each in (*TOTAL_FAMILIES, *ACCOUNT_FAMILIES) if each is not BACKOFF_UNTIL]
+    families = [
+        each for each in (*TOTAL_FAMILIES, *ACCOUNT_FAMILIES) if each not in (BACKOFF_UNTIL, CONFIGURED_STREAMS)
+    ]
     accounts = sum(map(series_of_account, families))
+    configured = series_of_account(CONFIGURED_STREAMS)
     per_profile = series_of_session(session(profiles=1), ACTIVE, EVERY_OPTION) - series_of_session(
         session(), ACTIVE, EVERY_OPTION
     )
     return (
         "| detail | series |\n|---|---|\n"
-        f"| `account` | {accounts} for each account at every level of detail, 1 more while its polls fail |\n"
+        f"| `account` | {accounts} for each account at every level of detail, 1 more while its polls fail, "
+        f"{configured} more with `stream_ids` |\n"
         f"| `stream` | {_formula('stream', series_of_stream)} |\n"
         f"| `session` | {_formula('session', series_of_session)} |\n"
         f"| any, with `--profile-series` | {per_profile} more for each transcoding profile |\n"

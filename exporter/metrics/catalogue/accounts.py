@@ -7,7 +7,7 @@ from exporter.metrics.catalogue.family import PREFIX, Family, Sample, TotalFamil
 from exporter.metrics.catalogue.label_values import CODES, FAILURES, SESSION_FAULTS, VALUE_FAULTS
 from exporter.sessions.growth import COUNTED
 from exporter.sessions.session import FIELDS
-from exporter.sessions.snapshot import FINISHED, HEALTH, RECORDING_STATUSES, STATES
+from exporter.sessions.snapshot import FINISHED, HEALTH, RECORDING_STATUSES, STATES, STREAM_STATES
 
 _STALE: Final = "there is no data, or it is stale"
 
@@ -15,6 +15,17 @@ _STALE: Final = "there is no data, or it is stale"
 def _each(counts: Mapping[str, float]) -> Iterable[Sample]:
     return [((name,), float(count)) for name, count in counts.items()]
 
+
+CONFIGURED_STREAMS: Final = TotalFamily(
+    name=f"{PREFIX}configured_streams",
+    help="Number of configured streams (setting stream_ids) by state: live with an active session, idle with other"
+    " sessions in the window, absent without any.",
+    labels=("state",),
+    label_values=(STREAM_STATES,),
+    values=lambda totals: _each(totals.configured_streams),
+    absent_when=f"no streams are configured, the exporter is a shard, or {_STALE}",
+    off_dashboards="few accounts configure streams; the status page and the command check name those without sessions",
+)
 
 TOTAL_FAMILIES: Final = (
     TotalFamily(
@@ -53,6 +64,7 @@ TOTAL_FAMILIES: Final = (
         values=lambda totals: (((), totals.outgoing_rate),),
         absent_when=_STALE,
     ),
+    CONFIGURED_STREAMS,
 )
 
 _SINCE: Final = "across all sessions since the exporter started"
