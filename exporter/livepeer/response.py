@@ -40,7 +40,10 @@ def raise_for_status(response: httpx.Response) -> None:
     if status == 401:
         raise UnauthorizedError(status, hint="check the API key", retry_after=wait)
     if status == 403:
-        hint = "the user is suspended, or the key's access rules exclude GET /session"
+        hint = (
+            "the user is suspended, the key's access rules exclude GET /session, "
+            "the key is limited to browsers (CORS), or its project belongs to another user"
+        )
         raise ForbiddenError(status, hint=hint, retry_after=wait)
     if status == 404:
         raise NotFoundError(status, hint="check the base URL", retry_after=wait)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -76,9 +77,15 @@ def probes(health: Health) -> list[Route]:
 
 
 def _site(pages: list[Route]) -> Starlette:
-    site = Starlette(routes=pages)
+    site = Starlette(routes=pages, exception_handlers={HTTPException: _error})
     site.router.redirect_slashes = False  # 404 for `/metrics/`, not a redirect to the Host header's address
     return site
+
+
+async def _error(_request: Request, error: Exception) -> Response:
+    """Return the response for an unknown path or method, with the headers of the other pages."""
+    assert isinstance(error, HTTPException)  # noqa: S101  # it is registered for this class
+    return PlainTextResponse(f"{error.detail}\n", error.status_code, headers={**_HEADERS, **(error.headers or {})})
 
 
 def _page(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:

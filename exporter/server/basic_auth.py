@@ -162,6 +162,7 @@ async def _respond(send: Send, status: int, body: bytes, header: tuple[bytes, by
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
         header,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -77,6 +77,11 @@ class Connection(HttpToolsProtocol):
         return not self._is_responding and not self.transport.get_write_buffer_size()
 
     @property
+    def is_reading_headers(self) -> bool:
+        """Whether a part of a request has arrived, but not all of its headers."""
+        return self._reading_headers
+
+    @property
     def _is_responding(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
@@ -141,7 +146,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start the response, or queue the request behind the one in progress."""
         self._reading_headers = False
-        if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
+        # RFC 9112, section 3.2: a second Host header is an error, since proxies may use another one than the server.
+        if len(self.pipeline) >= MAX_PIPELINED_REQUESTS or [name for name, _ in self.headers].count(b"host") > 1:
             raise _InvalidRequestError
         starts_now = not self._is_responding
         if starts_now:

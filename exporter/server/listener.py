@@ -6,7 +6,6 @@ certificate or client certificate requirement applies to new connections and lea
 """
 
 import asyncio
-import contextlib
 import functools
 import logging
 import os
@@ -15,15 +14,15 @@ import ssl
 import time
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Final, cast
+from typing import Final
 
 from starlette.types import ASGIApp
 from uvicorn import Config
-from uvicorn.server import ServerState
 
 from exporter.config import Address
 from exporter.logs import event
 from exporter.server.connection import Connection, Limits
+from exporter.server.connection_table import ConnectionTable, is_readable
 from exporter.server.middleware import chunk_bodies, ignore_cancellation
 
 logger = logging.getLogger(__name__)
@@ -32,6 +31,7 @@ _BACKLOG: Final = 1024
 _MAX_ACCEPTS: Final = 64  # per event, so that a flood of connections does not starve the loop
 _RETRY_DELAY: Final = 0.1  # seconds before accepting again when no descriptor is left
 _RETRY_DELAY_AFTER_CLOSE: Final = 0.005  # seconds until a closed connection has released its descriptor
+_RETRY_DELAY_WHEN_FULL: Final = 0.02  # seconds until a place may be free
 _WARNING_INTERVAL: Final = 60.0  # seconds
 _DEADLINE_CHECK_INTERVAL: Final = 1.0  # seconds; at most a quarter of the shortest timeout
 _CLOSE_TIMEOUT: Final = 1.0  # seconds for aborted connections and cancelled responses to end
@@ -61,9 +61,7 @@ class Listener:
         self._limits = limits
         self._tls = tls
         self._now = now
-        self._state = ServerState()
-        self._handshakes: dict[asyncio.Task[None], None] = {}  # accepted but not yet in `_state`, oldest first
-        self._changed = asyncio.Event()  # a connection was closed, or a handshake ended
+        self._table = ConnectionTable(limits)
         self._next_warning = 0.0  # about missing descriptors, in the loop's time
         self._socket: socket.socket | None = None
         self._deadline_task: asyncio.Task[None] | None = None
@@ -78,7 +76,7 @@ class Listener:
     @property
     def connections(self) -> int:
         """The number of open connections, including those in a TLS handshake."""
-        return len(self._state.connections) + len(self._handshakes)
+        return len(self._table)
 
     async def start(self) -> None:
         """Bind and listen.
@@ -103,16 +101,14 @@ class Listener:
         if self._socket is None:
             return
         self._stop_accepting(self._socket)
-        for connection in self._connections():
-            connection.shutdown()
-        await self._wait_until_empty(grace)
-        for connection in self._connections():
-            connection.transport.abort()
-        await self._wait_until_empty(_CLOSE_TIMEOUT)
-        if self._state.tasks:  # applications that did not notice the disconnection
-            for task in self._state.tasks:
+        self._table.shut_down()
+        await self._table.wait_until_empty(grace)
+        self._table.abort_all()
+        await self._table.wait_until_empty(_CLOSE_TIMEOUT)
+        if self._table.state.tasks:  # applications that did not notice the disconnection
+            for task in self._table.state.tasks:
                 task.cancel()
-            await asyncio.wait(self._state.tasks, timeout=_CLOSE_TIMEOUT)
+            await asyncio.wait(self._table.state.tasks, timeout=_CLOSE_TIMEOUT)
         if self._deadline_task is not None:
             self._deadline_task.cancel()
             self._deadline_task = None
@@ -123,26 +119,24 @@ class Listener:
         asyncio.get_running_loop().remove_reader(listening)
         listening.close()
         self._socket = None
-        for handshake in list(self._handshakes):
-            handshake.cancel()
-
-    async def _wait_until_empty(self, timeout: float) -> None:  # noqa: ASYNC109  # a timeout is not an error here
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                while self.connections:
-                    self._changed.clear()
-                    await self._changed.wait()
 
     def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
         for attempt in range(_MAX_ACCEPTS):
             if self._socket is None:
                 return
+            if self._table.is_full:
+                if not is_readable(self._socket):
+                    return
+                if not self._table.close_idle(loop.time()):
+                    self._pause_accepting(self._socket, _RETRY_DELAY_WHEN_FULL)  # it waits in the kernel's queue
+                    return
             try:
                 accepted, _address = self._socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:  # out of descriptors or kernel memory
-                # Linux reports this also if no connection is pending; at the first attempt one certainly is.
+                # Linux reports this also if no connection is pending.
                 if attempt == 0:
                     self._retry_accept(self._socket, error)
                 return
@@ -150,41 +144,26 @@ class Listener:
             # asyncio sets it only on sockets that name their protocol. Without it, the body of a response waits until
             # the client acknowledges the headers, which it delays.
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.connections >= self._limits.max_connections and not self._close_longest_idle():
-                accepted.close()
-                continue
-            handshake = asyncio.get_running_loop().create_task(self._open(accepted))
-            self._handshakes[handshake] = None
+            handshake = loop.create_task(self._open(accepted))
+            self._table.add_handshake(handshake, loop.time())
             handshake.add_done_callback(functools.partial(self._on_handshake_done, accepted))
 
     def _retry_accept(self, listening: socket.socket, error: OSError) -> None:
-        """Close an idle connection to release its descriptor, and accept again after a delay.
+        """Close an idle connection to release its descriptor, and accept again after a delay."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_warning:
+            self._next_warning = now + _WARNING_INTERVAL
+            event(logger, logging.WARNING, "cannot accept a connection", reason=error.strerror)
+        self._pause_accepting(listening, _RETRY_DELAY_AFTER_CLOSE if self._table.close_idle(now) else _RETRY_DELAY)
+
+    def _pause_accepting(self, listening: socket.socket, delay: float) -> None:
+        """Accept again after a delay.
 
         The socket stays readable meanwhile, so it is removed from the loop, which would otherwise spin.
         """
         loop = asyncio.get_running_loop()
-        if loop.time() >= self._next_warning:
-            self._next_warning = loop.time() + _WARNING_INTERVAL
-            event(logger, logging.WARNING, "cannot accept a connection", reason=error.strerror)
-        delay = _RETRY_DELAY_AFTER_CLOSE if self._close_longest_idle() else _RETRY_DELAY
         loop.remove_reader(listening)
         self._accept_retry = loop.call_later(delay, loop.add_reader, listening, self._accept)
-
-    def _close_longest_idle(self) -> bool:
-        """Close the longest-idle connection, or else the oldest handshake; return False if all are busy."""
-        idle = [connection for connection in self._connections() if connection.is_idle]
-        if idle:
-            longest = min(idle, key=lambda connection: connection.idle_since)
-            longest.transport.abort()
-            # It is reported as closed in the next iteration of the loop; until then it must not be chosen or counted.
-            self._state.connections.discard(longest)
-            return True
-        if self._handshakes:
-            oldest = next(iter(self._handshakes))
-            del self._handshakes[oldest]
-            oldest.cancel()
-            return True
-        return False
 
     async def _open(self, accepted: socket.socket) -> None:
         context = self._tls()
@@ -205,16 +184,12 @@ class Listener:
             event(logger, logging.DEBUG, "connection failed before its first request", reason=type(error).__name__)
 
     def _on_handshake_done(self, accepted: socket.socket, handshake: asyncio.Task[None]) -> None:
-        self._handshakes.pop(handshake, None)
         if handshake.cancelled():  # possibly before a transport owned the socket
             accepted.close()
-        self._changed.set()
+        self._table.discard_handshake(handshake)
 
     def _create_connection(self) -> Connection:
-        return Connection(self._config, self._state, self._limits, self._changed.set)
-
-    def _connections(self) -> list[Connection]:
-        return cast("list[Connection]", list(self._state.connections))
+        return Connection(self._config, self._table.state, self._limits, self._table.changed.set)
 
     async def _enforce_deadlines(self) -> None:
         loop = asyncio.get_running_loop()
@@ -223,12 +198,10 @@ class Listener:
         while True:
             await asyncio.sleep(min(_DEADLINE_CHECK_INTERVAL, shortest / 4))
             self._update_date()
-            for connection in self._connections():
-                if connection.deadline < loop.time():
-                    connection.transport.abort()
+            self._table.close_overdue(loop.time())
 
     def _update_date(self) -> None:
-        self._state.default_headers = [(b"date", formatdate(self._now(), usegmt=True).encode())]
+        self._table.state.default_headers = [(b"date", formatdate(self._now(), usegmt=True).encode())]
 
 
 async def _bind(address: Address) -> socket.socket:

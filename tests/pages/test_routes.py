@@ -145,3 +145,13 @@ def test_S01_head_of_every_page_has_the_same_headers() -> None:
 def test_S02_every_page_refuses_other_methods_with_allow(path: str) -> None:
     answer = ask(site(Accounts()), path, "DELETE")
     assert (answer.status_code, set(answer.headers["Allow"].split(", "))) == (405, {"GET", "HEAD"})
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"), [("/nothing", "GET", 404), ("/metrics/", "GET", 404), ("/metrics", "POST", 405)]
+)
+def test_V18_an_error_has_the_security_headers_of_the_pages(path: str, method: str, status: int) -> None:
+    response = ask(site(Accounts()), path, method)
+    assert (response.status_code, response.headers["X-Content-Type-Options"]) == (status, "nosniff")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert set(response.headers.get("Allow", "").split(", ")) == ({"GET", "HEAD"} if status == 405 else {""})

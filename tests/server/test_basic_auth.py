@@ -92,6 +92,7 @@ def test_S10_a_request_without_credentials_is_401_with_a_challenge() -> None:
         status, headers = await ProtectedApp().request()
         assert status == 401
         assert headers[b"www-authenticate"].startswith(b"Basic ")
+        assert headers[b"x-content-type-options"] == b"nosniff"
 
     run(scenario)
 

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from exporter.config import Address
 from exporter.server.connection import MAX_PIPELINED_REQUESTS, Limits
+from exporter.server.connection_table import REQUEST_GRACE
 from exporter.server.listener import Listener
 from tests.server.raw_client import GET, RawClient, run, running_listener, static_app, wait_until
 from tests.support.logged import lines
@@ -39,7 +40,7 @@ def test_nagles_algorithm_is_disabled() -> None:
         async with running_listener(static_app()) as listener:
             client = await RawClient.connect(listener.port)
             await client.request()
-            (connection,) = listener._connections()
+            (connection,) = listener._table
             accepted = connection.transport.get_extra_info("socket")
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             await client.close()
@@ -285,11 +286,79 @@ def test_S04_busy_connections_are_not_closed_for_a_new_one() -> None:
                 await client.send(GET)
                 await started.acquire()
             third = await RawClient.connect(listener.port)
-            assert await third.read_until_closed() == b""
+            await third.send(GET)
             may_respond.set()
-            assert [(await client.receive()).status for client in busy] == [200, 200]
+            assert [(await client.receive()).status for client in (*busy, third)] == [200] * 3
             for client in (*busy, third):
                 await client.close()
+
+    run(scenario)
+
+
+def test_V18_every_client_is_answered_although_there_are_more_than_places() -> None:
+    async def scenario() -> None:
+        async def request_once(port: int) -> int:
+            client = await RawClient.connect(port)
+            status = (await client.request()).status
+            await client.close()
+            return status
+
+        async with running_listener(static_app(), limits=Limits(max_connections=4)) as listener:
+            # Connected without yielding to the loop, so that it accepts them in one iteration, before any request.
+            found = await asyncio.gather(*(request_once(listener.port) for _ in range(60)))
+            assert found == [200] * 60
+
+    run(scenario)
+
+
+def test_V18_a_request_that_has_arrived_is_answered_before_its_connection_is_closed_for_a_new_one() -> None:
+    async def scenario() -> None:
+        async with running_listener(static_app(), limits=Limits(max_connections=2)) as listener:
+            idle = [await RawClient.connect(listener.port) for _ in range(2)]
+            for client in idle:
+                await client.request()
+            await asyncio.sleep(2 * REQUEST_GRACE)
+            # The new one first, so that the loop accepts it before it reads the requests.
+            new = socket.create_connection(("127.0.0.1", listener.port))
+            for client in idle:
+                client.writer.write(GET)  # sent at once
+            assert [(await client.receive()).status for client in idle] == [200, 200]
+            client = RawClient(*await asyncio.open_connection(sock=new))
+            assert (await client.request()).status == 200
+            for each in (*idle, client):
+                await each.close()
+
+    run(scenario)
+
+
+def test_V18_a_connection_that_its_client_has_closed_makes_room_before_an_idle_one() -> None:
+    async def scenario() -> None:
+        async with running_listener(static_app(), limits=Limits(max_connections=2)) as listener:
+            idle = await RawClient.connect(listener.port)
+            await idle.request()
+            await asyncio.sleep(2 * REQUEST_GRACE)
+            closed = socket.create_connection(("127.0.0.1", listener.port))
+            await wait_until(lambda: listener.connections == 2)
+            new = socket.create_connection(("127.0.0.1", listener.port))
+            closed.close()
+            client = RawClient(*await asyncio.open_connection(sock=new))
+            assert (await client.request()).status == 200
+            assert (await idle.request()).status == 200
+            for each in (idle, client):
+                await each.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("names", [(b"Host", b"Host"), (b"Host", b"hOST"), (b"Host", b"X", b"HOST")])
+def test_V18_a_request_with_two_host_headers_is_rejected(names: tuple[bytes, ...]) -> None:
+    async def scenario() -> None:
+        async with running_listener(static_app()) as listener:
+            client = await RawClient.connect(listener.port)
+            headers = b"".join(name + b": localhost\r\n" for name in names)
+            response = await client.request(b"GET / HTTP/1.1\r\n" + headers + b"\r\n")
+            assert (response.status, response.headers["connection"]) == (400, "close")
+            await client.close()
 
     run(scenario)
 

@@ -302,7 +302,7 @@ def test_R03_a_connection_that_is_already_closing_at_shutdown_is_aborted(workspa
         client = await RawClient.connect(listener.port, tls=workspace.authority.client_context(), limit=1024)
         await client.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         await client.reader.readline()
-        (connection,) = listener._connections()
+        (connection,) = listener._table
         await wait_until(connection.transport.is_closing)
         await listener.stop(grace=0.2)
         assert listener.connections == 0
