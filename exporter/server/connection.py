@@ -120,6 +120,17 @@ class Connection(HttpToolsProtocol):
                     self._error_status = 431
                     self._reject()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Finish the responses in progress although the client has shut down its side of the connection.
+
+        Returns:
+            Whether the connection stays open; asyncio ignores it for TLS, whose connections cannot be half-closed.
+        """
+        if not self._is_responding or self.scheme == "https":
+            return False
+        self.cycle.keep_alive = False  # `cycle` is the last request received
+        return True
+
     def shutdown(self) -> None:
         """Close the connection after the response in progress."""
         if not self.transport.is_closing():  # a TLS transport that is closed twice can no longer be aborted

@@ -234,6 +234,41 @@ def test_R05_a_client_that_disconnects_is_not_logged(caplog: pytest.LogCaptureFi
     assert caplog.records == []
 
 
+def test_V06_a_client_that_shuts_down_its_side_after_its_requests_is_answered() -> None:
+    async def scenario() -> None:
+        may_respond = asyncio.Event()
+
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            await may_respond.wait()
+            await static_app(b"x" * 5_000_000)(scope, receive, send)
+
+        async with running_listener(slow) as listener:
+            client = await RawClient.connect(listener.port)
+            await client.send(GET * 2)
+            client.writer.write_eof()
+            await asyncio.sleep(0.05)
+            may_respond.set()
+            responses = [await client.receive() for _ in range(2)]
+            assert [len(response.body) for response in responses] == [5_000_000] * 2
+            assert await client.read_until_closed() == b""
+            await client.close()
+
+    run(scenario)
+
+
+def test_V06_a_client_that_shuts_down_its_side_before_a_complete_request_is_disconnected() -> None:
+    async def scenario() -> None:
+        async with running_listener(static_app()) as listener:
+            for sent in (b"", GET[:20]):
+                client = await RawClient.connect(listener.port)
+                await client.send(sent)
+                client.writer.write_eof()
+                assert await client.read_until_closed() == b""
+                await client.close()
+
+    run(scenario)
+
+
 def test_S04_idle_connections_are_closed_for_a_new_one() -> None:
     async def scenario() -> None:
         async with running_listener(static_app(), limits=Limits(max_connections=100)) as listener:
