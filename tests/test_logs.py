@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.logs import MAX_TEXT_LENGTH, Redactor, configure, event
+from tests.support.deadlines import HANG
 
 SECRET = 'canary-7f3a-"secret\\'
 Form = Literal["auto", "plain", "json"]
@@ -338,7 +339,7 @@ def test_R15_a_broken_pipe_does_not_change_the_exit_code(name: str) -> None:
     with process:
         getattr(process, name).close()
         process.stdin.close()
-        assert process.wait(timeout=30) == 7
+        assert process.wait(timeout=HANG) == 7
 
 
 def test_no_control_or_bidi_character_is_printable() -> None:

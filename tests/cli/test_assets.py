@@ -9,6 +9,7 @@ import pytest
 
 from exporter.cli import assets
 from tests.grafana.dashboards import GRAFANA
+from tests.support.deadlines import HANG
 
 
 def _committed_files() -> dict[str, bytes]:
@@ -57,5 +58,5 @@ def test_an_installed_package_contains_the_files(tmp_path: Path) -> None:
     out = tmp_path / "out"
     # -I ignores the environment and the working directory, so that only the archive can contain the package.
     command = [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(archive)!r}); {script}", str(out)]
-    subprocess.run(command, check=True, cwd=tmp_path, timeout=60)
+    subprocess.run(command, check=True, cwd=tmp_path, timeout=HANG)
     assert _read_files(out) == _committed_files()

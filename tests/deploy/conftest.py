@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.deadlines import HANG
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -23,7 +25,7 @@ def run_tool() -> Run:
         found = _find_tool(name)
         if found is None:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed")
-        return subprocess.run([found, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run([found, *map(str, arguments)], capture_output=True, text=True, timeout=HANG, check=False)
 
     return run
 

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from tests.deploy.manifests import KUBERNETES, ROOT, Rendering
+from tests.support.deadlines import HANG
 
 APPLY_LIMIT = 262_144
 """Maximum size in bytes of the annotation in which `kubectl apply` stores an object."""
@@ -13,7 +14,7 @@ APPLY_LIMIT = 262_144
 
 def _render(kustomize: str, directory: Path) -> Rendering:
     command = [kustomize, "kustomize" if Path(kustomize).name == "kubectl" else "build", str(directory)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return Rendering(directory.name, tuple(yaml.safe_load_all(done.stdout)))
 
@@ -29,7 +30,7 @@ def test_the_committed_renderings_are_current(tmp_path: Path) -> None:
         return {path.name: path.read_text() for path in [root / "install.yaml", *(root / "rendered").iterdir()]}
 
     command = [KUBERNETES / "render.sh", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert files(KUBERNETES) == files(tmp_path)
 

@@ -14,40 +14,43 @@ import trustme
 from tests.faults.scripted import VALID, assert_fails, polled
 from tests.support.canary import MARK
 from tests.support.harness import harness
-from tests.support.loop import in_loop
+from tests.support.loop import advance, advance_until, in_loop
 from tests.support.rows import ident, page, row
-from tests.support.upstream import Request, Script, always, drip, reply, truncated, upstream
+from tests.support.upstream import Request, Script, always, reply, truncated, upstream
+
+HOUR = 3600.0
+TIMEOUTS = {"poll_interval": 4 * HOUR, "poll_deadline": 3 * HOUR, "request_timeout": HOUR, "jitter": 0}
+"""Timeouts that expire only if a script advances the time of the event loop."""
 
 
 async def silence(_request: Request) -> AsyncIterator[bytes]:
-    await asyncio.sleep(60)
+    advance(HOUR)
+    await asyncio.Event().wait()
     yield b""
 
 
 async def only_headers(_request: Request) -> AsyncIterator[bytes]:
     yield b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n["
-    await asyncio.sleep(60)
+    advance(HOUR)
+    await asyncio.Event().wait()
 
 
-SLOW = {"poll_interval": 2, "poll_deadline": 1.9, "request_timeout": 1.0, "jitter": 0}
-"""Short timeouts that a valid response still meets on a busy machine."""
+async def a_byte_at_a_time(_request: Request) -> AsyncIterator[bytes]:
+    response = reply(page(row(1)))
+    for index in range(len(response)):
+        yield response[index : index + 1]
+        advance(HOUR / 20)
+        await asyncio.sleep(0.001)
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        pytest.param(silence, id="no response"),
-        pytest.param(drip(reply(page(row(1))), 0.05), id="a byte at a time"),
-        pytest.param(only_headers, id="headers without body"),
-    ],
-)
+@pytest.mark.parametrize("script", [silence, only_headers, a_byte_at_a_time])
 @in_loop
 async def test_U16_a_slow_response_ends_at_the_request_timeout(script: Script) -> None:
-    async with polled(**SLOW) as (server, program):
+    async with polled(**TIMEOUTS) as (server, program):
         server.script = script
-        assert await program.poll() == 2  # the next poll is on time
+        assert await program.poll() == 4 * HOUR  # the next poll is on time
         program.assert_poll_failed("timeout", ident(1))
-        assert program.poller.status.failure == ("timeout", "no complete response within 1 s")
+        assert program.poller.status.failure == ("timeout", "no complete response within 3600 s")
         server.script = VALID
         await program.poll()
         assert program.last_scrape.value("up") == 1
@@ -56,15 +59,15 @@ async def test_U16_a_slow_response_ends_at_the_request_timeout(script: Script) -
 @in_loop
 async def test_U16_many_pages_end_at_the_poll_deadline() -> None:
     async def script(request: Request) -> AsyncIterator[bytes]:
-        await asyncio.sleep(0.05)
+        advance(HOUR / 10)  # requests are concurrent, and none takes an hour
         number = len(server.requests) * 2
         yield reply(page(row(number), row(number + 1)), headers={"Link": '<http://x/?cursor=skip2>; rel="next"'})
 
-    async with polled(**SLOW, page_limit=2) as (server, program):
+    async with polled(**TIMEOUTS, page_limit=2) as (server, program):
         server.script = script
-        assert await program.poll() == 2
+        assert await program.poll() == 4 * HOUR
         program.assert_poll_failed("timeout", ident(1))
-        assert program.poller.status.failure == ("timeout", "the poll took longer than 1.9 s")
+        assert program.poller.status.failure == ("timeout", "the poll took longer than 10800 s")
 
 
 @in_loop
@@ -76,8 +79,10 @@ async def test_U16_a_slow_connect_ends_at_the_request_timeout() -> None:
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        async with harness(f"http://127.0.0.1:{listener.getsockname()[1]}", **SLOW) as program:
-            assert await program.poll() == 2
+        async with harness(f"http://127.0.0.1:{listener.getsockname()[1]}", **TIMEOUTS) as program:
+            polling = asyncio.create_task(program.poll())
+            await advance_until(polling.done, HOUR / 20)
+            assert await polling == 4 * HOUR
         assert program.last_scrape.failures() == {"timeout": 1}
         for filler in fillers:
             filler.close()

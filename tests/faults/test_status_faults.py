@@ -204,7 +204,7 @@ async def test_U06_a_slow_failure_is_not_retried_if_the_retry_would_exceed_the_d
     async with polled(poll_interval=30, walk_concurrency=1) as (server, program):
 
         async def script(_request: Request) -> AsyncIterator[bytes]:
-            program.time.advance(15)
+            program.time.advance(0.6 * program.poller.plan.deadline)
             yield reply(b"", 504)
 
         server.script = script
@@ -219,7 +219,7 @@ async def test_U06_a_slow_failure_during_pagination_does_not_lead_to_offsets() -
 
         async def script(request: Request) -> AsyncIterator[bytes]:
             if "cursor" in request.query:
-                program.time.advance(15)
+                program.time.advance(0.6 * program.poller.plan.deadline)
                 yield reply(b"", 500)
             else:
                 more = '<http://x.invalid/api/session?cursor=skip2>; rel="next"'

@@ -15,6 +15,7 @@ import yaml
 from grafana.builder import rule_files
 from grafana.builder.base_urls import BaseUrls
 from grafana.builder.thresholds import Thresholds
+from tests.support.deadlines import HANG
 
 SCRAPE_INTERVAL: Final = 10
 MINUTE: Final = 60
@@ -96,7 +97,7 @@ def run_tests(
     document = {"rule_files": ["rules.yaml"], "evaluation_interval": f"{SCRAPE_INTERVAL}s", "tests": list(tests)}
     path = directory / "tests.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    return subprocess.run([promtool, "test", "rules", str(path)], capture_output=True, text=True, timeout=120)
+    return subprocess.run([promtool, "test", "rules", str(path)], capture_output=True, text=True, timeout=HANG)
 
 
 def run_alert_tests(

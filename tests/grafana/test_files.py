@@ -17,6 +17,7 @@ from grafana.builder.dashboard import TITLES
 from grafana.builder.files import generate
 from grafana.builder.thresholds import DEFAULT
 from tests.grafana.dashboards import GRAFANA
+from tests.support.deadlines import HANG
 
 FILES: Final = generate(DEFAULT, project_base_urls())
 ALERT_RULES: Final = "rules/livepeer-alerts.yaml"
@@ -83,7 +84,7 @@ def test_alert_links_to_variables_of_a_dashboard(alert: Alert) -> None:
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith(("rules/", "examples/"))])
 def test_promtool_accepts_the_rule_file(name: str, promtool: str) -> None:
     command = [promtool, "check", "rules", str(GRAFANA / name)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
     assert result.returncode == 0, result.stdout + result.stderr
 
 

@@ -12,6 +12,7 @@ from grafana.builder.alerting_rules import alerting_rules
 from grafana.builder.thresholds import DEFAULT
 from tests.conftest import program
 from tests.grafana.dashboards import GRAFANA
+from tests.support.deadlines import HANG
 
 CONFIG: Final[dict[str, Any]] = yaml.safe_load((GRAFANA / "alertmanager" / "inhibit.yml").read_text(encoding="utf-8"))
 ALERTS: Final = {alert.name for alert in alerting_rules(DEFAULT)}
@@ -65,5 +66,7 @@ def test_alertmanager_accepts_the_inhibit_rules(tmp_path: Path) -> None:
     config = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}], **CONFIG}
     path = tmp_path / "alertmanager.yml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    result = subprocess.run([program("amtool"), "check-config", str(path)], capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        [program("amtool"), "check-config", str(path)], capture_output=True, text=True, timeout=HANG
+    )
     assert result.returncode == 0, result.stdout + result.stderr

@@ -13,6 +13,7 @@ import pytest
 from tests.process.samples import ACTIVE, SHORT_INTERVAL, UP
 from tests.process.scrapes import start_scrape
 from tests.support.canary import KEY
+from tests.support.deadlines import HANG
 from tests.support.running import COMMAND, ROOT, Exporter, environment, run, running_exporter, wait_until
 from tests.support.simulated import Upstream, live_row, serving_in_thread, static_response
 
@@ -100,7 +101,7 @@ def test_R14_control_characters_in_a_name_do_not_break_log_lines(shared_exporter
 def test_R15_closed_streams_do_not_affect_a_command(base_url: str, command: str, closed: str) -> None:
     line = f'exec "$0" -m exporter {command} --base-url "$1" --log.level error {closed}'
     done = subprocess.run(
-        ["sh", "-c", line, sys.executable, base_url], cwd=ROOT, env=environment(), capture_output=True, timeout=30
+        ["sh", "-c", line, sys.executable, base_url], cwd=ROOT, env=environment(), capture_output=True, timeout=HANG
     )
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -138,7 +139,7 @@ def test_R15_on_a_full_disk_a_command_is_code_1_with_one_line(command: str) -> N
             env=environment(LIVEPEER_API_KEY=KEY),
             stdout=full,
             stderr=subprocess.PIPE,
-            timeout=30,
+            timeout=HANG,
         )
     assert (done.returncode, done.stderr) == (1, b"livepeer-session-exporter: No space left on device\n")
 

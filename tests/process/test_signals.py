@@ -11,6 +11,7 @@ import pytest
 
 from tests.process.scrapes import read_rest, start_scrape
 from tests.support.canary import scanner
+from tests.support.deadlines import HANG
 from tests.support.running import COMMAND, ROOT, environment, running_exporter, wait_until
 from tests.support.simulated import Upstream, live_row, never_respond, serving_in_thread
 
@@ -94,7 +95,7 @@ def test_R03_once_does_not_report_success_if_a_signal_interrupts_it(number: int)
     ):
         wait_until(lambda: upstream.authorization_headers, "the poll")
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=HANG)
         assert process.returncode == -number  # a shell reports 128 + number
         assert (out, err) == (b"", b"")
 
@@ -136,7 +137,7 @@ def test_R03_shutdown_does_not_wait_for_a_dns_lookup(slow_resolver: dict[str, st
 def test_R03_once_does_not_wait_for_a_dns_lookup_after_the_deadline_of_the_poll(slow_resolver: dict[str, str]) -> None:
     flags = ("--base-url", f"https://{SLOW}/api", "--poll-interval", "2s", "--poll-deadline", "1s")
     done = subprocess.run(
-        [*COMMAND, "once", *flags], cwd=ROOT, env=environment(**slow_resolver), capture_output=True, timeout=30
+        [*COMMAND, "once", *flags], cwd=ROOT, env=environment(**slow_resolver), capture_output=True, timeout=HANG
     )
     scanner.scan("once", done.stdout + done.stderr)
     assert done.returncode == 1

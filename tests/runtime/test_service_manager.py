@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.runtime.service_manager import ServiceManager, watchdog_interval
+from tests.support.deadlines import HANG
 from tests.support.logged import lines
 
 PID = 17
@@ -18,7 +19,7 @@ PID = 17
 def receiver(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(str(tmp_path / "notify"))
-        receiver.settimeout(5)
+        receiver.settimeout(HANG)
         yield receiver
 
 
@@ -51,7 +52,7 @@ def test_an_abstract_socket_is_supported(tmp_path: Path) -> None:
     name = f"exporter-{tmp_path}"[:90]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind("\0" + name)
-        receiver.settimeout(5)
+        receiver.settimeout(HANG)
         ServiceManager.from_environ({"NOTIFY_SOCKET": "@" + name}).ready()
         assert receiver.recv(256) == b"READY=1"
 

@@ -7,7 +7,9 @@ import os
 import resource
 import socket
 import threading
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,9 +21,24 @@ from exporter.server.connection import MAX_PIPELINED_REQUESTS, Limits
 from exporter.server.connection_table import REQUEST_GRACE
 from exporter.server.listener import Listener
 from tests.server.raw_client import GET, RawClient, run, running_listener, static_app, wait_until
+from tests.support.deadlines import NEVER
 from tests.support.logged import lines
+from tests.support.loop import SteppableLoop, advance
 
-SHORT_TIMEOUTS = Limits(header_timeout=0.4, response_timeout=0.8, idle_timeout=0.4)
+HOUR = 3600.0
+TIMEOUTS = Limits(header_timeout=1 * HOUR, response_timeout=2 * HOUR, idle_timeout=3 * HOUR)
+"""Timeouts that expire only if a test advances the time of the event loop."""
+
+
+async def closed_after(seconds: float, listener: Listener) -> None:
+    """Check that the only connection stays open for most of a timeout, and is closed at its end."""
+    await wait_until(lambda: listener.connections == 1)
+    for _ in range(9):
+        advance(seconds / 10)
+        await asyncio.sleep(0.005)
+    assert listener.connections == 1
+    advance(seconds / 10)
+    await wait_until(lambda: listener.connections == 0)
 
 
 def test_a_connection_is_reused_for_the_next_request() -> None:
@@ -65,14 +82,15 @@ def test_responses_have_a_date_header_and_no_server_header() -> None:
 def test_the_date_header_is_updated() -> None:
     async def scenario() -> None:
         seconds = iter(range(1_700_000_000, 1_800_000_000))
-        listener = Listener(static_app(), Address("127.0.0.1", 0), limits=SHORT_TIMEOUTS, now=lambda: next(seconds))
+        listener = Listener(static_app(), Address("127.0.0.1", 0), now=lambda: next(seconds))
         await listener.start()
         dates = set()
         for _ in range(3):
             client = await RawClient.connect(listener.port)
             dates.add((await client.request()).headers["date"])
             await client.close()
-            await asyncio.sleep(0.3)
+            advance(2)
+            await asyncio.sleep(0.01)
         assert len(dates) > 1
         await listener.stop(0)
 
@@ -132,8 +150,7 @@ def test_R03_an_idle_connection_does_not_delay_shutdown() -> None:
         await listener.start()
         client = await RawClient.connect(listener.port)
         await client.request()
-        async with asyncio.timeout(20):
-            await listener.stop(grace=1000)
+        await listener.stop(grace=NEVER)
         assert await client.read_until_closed() == b""
         await client.close()
 
@@ -271,14 +288,13 @@ def test_V06_a_client_that_shuts_down_its_side_before_a_complete_request_is_disc
 
 def test_S04_idle_connections_are_closed_for_a_new_one() -> None:
     async def scenario() -> None:
-        async with running_listener(static_app(), limits=Limits(max_connections=100)) as listener:
+        async with running_listener(static_app(), limits=replace(TIMEOUTS, max_connections=100)) as listener:
             threads = threading.active_count()
             idle = [await RawClient.connect(listener.port) for _ in range(150)]
             for client in idle[::2]:
                 await client.send(b"GET /metrics HTTP/1.1\r\nX-")
-            async with asyncio.timeout(10):
-                scraper = await RawClient.connect(listener.port)
-                assert (await scraper.request()).status == 200
+            scraper = await RawClient.connect(listener.port)
+            assert (await scraper.request()).status == 200
             assert listener.connections <= 100
             assert threading.active_count() <= threads  # threads of earlier tests may end meanwhile
             for client in (*idle, scraper):
@@ -289,7 +305,7 @@ def test_S04_idle_connections_are_closed_for_a_new_one() -> None:
 
 def test_S04_a_burst_of_connections_does_not_exceed_the_limit() -> None:
     async def scenario() -> None:
-        async with running_listener(static_app(), limits=Limits(max_connections=10)) as listener:
+        async with running_listener(static_app(), limits=replace(TIMEOUTS, max_connections=10)) as listener:
             existing = [await RawClient.connect(listener.port) for _ in range(10)]
             await wait_until(lambda: listener.connections == 10)
             # Connected without yielding to the loop, so that it accepts them in one iteration.
@@ -315,7 +331,7 @@ def test_S04_busy_connections_are_not_closed_for_a_new_one() -> None:
             await may_respond.wait()
             await static_app()(scope, receive, send)
 
-        async with running_listener(slow, limits=Limits(max_connections=2)) as listener:
+        async with running_listener(slow, limits=replace(TIMEOUTS, max_connections=2)) as listener:
             busy = [await RawClient.connect(listener.port) for _ in range(2)]
             for client in busy:
                 await client.send(GET)
@@ -400,8 +416,9 @@ def test_V18_a_request_with_two_host_headers_is_rejected(names: tuple[bytes, ...
 
 def test_S04_a_connection_without_a_request_is_closed() -> None:
     async def scenario() -> None:
-        async with running_listener(static_app(), limits=SHORT_TIMEOUTS) as listener:
+        async with running_listener(static_app(), limits=TIMEOUTS) as listener:
             client = await RawClient.connect(listener.port)
+            await closed_after(TIMEOUTS.header_timeout, listener)
             assert await client.read_until_closed() == b""
             await client.close()
 
@@ -411,14 +428,15 @@ def test_S04_a_connection_without_a_request_is_closed() -> None:
 @pytest.mark.parametrize("data", [b"\r\n", b"X-Drip: 1\r\n"], ids=["empty lines", "headers"])
 def test_S04_slowly_sent_headers_do_not_extend_the_deadline(data: bytes) -> None:
     async def scenario() -> None:
-        async with running_listener(static_app(), limits=SHORT_TIMEOUTS) as listener:
+        async with running_listener(static_app(), limits=TIMEOUTS) as listener:
             client = await RawClient.connect(listener.port)
             await client.send(b"GET / HTTP/1.1\r\n" if data.strip() else b"\r\n")
 
             async def send_slowly() -> None:
                 while True:
                     await client.send(data)
-                    await asyncio.sleep(0.05)
+                    advance(TIMEOUTS.header_timeout / 20)
+                    await asyncio.sleep(0.005)
 
             sending = asyncio.create_task(send_slowly())
             assert await client.read_until_closed() == b""
@@ -433,10 +451,12 @@ def test_S04_slowly_sent_headers_do_not_extend_the_deadline(data: bytes) -> None
 
 def test_S04_the_headers_of_a_further_request_have_a_timeout() -> None:
     async def scenario() -> None:
-        async with running_listener(static_app(), limits=Limits(header_timeout=0.4)) as listener:
+        async with running_listener(static_app(), limits=TIMEOUTS) as listener:
             client = await RawClient.connect(listener.port)
             await client.request()
             await client.send(b"GET / HTTP/1.1\r\nX-")
+            await asyncio.sleep(0.05)  # otherwise the idle timeout applies, which is longer
+            await closed_after(TIMEOUTS.header_timeout, listener)
             assert await client.read_until_closed() == b""
             await client.close()
 
@@ -446,10 +466,12 @@ def test_S04_the_headers_of_a_further_request_have_a_timeout() -> None:
 def test_a_response_may_take_longer_than_the_header_timeout() -> None:
     async def scenario() -> None:
         async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-            await asyncio.sleep(0.6)
+            for _ in range(10):
+                advance(TIMEOUTS.header_timeout / 6)
+                await asyncio.sleep(0.001)
             await static_app()(scope, receive, send)
 
-        async with running_listener(slow, limits=Limits(header_timeout=0.2)) as listener:
+        async with running_listener(slow, limits=TIMEOUTS) as listener:
             client = await RawClient.connect(listener.port)
             assert (await client.request()).status == 200
             await client.close()
@@ -459,9 +481,10 @@ def test_a_response_may_take_longer_than_the_header_timeout() -> None:
 
 def test_S04_a_connection_is_closed_at_the_idle_timeout() -> None:
     async def scenario() -> None:
-        async with running_listener(static_app(), limits=SHORT_TIMEOUTS) as listener:
+        async with running_listener(static_app(), limits=TIMEOUTS) as listener:
             client = await RawClient.connect(listener.port)
             await client.request()
+            await closed_after(TIMEOUTS.idle_timeout, listener)
             assert await client.read_until_closed() == b""
             await client.close()
 
@@ -535,12 +558,11 @@ def test_S08_a_slow_reader_holds_a_chunk_of_the_body_instead_of_a_copy() -> None
 
 def test_S08_a_client_that_does_not_read_is_disconnected_at_the_response_timeout() -> None:
     async def scenario() -> None:
-        limits = Limits(response_timeout=0.4)
-        async with running_listener(static_app(b"x" * 30_000_000), limits=limits) as listener:
+        async with running_listener(static_app(b"x" * 30_000_000), limits=TIMEOUTS) as listener:
             client = await RawClient.connect(listener.port, limit=1024)
             await client.send(GET)
             await client.reader.readline()
-            await wait_until(lambda: listener.connections == 0)
+            await closed_after(TIMEOUTS.response_timeout, listener)
             assert len(await client.read_until_closed()) < 30_000_000
             await client.close()
 
@@ -653,7 +675,7 @@ def test_an_upgrade_request_is_answered_in_http_1_1(caplog: pytest.LogCaptureFix
 
 def test_R11_an_idle_connection_is_closed_when_no_descriptor_is_left(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        async with running_listener(static_app()) as listener:
+        async with running_listener(static_app(), limits=TIMEOUTS) as listener:
             existing = await RawClient.connect(listener.port)
             await existing.request()
             waiting = socket.socket()
@@ -664,8 +686,7 @@ def test_R11_an_idle_connection_is_closed_when_no_descriptor_is_left(caplog: pyt
                 with pytest.raises(BlockingIOError):
                     waiting.connect(("127.0.0.1", listener.port))
                 client = RawClient(*await asyncio.open_connection(sock=waiting))
-                async with asyncio.timeout(20):
-                    assert (await client.request()).status == 200, "in place of the idle one"
+                assert (await client.request()).status == 200, "in place of the idle one"
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             await existing.close()
@@ -675,11 +696,24 @@ def test_R11_an_idle_connection_is_closed_when_no_descriptor_is_left(caplog: pyt
     assert lines(caplog) == [("WARNING", "cannot accept a connection", {"reason": os.strerror(errno.EMFILE)})]
 
 
+class RecordingLoop(SteppableLoop):
+    """Records the delays, in seconds, after which accepting is resumed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accept_delays: list[float] = []
+
+    def call_later(self, delay: float, callback: Any, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:  # type: ignore[override]
+        if callback == self.add_reader:
+            self.accept_delays.append(delay)
+        return super().call_later(delay, callback, *args, **kwargs)
+
+
 def test_R11_many_pending_connections_are_accepted_quickly_when_no_descriptor_is_left(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def scenario() -> None:
-        async with running_listener(static_app()) as listener:
+        async with running_listener(static_app(), limits=TIMEOUTS) as listener:
             idle = [await RawClient.connect(listener.port) for _ in range(80)]
             for client in idle:
                 await client.request()
@@ -692,16 +726,19 @@ def test_R11_many_pending_connections_are_accepted_quickly_when_no_descriptor_is
                     with pytest.raises(BlockingIOError):
                         waiting.connect(("127.0.0.1", listener.port))
                 scrape = RawClient(*await asyncio.open_connection(sock=pending[-1]))
-                async with asyncio.timeout(6):  # 8 s with the longer retry delay
-                    assert (await scrape.request()).status == 200
+                assert (await scrape.request()).status == 200
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             for client in (*idle, scrape):
                 await client.close()
             for waiting in pending:
                 waiting.close()
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, RecordingLoop)
+            assert len(loop.accept_delays) > 40, "one for each connection, more or less"
+            assert sum(loop.accept_delays) < 1, "8 s with the longer retry delay"
 
-    run(scenario)
+    run(scenario, RecordingLoop)
     assert len(caplog.records) == 1, "one line for all of them"
 
 
@@ -740,7 +777,7 @@ REQUESTS = st.one_of(
 def test_any_bytes_leave_the_server_working_and_no_response_is_5xx(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     loop = asyncio.new_event_loop()
-    listener = Listener(static_app(), Address("127.0.0.1", 0))
+    listener = Listener(static_app(), Address("127.0.0.1", 0), limits=TIMEOUTS)
     loop.run_until_complete(listener.start())
 
     @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -750,8 +787,7 @@ def test_any_bytes_leave_the_server_working_and_no_response_is_5xx(caplog: pytes
             client = await RawClient.connect(listener.port)
             await client.send(b"".join(requests))
             client.writer.write_eof()
-            async with asyncio.timeout(20):
-                assert b"HTTP/1.1 5" not in await client.read_until_closed()
+            assert b"HTTP/1.1 5" not in await client.read_until_closed()
             await client.close()
             healthy = await RawClient.connect(listener.port)
             assert (await healthy.request()).status == 200

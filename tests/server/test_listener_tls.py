@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,12 @@ from exporter.server.listener import Listener
 from exporter.server.web_config_reload import CHECK_INTERVAL, WebConfigFile
 from tests.server.certificates import Authority, replace_file
 from tests.server.raw_client import GET, RawClient, run, running_listener, static_app, wait_until
+from tests.support.deadlines import HANG, NEVER
+from tests.support.loop import advance
 
-SHORT_TIMEOUTS = Limits(header_timeout=0.4, response_timeout=0.8, idle_timeout=0.4)
+HOUR = 3600.0
+TIMEOUTS = Limits(header_timeout=1 * HOUR, response_timeout=2 * HOUR, idle_timeout=3 * HOUR)
+"""Timeouts that expire only if a test advances the time of the event loop."""
 
 
 @dataclass
@@ -198,11 +202,12 @@ def test_S04_S09_incomplete_handshakes_are_closed_and_do_not_block_others(
     caplog.set_level(logging.INFO)
 
     async def scenario() -> None:
-        async with workspace.listening(limits=SHORT_TIMEOUTS) as listener:
+        async with workspace.listening(limits=TIMEOUTS) as listener:
             clients = [await RawClient.connect(listener.port) for _ in range(50)]
             for client in clients:
                 await client.send(sent)
             assert await workspace.status(listener) == 200
+            advance(TIMEOUTS.header_timeout)
             for client in clients:
                 await client.read_until_closed()
                 await client.close()
@@ -214,7 +219,7 @@ def test_S04_S09_incomplete_handshakes_are_closed_and_do_not_block_others(
 
 def test_S04_a_burst_of_handshakes_does_not_exceed_the_limit(workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with workspace.listening(limits=Limits(max_connections=10)) as listener:
+        async with workspace.listening(limits=replace(TIMEOUTS, max_connections=10)) as listener:
             burst = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(60)]
             assert await workspace.status(listener) == 200
             assert listener.connections <= 10
@@ -226,7 +231,7 @@ def test_S04_a_burst_of_handshakes_does_not_exceed_the_limit(workspace: Workspac
 
 def test_S04_handshakes_count_as_connections(workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with workspace.listening(limits=Limits(max_connections=20)) as listener:
+        async with workspace.listening(limits=replace(TIMEOUTS, max_connections=20)) as listener:
             clients = [await RawClient.connect(listener.port) for _ in range(50)]
             assert await workspace.status(listener) == 200
             assert listener.connections <= 20
@@ -238,9 +243,11 @@ def test_S04_handshakes_count_as_connections(workspace: Workspace) -> None:
 
 def test_S08_a_tls_client_that_does_not_read_is_disconnected_at_the_response_timeout(workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with workspace.listening(app=static_app(b"x" * 30_000_000), limits=SHORT_TIMEOUTS) as listener:
+        async with workspace.listening(app=static_app(b"x" * 30_000_000), limits=TIMEOUTS) as listener:
             client = await RawClient.connect(listener.port, tls=workspace.authority.client_context(), limit=1024)
             await client.send(GET)
+            await client.reader.readline()
+            advance(TIMEOUTS.response_timeout)
             await wait_until(lambda: listener.connections == 0)
             await client.close()
 
@@ -284,11 +291,14 @@ def test_R05_pipelined_requests_over_tls_are_discarded_after_a_response_timeout(
         await static_app(b"x" * 30_000_000)(scope, receive, send)
 
     async def scenario() -> None:
-        async with workspace.listening(app=app, limits=SHORT_TIMEOUTS) as listener:
+        async with workspace.listening(app=app, limits=TIMEOUTS) as listener:
             client = await RawClient.connect(listener.port, tls=workspace.authority.client_context(), limit=1024)
             await client.send(GET * 4)
+            await client.reader.readline()
+            advance(TIMEOUTS.response_timeout)
             await wait_until(lambda: listener.connections == 0)
-            await asyncio.sleep(0.1)  # the next one would start meanwhile, if it could
+            for _ in range(20):  # the next one would start meanwhile
+                await asyncio.sleep(0.001)
             await client.close()
 
     run(scenario)
@@ -328,11 +338,10 @@ def test_R03_a_large_response_over_tls_is_finished_before_shutdown(workspace: Wo
 
 def test_R03_a_handshake_does_not_delay_shutdown(workspace: Workspace) -> None:
     async def scenario() -> None:
-        listener = await start_listener(static_app(), workspace.file().context, Limits(header_timeout=1000))
+        listener = await start_listener(static_app(), workspace.file().context, TIMEOUTS)
         client = await RawClient.connect(listener.port)
         await wait_until(lambda: listener.connections == 1)
-        async with asyncio.timeout(20):
-            await listener.stop(grace=1000)
+        await listener.stop(grace=NEVER)
         await client.close()
 
     run(scenario)
@@ -353,7 +362,7 @@ def serial(client: RawClient) -> object:
 def handshake(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None) -> ssl.SSLSession | None:
     """Send one request, and return the session for resumption."""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=20) as connection,
+        socket.create_connection(("127.0.0.1", port), timeout=HANG) as connection,
         context.wrap_socket(connection, server_hostname="localhost", session=session) as tls,
     ):
         tls.sendall(GET)

@@ -15,6 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from exporter.simulator.__main__ import main
 from exporter.simulator.serve import serving
+from tests.support.deadlines import HANG
+from tests.support.loop import run_in_loop
 
 KEY = "synthetic-key-of-the-tests"
 
@@ -35,13 +37,13 @@ def test_the_base_url_contains_the_port_that_the_system_assigned() -> None:
 
 def test_an_idle_connection_does_not_delay_the_shutdown() -> None:
     async def use() -> None:
-        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(20):
+        async with httpx.AsyncClient(trust_env=False) as client:
             async with serving(no_content) as base_url:
                 await client.get(base_url)
             with pytest.raises(httpx.TransportError):
                 await client.get(base_url)
 
-    asyncio.run(use())
+    run_in_loop(use)
 
 
 def test_two_servers_in_one_process_are_independent() -> None:
@@ -72,7 +74,7 @@ def test_an_error_inside_the_context_stops_the_server_and_propagates() -> None:
             raise LookupError
 
     with pytest.raises(LookupError):
-        asyncio.run(asyncio.wait_for(use(), 30))
+        run_in_loop(use)
 
 
 def test_the_signal_handlers_of_the_process_are_unchanged() -> None:
@@ -103,7 +105,7 @@ def test_the_command_prints_its_url_and_exits_with_0_on_a_signal(number: signal.
         answer = httpx.get(f"{base_url}/session?limit=1000&count=1", headers=headers, trust_env=False)
         assert answer.headers["x-total-count"] == "50"
         process.send_signal(number)
-        assert process.wait(20) == 0
+        assert process.wait(HANG) == 0
 
 
 @pytest.mark.process

@@ -1,4 +1,4 @@
-"""The one time limit of tests."""
+"""Time limits of tests."""
 
 from typing import Final
 
@@ -9,3 +9,6 @@ This bounds every wait for something that must happen. It is far above what anyt
 machine, and never the time that a test is about: these tests use a clock of their own, or compare a mechanism with
 one that would take far longer than this.
 """
+
+NEVER: Final = 100 * HANG
+"""Seconds for timeouts and delays that must not expire: a test that depends on one hangs, and fails."""

@@ -119,17 +119,6 @@ def always(response: bytes) -> Script:
     return script
 
 
-def drip(response: bytes, every: float) -> Script:
-    """Send one byte of the response every `every` seconds."""
-
-    async def script(_request: Request) -> AsyncIterator[bytes]:
-        for index in range(len(response)):
-            yield response[index : index + 1]
-            await asyncio.sleep(every)
-
-    return script
-
-
 def truncated(data: bytes, *, reset: bool) -> Script:
     """Send some bytes, then reset or close the connection."""
 
