@@ -24,7 +24,7 @@ Command = Literal["serve", "demo", "check", "once", "metrics", "healthcheck", "a
 _COMMANDS: Final[Mapping[str, str]] = {
     "serve": "poll the API and serve the metrics (the default command)",
     "demo": "serve the metrics of a simulated account; needs no API key",
-    "check": "validate the settings, the API keys and one page of sessions of every account",
+    "check": "validate the settings, and read the sessions of every account as a poll does",
     "once": "poll every account once and print the metrics",
     "metrics": "list all metrics with their types, labels and descriptions",
     "healthcheck": "query /livez of a running exporter, for container health checks",
@@ -32,7 +32,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
 }
 _WITHOUT_SETTINGS: Final = ("metrics", "assets")
 """Commands that use no settings; they accept the flags, but their help does not list them."""
-_COMMAND_FLAGS: Final = ("--format", "--json", "--url")
+_COMMAND_FLAGS: Final = ("--format", "--json", "--offline", "--url")
 _KEY_FLAGS: Final = ("apikey", "key", "token", "livepeerapikey")
 _NO_KEY_FLAG: Final = (
     "there is no flag for the API key, because other users of this machine can read command lines; "
@@ -90,6 +90,7 @@ class Invocation:
         arguments: the given settings by field name, for `exporter.config.load`.
         format: of the metrics that `once` prints.
         as_json: whether `metrics` prints JSON.
+        offline: whether `check` sends no requests.
         url: the URL that `healthcheck` queries; None for the one in the settings.
         directory: where `assets` writes.
     """
@@ -98,6 +99,7 @@ class Invocation:
     arguments: Mapping[str, str | bool] = field(repr=False)
     format: Literal["text", "openmetrics"] = "text"
     as_json: bool = False
+    offline: bool = False
     url: str | None = None
     directory: str | None = None
 
@@ -235,6 +237,9 @@ def _add_own_arguments(command: argparse.ArgumentParser, name: str) -> None:
     if name == "once":
         choices = ("text", "openmetrics")
         command.add_argument("--format", choices=choices, default="text", help="exposition format (default: text)")
+    elif name == "check":
+        text = "read the settings and the web config file only, and send no requests"
+        command.add_argument("--offline", action="store_true", help=text)
     elif name == "metrics":
         command.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
     elif name == "healthcheck":

@@ -1,80 +1,89 @@
-"""`check`: validate the settings, the API keys and one page of sessions of every account."""
+"""`check`: validate the settings and the web config file, and send the requests of one poll of every account."""
 
-import ssl
-from dataclasses import dataclass
-from typing import Final, Literal
+import asyncio
+from collections.abc import Iterator
+from typing import Final
 
+from exporter.cli.check_account import AccountCheck, check_account
+from exporter.cli.check_table import Row, has_failed, ok_unless, print_table
+from exporter.cli.progress import Progress
 from exporter.cli.terminal import FAILURE, SUCCESS, Terminal
 from exporter.config import Account, LoadedSettings, Settings
-from exporter.config.durations import format_duration
-from exporter.livepeer.errors import PollError
-from exporter.metrics.instruments import Telemetry
-from exporter.runtime.build import create_http_client, create_livepeer_client
 from exporter.runtime.environment import Environment
 from exporter.runtime.trust_store import create_ssl_context
+from exporter.server.tls import create_server_context
+from exporter.server.web_config import WebConfigError, read_web_config
 
-MAX_CLOCK_SKEW: Final = 5.0
-"""Seconds of difference between the clocks above which the check warns."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """One line of the output."""
-
-    subject: str
-    status: Literal["ok", "warning", "failed"]
-    text: str
+MAX_CONCURRENT_ACCOUNTS: Final = 8
+"""Accounts that are checked at a time."""
 
 
-async def check(loaded: LoadedSettings, environment: Environment, terminal: Terminal) -> int:
+async def check(loaded: LoadedSettings, environment: Environment, terminal: Terminal, *, offline: bool = False) -> int:
     """Check everything and print a table.
+
+    Args:
+        loaded: the valid settings.
+        environment: clocks, randomness and the log redactor.
+        terminal: the output streams.
+        offline: whether only the settings and the web config file are read.
 
     Returns:
         The exit code; it reports failure if any check has failed.
     """
-    results = [_Result("settings", "warning", warning) for warning in loaded.warnings]
-    results = results or [_Result("settings", "ok", "valid")]
+    rows = [*_check_settings(loaded), *_check_web_config(loaded.settings, offline=offline)]
+    if not offline:
+        rows += await _check_accounts(loaded.settings, environment, terminal)
+    print_table(rows, terminal.out)
+    return FAILURE if has_failed(rows) else SUCCESS
+
+
+def _check_settings(loaded: LoadedSettings) -> Iterator[Row]:
+    accounts = len(loaded.settings.accounts)
+    yield Row("settings", "ok", f"valid, with {'1 account' if accounts == 1 else f'{accounts} accounts'}")
+    for warning in loaded.warnings:
+        yield Row("settings", "warning", warning)
+
+
+def _check_web_config(settings: Settings, *, offline: bool) -> Iterator[Row]:
+    """Check the web config file, and unless offline the certificates that it names."""
+    path = settings.web_config_file
+    if path is None:
+        return
     try:
-        ssl_context = create_ssl_context(loaded.settings)
-    except OSError as error:
-        results.append(_Result("certificates", "failed", str(error)))
-    else:
-        for account in loaded.settings.accounts:
-            results += await _check_account(account, loaded.settings, environment, ssl_context)
-    for each in results:
-        print(f"{each.subject:<24} {each.status:<8} {each.text}", file=terminal.out)
-    return FAILURE if any(each.status == "failed" for each in results) else SUCCESS
+        config = read_web_config(path)
+        if config.tls and not offline:
+            create_server_context(config.tls)
+    except WebConfigError as error:
+        yield from (Row("web config file", "failed", problem) for problem in error.problems)
+        return
+    yield Row("web config file", "ok", "valid, with TLS" if config.tls else "valid, without TLS")
+    for warning in config.warnings:
+        yield Row("web config file", "warning", warning)
 
 
-async def _check_account(
-    account: Account, settings: Settings, environment: Environment, ssl_context: ssl.SSLContext
-) -> list[_Result]:
-    name = f"account {account.name}"
+async def _check_accounts(settings: Settings, environment: Environment, terminal: Terminal) -> list[Row]:
     try:
-        async with create_http_client(account, settings, ssl_context) as http_client:
-            client = create_livepeer_client(http_client, account, settings, environment, Telemetry(account.name))
-            began = environment.monotonic()
-            page = await client.check()
-            seconds = environment.monotonic() - began
+        ssl_context = create_ssl_context(settings)
     except OSError as error:
-        return [_Result(name, "failed", str(error))]
-    except PollError as error:
-        return [_Result(name, "failed", f"{error.failure}: {error}")]
-    total = page.decoded.items if page.total is None else page.total
-    invalid = sum(page.decoded.invalid_sessions.values()) + sum(page.decoded.invalid_values.values())
-    results = [
-        _Result(name, "ok", f"API key accepted; {total} sessions in total; first page read in {seconds:.2f} s"),
-        _Result("  values", "warning" if invalid else "ok", f"{invalid} invalid values on the first page"),
-        _Result("  poll interval", "ok", format_duration(account.poll_interval)),
-    ]
-    if client.clock.skew is not None:
-        results.append(_check_clock(client.clock.skew))
-    return results
+        return [Row("certificates", "failed", str(error))]
+    slots = asyncio.Semaphore(MAX_CONCURRENT_ACCOUNTS)
+
+    async def check_one(account: Account, progress: Progress) -> AccountCheck:
+        async with slots:
+            found = await check_account(account, settings, environment, ssl_context, progress.on_page(account.name))
+        progress.finish()
+        return found
+
+    with Progress(terminal.err, len(settings.accounts)) as progress:
+        checks = await asyncio.gather(*(check_one(account, progress) for account in settings.accounts))
+    known = [each.series for each in checks if each.series is not None]
+    rows = [row for each in checks for row in each.rows]
+    return [*rows, _check_series(sum(known), settings.max_series)] if known else rows
 
 
-def _check_clock(skew: float) -> _Result:
-    direction = "ahead of" if skew > 0 else "behind"
-    text = f"the API's clock is {abs(skew):.1f} s {direction} this machine's"
-    if abs(skew) < MAX_CLOCK_SKEW:
-        return _Result("  clock", "ok", text)
-    return _Result("  clock", "warning", f"{text}; check that this machine synchronizes its clock")
+def _check_series(series: int, limit: int) -> Row:
+    """Compare the series of the accounts that could be read with the limit that they share."""
+    text = f"{series} of at most {limit} on the page (--max-series)"
+    if series > limit:
+        text += "; active sessions get series first, then those that were seen last"
+    return Row("series", ok_unless(series > limit), text)

@@ -57,7 +57,7 @@ def _run(invocation: Invocation, environ: Mapping[str, str], terminal: Terminal)
     loaded = load(invocation.arguments, environ)
     configure(loaded.settings.log_level, loaded.settings.log_format, terminal.err, redact=redactor)
     if invocation.command == "check":
-        return _run_in_loop(check(loaded, environment, terminal))
+        return _run_in_loop(check(loaded, environment, terminal, offline=invocation.offline))
     if invocation.command == "once":
         form = Format.OPENMETRICS if invocation.format == "openmetrics" else Format.TEXT
         return _run_in_loop(once(loaded, environment, terminal, form))

@@ -92,10 +92,7 @@ def select(
         at_most = len(subjects) * sum(filter(None, bounds))
         if claim(at_most) >= at_most:
             return everything
-    sizes: list[int] = []
-    for part in batches(subjects):
-        sizes += [sum(len(tuple(family.samples(*each))) for family in families) for each in part]
-        yield
+    sizes = yield from series_per_subject(subjects, families)
     wanted = sum(sizes)
     limit = claim(wanted)
     if wanted <= limit:
@@ -105,6 +102,17 @@ def select(
     selected = _within(limit, sizes, importance)
     yield
     return Selection([subjects[place] for place in selected], dropped=len(sizes) - len(selected))
+
+
+def series_per_subject(
+    subjects: Sequence[tuple[Subject, State]], families: Sequence[SubjectFamily[Subject]]
+) -> Cooperative[list[int]]:
+    """Return the number of series of each subject."""
+    sizes: list[int] = []
+    for part in batches(subjects):
+        sizes += [sum(len(tuple(family.samples(*each))) for family in families) for each in part]
+        yield
+    return sizes
 
 
 def _within(limit: int, sizes: Sequence[int], importance: Sequence[tuple[bool, float]]) -> list[int]:

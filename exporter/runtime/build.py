@@ -6,7 +6,7 @@ from exporter.config import Account, Settings
 from exporter.livepeer import transport
 from exporter.livepeer.api_key import APIKey
 from exporter.livepeer.client import LivepeerClient
-from exporter.livepeer.endpoint import SessionsEndpoint
+from exporter.livepeer.endpoint import Meter, SessionsEndpoint
 from exporter.livepeer.id_range import ALL_IDS
 from exporter.livepeer.page_reader import OnPage, no_progress
 from exporter.livepeer.query import Scope
@@ -74,15 +74,15 @@ def create_api_key(account: Account, environment: Environment) -> APIKey:
 
 
 def create_livepeer_client(
-    http_client: HTTPClient, account: Account, settings: Settings, environment: Environment, telemetry: Telemetry
+    http_client: HTTPClient, account: Account, settings: Settings, environment: Environment, meter: Meter
 ) -> LivepeerClient:
-    """Create the API client of an account."""
+    """Create the API client of an account; `meter` receives measurements of its requests."""
     endpoint = SessionsEndpoint(
         http_client,
         account.base_url,
         key=create_api_key(account, environment),
         clock=ServerClock(environment.now, environment.monotonic),
-        meter=telemetry,
+        meter=meter,
         jitter=environment.jitter,
         sleep=environment.sleep,
         request_timeout=account.request_timeout,

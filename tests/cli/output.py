@@ -1,6 +1,7 @@
 """Captures the output of commands."""
 
 import io
+import re
 
 from exporter.cli.terminal import Terminal
 from tests.support.canary import scanner
@@ -13,6 +14,14 @@ class _Stream(io.StringIO):
 
     def isatty(self) -> bool:
         return self._is_terminal
+
+
+def statuses(output: "Output") -> dict[str, str]:
+    """The status of each subject in the table that `check` prints."""
+    table, _, _ = output.out.partition("\n\n")
+    rows = [re.split(r"\s{2,}", line.strip(), maxsplit=2) for line in table.splitlines()]
+    assert rows[0] == ["CHECK", "STATUS", "RESULT"]
+    return {subject: status for subject, status, _ in rows[1:]}
 
 
 class Output:

@@ -1,26 +1,22 @@
-"""`check`: validate the settings, the API keys and one page of sessions of every account."""
+"""`check`: the settings, the web config file, and the accounts together."""
 
+import asyncio
+import json
 import re
-import time
 from pathlib import Path
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from exporter.cli.check import check
 from exporter.cli.terminal import FAILURE, SUCCESS
 from exporter.config import load
 from exporter.simulator.serve import serving
-from tests.cli.output import Output
+from tests.cli.output import Output, statuses
 from tests.cli.settings import ENVIRONMENT, settings_for
 from tests.support.canary import KEY
 from tests.support.loop import in_loop
 from tests.support.simulated import Upstream, live_row, static_response
-
-
-def statuses(output: Output) -> dict[str, str]:
-    """The status of each subject."""
-    rows = [re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in output.out.splitlines()]
-    return {subject: rest.split()[0] for subject, rest in rows}
 
 
 @in_loop
@@ -29,26 +25,7 @@ async def test_valid_settings_and_a_readable_page_are_ok() -> None:
     async with serving(Upstream([live_row(1), live_row(2)])) as url:
         assert await check(settings_for(url), ENVIRONMENT, output.terminal) == SUCCESS
     assert set(statuses(output).values()) == {"ok"}
-    assert "API key accepted; 2 sessions in total" in output.out
-
-
-@in_loop
-async def test_invalid_values_are_counted_in_a_warning() -> None:
-    output = Output()
-    async with serving(Upstream([live_row(1, sourceBytes="many"), live_row(2)])) as url:
-        assert await check(settings_for(url), ENVIRONMENT, output.terminal) == SUCCESS
-    assert statuses(output)["values"] == "warning"
-    assert "1 invalid values on the first page" in output.out
-
-
-@pytest.mark.parametrize(("offset", "text"), [(-600, "behind"), (600, "ahead of")])
-@in_loop
-async def test_a_clock_that_differs_from_the_apis_is_a_warning(offset: float, text: str) -> None:
-    output = Output()
-    async with serving(Upstream([live_row(1)], now=lambda: time.time() + offset)) as url:
-        assert await check(settings_for(url), ENVIRONMENT, output.terminal) == SUCCESS
-    assert statuses(output)["clock"] == "warning"
-    assert re.search(rf"the API's clock is (599|600|601)\.\d s {text} this machine's", output.out)
+    assert "API key accepted; 2 sessions in 3 pages read" in output.out
 
 
 @in_loop
@@ -100,3 +77,71 @@ async def test_a_missing_ca_file_is_a_failure() -> None:
     assert await check(settings, ENVIRONMENT, output.terminal) == FAILURE
     assert statuses(output)["certificates"] == "failed"
     assert "cannot use the CA file: No such file or directory" in output.out
+
+
+@pytest.mark.parametrize("content", ["unknown_key: 1\n", "basic_auth_users: {a: not-a-hash}\n"])
+@in_loop
+async def test_an_invalid_web_config_file_is_a_failure(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text(content)
+    for offline in (True, False):
+        output = Output()
+        async with serving(Upstream([live_row(1)])) as url:
+            settings = settings_for(url, web_config_file=str(file))
+            assert await check(settings, ENVIRONMENT, output.terminal, offline=offline) == FAILURE
+        assert statuses(output)["web config file"] == "failed"
+
+
+@in_loop
+async def test_certificates_of_the_web_config_file_are_read_unless_offline(tmp_path: Path) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text("tls_server_config: {cert_file: missing.pem, key_file: missing.key}\n")
+    async with serving(Upstream([live_row(1)])) as url:
+        settings = settings_for(url, web_config_file=str(file))
+        for offline, code in ((True, SUCCESS), (False, FAILURE)):
+            assert await check(settings, ENVIRONMENT, Output().terminal, offline=offline) == code
+
+
+@in_loop
+async def test_offline_sends_no_request_and_reads_no_key() -> None:
+    upstream, output = Upstream([live_row(1)]), Output()
+    async with serving(upstream) as url:
+        loaded = load({"base_url": url, "api_key_file": "missing", "ca_file": "missing.pem"}, {})
+        assert await check(loaded, ENVIRONMENT, output.terminal, offline=True) == SUCCESS
+    assert upstream.authorization_headers == []
+    assert statuses(output) == {"settings": "ok"}
+
+
+@in_loop
+async def test_accounts_are_checked_concurrently(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    both = asyncio.Barrier(2)
+
+    class WaitingUpstream(Upstream):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if len(self.authorization_headers) == 0:  # the first request to each account waits for the other
+                self.authorization_headers.append("")
+                await both.wait()
+            await super().__call__(scope, receive, send)
+
+    async with serving(WaitingUpstream([live_row(1)])) as first, serving(WaitingUpstream([live_row(2)])) as second:
+        accounts = [
+            {"name": name, "api_key_file": str(tmp_path / "key"), "base_url": url}
+            for name, url in (("a", first), ("b", second))
+        ]
+        file = tmp_path / "settings.yaml"
+        file.write_text(json.dumps({"accounts": accounts}))
+        output = Output()
+        assert await check(load({"config_file": str(file)}, {}), ENVIRONMENT, output.terminal) == SUCCESS
+    assert list(statuses(output)).index("account a") < list(statuses(output)).index("account b")
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+@in_loop
+async def test_progress_is_shown_on_a_terminal_only_and_erased(is_terminal: bool) -> None:
+    output = Output(is_terminal=is_terminal)
+    async with serving(Upstream([live_row(number) for number in range(30)])) as url:
+        assert await check(settings_for(url, page_limit="10"), ENVIRONMENT, output.terminal) == SUCCESS
+    assert "\r" not in output.out
+    assert ("1 of 1 accounts, " in output.err) is is_terminal
+    assert output.err == "" or output.err.endswith("\r\x1b[K")

@@ -1,0 +1,180 @@
+"""The part of `check` about one account: reads what a poll reads, and describes it."""
+
+import ssl
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from exporter.cli.check_table import Row, ok_unless
+from exporter.config import Account, Settings
+from exporter.config.durations import format_duration
+from exporter.cooperative import run_yielding
+from exporter.livepeer.client import SessionsResult
+from exporter.livepeer.errors import PollError
+from exporter.livepeer.page_reader import OnPage
+from exporter.metrics.page_store import PageStore
+from exporter.metrics.series_limit import series_per_subject
+from exporter.polling.plan import Plan
+from exporter.polling.poll import fetch
+from exporter.runtime.build import create_http_client, create_livepeer_client, create_page_store, create_plan
+from exporter.runtime.environment import Environment
+from exporter.sessions.session import MAX_ID
+from exporter.sessions.snapshot import STATES, Snapshot, take_snapshot
+from exporter.sessions.streams import group_by_stream
+from exporter.text import clean
+
+MAX_CLOCK_SKEW: Final = 5.0
+"""Seconds of difference between the clocks above which the check warns."""
+
+
+@dataclass(slots=True)
+class RequestMeter:
+    """Measures the requests of one account.
+
+    Attributes:
+        seconds: the duration of each request.
+        size: bytes of all response bodies.
+        retries: number of repeated requests.
+        rejected: number of responses with status 429.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    size: int = 0
+    retries: int = 0
+    rejected: int = 0
+
+    def request(self, code: str, seconds: float, size: int) -> None:  # noqa: ARG002 - a failure has its own row
+        """Record a finished request."""
+        self.seconds.append(seconds)
+        self.size += size
+
+    def retry(self) -> None:
+        """Record that a request is repeated."""
+        self.retries += 1
+
+    def throttled(self) -> None:
+        """Record a response with status 429."""
+        self.rejected += 1
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCheck:
+    """The rows of an account, and the number of session and stream series that it needs; None if that is unknown."""
+
+    rows: Sequence[Row]
+    series: int | None = None
+
+
+async def check_account(
+    account: Account, settings: Settings, environment: Environment, ssl_context: ssl.SSLContext, on_page: OnPage
+) -> AccountCheck:
+    """Send the requests of one poll, and describe what they return."""
+    name, meter, plan = f"account {account.name}", RequestMeter(), create_plan(account, settings)
+    described = [Row("  base URL", "ok", account.base_url), Row("  API key", "ok", _key_source(account))]
+    began = environment.monotonic()
+    try:
+        async with create_http_client(account, settings, ssl_context) as http_client:
+            client = create_livepeer_client(http_client, account, settings, environment, meter)
+            read = await fetch(client, plan, on_page)
+    except OSError as error:
+        return AccountCheck([Row(name, "failed", str(error)), *described])
+    except PollError as error:
+        failed = Row(name, "failed", f"{error.failure}: {error}")
+        return AccountCheck([failed, *described, *_requests(meter)])
+    seconds = environment.monotonic() - began
+    snapshot = await run_yielding(take_snapshot(read.sessions, plan.windows, read.server_time, plan.reported_streams))
+    series = await _count_series(snapshot, plan, create_page_store(settings, environment))
+    rows = [
+        Row(name, "ok", f"API key accepted; {len(read.sessions)} sessions in {read.pages} pages read"),
+        *described,
+        _user_scope(read),
+        _sessions(snapshot, plan),
+        Row("  series", "ok", f"{series} of sessions or streams, at detail {plan.detail}"),
+        *_streams(snapshot, plan),
+        _values(read),
+        *_requests(meter),
+        _duration(seconds, plan),
+        *_clock(client.clock.skew),
+    ]
+    return AccountCheck(rows, series)
+
+
+async def _count_series(snapshot: Snapshot, plan: Plan, pages: PageStore) -> int:
+    if plan.detail == "stream":
+        streams = await run_yielding(group_by_stream(snapshot.sessions))
+        return sum(await run_yielding(series_per_subject(streams, pages.stream_families)))
+    sessions = snapshot.sessions if plan.detail == "session" else ()
+    return sum(await run_yielding(series_per_subject(sessions, pages.session_families)))
+
+
+def _key_source(account: Account) -> str:
+    return f"read from {account.api_key_file}" if account.api_key_file else "set in the environment"
+
+
+def _user_scope(read: SessionsResult) -> Row:
+    users = len({each.user_id for each in read.sessions if each.user_id})
+    if users > 1:
+        text = f"admin key: this key sees {users} users; use a key of the user whose sessions are wanted"
+        return Row("  user scope", "warning", text)
+    return Row("  user scope", "ok", "one user" if users else "unknown: no session has a user id")
+
+
+def _sessions(snapshot: Snapshot, plan: Plan) -> Row:
+    counts = snapshot.totals.sessions
+    states = ", ".join(f"{counts[state]} {state}" for state in STATES)
+    window = format_duration(plan.windows.session)
+    return Row("  sessions", "ok", f"{len(snapshot.sessions)} in the window of {window}: {states}")
+
+
+def _streams(snapshot: Snapshot, plan: Plan) -> Iterator[Row]:
+    configured, absent = plan.scope.stream_ids, snapshot.absent_streams
+    if not configured:
+        return
+    if not plan.reported_streams:
+        yield Row(
+            "  streams", "ok", f"{len(configured)} configured; not checked, since a shard sees some sessions only"
+        )
+        return
+    found = len(configured) - len(absent)
+    yield Row("  streams", "ok", f"{found} of {len(configured)} configured streams have sessions")
+    for each in absent:
+        yield Row(
+            f"  stream {clean(each, MAX_ID)}",
+            "warning",
+            f"no session in the window of {format_duration(plan.windows.session)}; is the id that of a parent stream?",
+        )
+
+
+def _values(read: SessionsResult) -> Row:
+    values, sessions = sum(read.invalid_values.values()), sum(read.invalid_sessions.values())
+    return Row("  values", ok_unless(bool(values or sessions)), f"{values} invalid values, {sessions} invalid sessions")
+
+
+def _requests(meter: RequestMeter) -> Iterator[Row]:
+    count = len(meter.seconds)
+    if not count:
+        return
+    text = (
+        f"{count} with {meter.size / 1000:.0f} kB, {meter.retries} of them repeated; "
+        f"{sum(meter.seconds) / count:.2f} s per page, at most {max(meter.seconds):.2f} s"
+    )
+    if meter.rejected:
+        text += f"; {meter.rejected} rejected by the rate limit"
+    yield Row("  requests", ok_unless(bool(meter.retries or meter.rejected)), text)
+
+
+def _duration(seconds: float, plan: Plan) -> Row:
+    interval = format_duration(plan.interval)
+    if seconds > plan.interval:
+        return Row("  poll duration", "warning", f"{seconds:.2f} s, longer than the poll interval of {interval}")
+    return Row("  poll duration", "ok", f"{seconds:.2f} s, with a poll interval of {interval}")
+
+
+def _clock(skew: float | None) -> Iterator[Row]:
+    if skew is None:
+        return
+    text = f"the API's clock is {abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} this machine's"
+    if abs(skew) < MAX_CLOCK_SKEW:
+        yield Row("  clock", "ok", text)
+    else:
+        yield Row("  clock", "warning", f"{text}; check that this machine synchronizes its clock")
