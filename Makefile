@@ -90,7 +90,7 @@ test-container: $(VENV)/run.done  ## build the image and try it; needs mmdebstra
 manifests:  ## render the Kubernetes examples; needs kubectl or kustomize
 	deploy/kubernetes/render.sh
 
-soak: $(VENV)/dev.done  ## faults, turnover and greedy scrapers for a while: make soak MINUTES=15
+soak: $(VENV)/dev.done  ## run with faults, turnover and demanding scrapers: make soak MINUTES=15
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
 
 soak-fleet: $(VENV)/dev.done  ## a simulated day with accounts that come and go, at speed: make soak-fleet ARGS="--hours 24"

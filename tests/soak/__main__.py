@@ -1,9 +1,8 @@
-"""Leave the real program alone with a moody upstream and greedy scrapers for a while, and see what is left of it.
+"""Run the exporter with a faulty upstream and demanding scrapers for a while, and check that nothing degrades.
 
-``python -m tests.soak --minutes 15``: sessions start and end by the thousand, faults of the matrix come and go at
-random, scrapers read everything they get. At the end the process must weigh what it weighed in the first minute after
-every fault was there once, every scrape must have been answered and parsed, and the counters must equal what the
-upstream knows to be true.
+``python -m tests.soak --minutes 15``: thousands of sessions start and end, faults of the reliability matrix occur in
+random order, and scrapers parse every page. At the end the process must use no more resources than in the first minute
+after each fault has occurred once, every scrape must have succeeded, and the counters must equal the true values.
 """
 
 import argparse
@@ -12,83 +11,88 @@ import random
 import sys
 import time
 from collections.abc import Sequence
+from typing import Final
 
-from tests.soak.conduct import Play, conduct
 from tests.soak.faults import FAULTS
+from tests.soak.run import SoakRun, run_soak
 from tests.soak.turnover import Turnover
-from tests.soak.upstream import Upstream, listening
+from tests.soak.upstream import Upstream, serving
 
-TICK = 0.25
-"""Seconds between two moves of the crowd."""
+TICK: Final = 0.25
+"""Seconds between two changes of the sessions."""
 
-CALM = 6
-"""Requests that are answered well between two faults: two polls."""
+REQUESTS_BETWEEN_FAULTS: Final = 6
+"""Valid responses between two faults: those of two polls."""
 
-REST_ONCE_IN = 120.0
-"""Seconds at least between two faults that make the exporter pause for a minute."""
+PAUSE_INTERVAL: Final = 120.0
+"""Minimum seconds between two faults after which the exporter pauses its polls for a minute."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a table; the exit code is 0 if everything held."""
-    parser = argparse.ArgumentParser(prog="python -m tests.soak", description="A soak of the real program.")
-    parser.add_argument("--minutes", type=float, default=15.0, help="how long after every fault was there once (15)")
-    parser.add_argument("--rate", type=float, default=4.0, help="sessions that start in a second (default: 4)")
-    parser.add_argument("--scrapers", type=int, default=2, help="processes that scrape (default: 2)")
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of what happens by chance")
+    """Run the soak and print its report; the exit code is 0 if all checks passed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description="A soak test of the real program.")
+    parser.add_argument(
+        "--minutes", type=float, default=15.0, help="duration after each fault has occurred once (default: 15)"
+    )
+    parser.add_argument("--rate", type=float, default=4.0, help="sessions started per second (default: 4)")
+    parser.add_argument("--scrapers", type=int, default=2, help="scraping processes (default: 2)")
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of all random numbers")
     return asyncio.run(_soak(parser.parse_args(arguments)))
 
 
 async def _soak(options: argparse.Namespace) -> int:
     rng = random.Random(options.seed)
-    play = Play(minutes=options.minutes, scrapers=options.scrapers, seed=options.seed)
-    crowd = Turnover(rng, options.rate, memory=play.memory, now=time.time())
-    async with listening(Upstream(crowd, random.Random(rng.random()))) as upstream:
-        hands = [asyncio.create_task(_turn(play, crowd)), asyncio.create_task(_storm(play, upstream, rng))]
+    run = SoakRun(minutes=options.minutes, scrapers=options.scrapers, seed=options.seed)
+    turnover = Turnover(rng, options.rate, retention=run.retention, now=time.time())
+    async with serving(Upstream(turnover, random.Random(rng.random()))) as upstream:
+        tasks = [
+            asyncio.create_task(_advance_sessions(run, turnover)),
+            asyncio.create_task(_inject_faults(run, upstream, rng)),
+        ]
         try:
-            report = await asyncio.to_thread(conduct, play, upstream)
+            report = await asyncio.to_thread(run_soak, run, upstream)
         finally:
-            for hand in hands:
-                hand.cancel()
-            await asyncio.gather(*hands, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
     print(report.table())
-    return 0 if report.good else 1
+    return 0 if report.passed else 1
 
 
-async def _turn(play: Play, crowd: Turnover) -> None:
-    """Move the crowd while it may move."""
+async def _advance_sessions(run: SoakRun, turnover: Turnover) -> None:
     while True:
         await asyncio.sleep(TICK)
-        if play.moving.is_set():
-            crowd.advance(time.time())
+        if run.sessions_change.is_set():
+            turnover.advance(time.time())
 
 
-async def _storm(play: Play, upstream: Upstream, rng: random.Random) -> None:
-    """Let the faults come one after the other in any order, each for a few polls, and some good polls between them.
+async def _inject_faults(run: SoakRun, upstream: Upstream, rng: random.Random) -> None:
+    """Set all faults in random order, each for a few polls, with successful polls between them.
 
-    Without those the pauses between polls would grow until sessions came and went unseen, which no exporter can count.
+    Without those, the delay between polls would grow until sessions start and end unseen, and no exporter could count
+    them.
     """
-    while not play.stormy.is_set():  # noqa: ASYNC110 - another thread sets it
+    while not run.faults_occur.is_set():  # noqa: ASYNC110 - another thread sets it
         await asyncio.sleep(TICK)
-    rested = time.monotonic()
+    last_pause = time.monotonic()
     while True:
         for fault in rng.sample(FAULTS, len(FAULTS)):
-            await _requests(upstream, CALM)
-            if not play.stormy.is_set():
+            await _wait_for_valid_responses(upstream, REQUESTS_BETWEEN_FAULTS)
+            if not run.faults_occur.is_set():
                 return
-            if fault.rest and time.monotonic() - rested < REST_ONCE_IN:
+            if fault.pauses_polls and time.monotonic() - last_pause < PAUSE_INTERVAL:
                 continue
-            if fault.rest:
-                rested = time.monotonic()
+            if fault.pauses_polls:
+                last_pause = time.monotonic()
             upstream.fault = fault
             await asyncio.sleep(rng.uniform(2, 6))
             upstream.fault = None
-        play.paraded.set()
+        run.all_faults_occurred.set()
 
 
-async def _requests(upstream: Upstream, count: int) -> None:
-    """Wait until so many more requests were answered as they should be."""
-    enough = upstream.clean + count
-    while upstream.clean < enough:  # noqa: ASYNC110 - it counts in the same loop, for nobody else
+async def _wait_for_valid_responses(upstream: Upstream, count: int) -> None:
+    target = upstream.valid_responses + count
+    while upstream.valid_responses < target:  # noqa: ASYNC110 - a counter is simpler than a condition here
         await asyncio.sleep(TICK)
 
 

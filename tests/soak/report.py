@@ -1,101 +1,114 @@
-"""What a soak comes to: a small table, and whether everything held."""
+"""The results of a soak as a table, and the checks of these results."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Final
 
 from exporter.metrics.catalogue import PREFIX
-from tests.soak.scraper import Score
+from tests.soak.process_stats import ProcessStats, grown_resources
+from tests.soak.scraper import ScrapeResults
 from tests.soak.turnover import COUNTERS
-from tests.soak.vitals import Vitals, grown
 
-ACCOUNT = 'account="default"'
+ACCOUNT: Final = 'account="default"'
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that was seen.
+    """All results of a soak.
 
     Attributes:
-        seed: of what happened by chance.
-        minutes: how long it took.
-        first: of the process, in the first minute after every fault was there once.
-        last: in the last minute.
-        most: the most of each at any moment.
-        minutely: the course of it, minute by minute.
-        scores: one of each scraper.
+        seed: of all random numbers.
+        minutes: the duration after each fault has occurred once.
+        first_minute: the process in the first minute of the duration.
+        last_minute: the process in the last minute.
+        maximum: the maximum of each resource over the duration.
+        by_minute: the process in each minute.
+        scrapes: the results of each scraper.
         page: the samples of the last page.
-        truth: what the counters must be.
-        met: how many requests met each fault.
-        strangers: requests to the upstream without the key.
-        leaks: how often the key was found in what the program said.
-        code: its exit code.
+        truth: the true values of the counters.
+        faulty_requests: the number of requests by the id of their fault.
+        unauthorized_requests: the number of requests to the upstream without the key.
+        key_findings: the number of outputs of the exporter that contain the key.
+        exit_code: of the exporter.
     """
 
     seed: int
     minutes: float
-    first: Vitals
-    last: Vitals
-    most: Vitals
-    minutely: Sequence[Vitals]
-    scores: Sequence[Score]
+    first_minute: ProcessStats
+    last_minute: ProcessStats
+    maximum: ProcessStats
+    by_minute: Sequence[ProcessStats]
+    scrapes: Sequence[ScrapeResults]
     page: Mapping[str, float]
     truth: Mapping[str, float]
-    met: Mapping[str, int]
-    strangers: int
-    leaks: int
-    code: int
+    faulty_requests: Mapping[str, int]
+    unauthorized_requests: int
+    key_findings: int
+    exit_code: int
 
     @property
-    def good(self) -> bool:
-        """Whether everything held."""
-        wrong = [name for name in COUNTERS if self.counted(name) != self.truth[name]]
-        problems = [problem for score in self.scores for problem in score.problems]
-        return not (wrong or problems or grown(self.first, self.last) or self.strangers or self.leaks or self.code)
+    def passed(self) -> bool:
+        """Whether all checks passed."""
+        return not (
+            [name for name in COUNTERS if self.exported(name) != self.truth[name]]
+            or self.problems
+            or grown_resources(self.first_minute, self.last_minute)
+            or self.unauthorized_requests
+            or self.key_findings
+            or self.exit_code
+        )
 
-    def counted(self, name: str) -> float | None:
-        """A counter of the exporter's, by the name that the truth has for it."""
-        bare, brace, labels = name.partition("{")
-        return self.page.get(f"{PREFIX}{bare}{{{ACCOUNT},{labels}" if brace else f"{PREFIX}{bare}{{{ACCOUNT}}}")
+    @property
+    def problems(self) -> list[str]:
+        """The failed scrapes of all scrapers."""
+        return [problem for results in self.scrapes for problem in results.problems]
+
+    def exported(self, name: str) -> float | None:
+        """Return a counter of the last page, by its name in `truth`."""
+        family, brace, labels = name.partition("{")
+        return self.page.get(f"{PREFIX}{family}{{{ACCOUNT},{labels}" if brace else f"{PREFIX}{family}{{{ACCOUNT}}}")
 
     def sum(self, name: str) -> int:
-        """A family of the exporter's, added up."""
+        """Return the sum of a family of the last page."""
         return int(sum(value for sample, value in self.page.items() if sample.startswith(f"{PREFIX}{name}{{")))
 
     def table(self) -> str:
-        """All of it in words and figures."""
-        return "\n".join((*self._weights(), "", *self._counters(), "", *self._course()))
+        """Format all results as text."""
+        return "\n".join((*self._resources(), "", *self._counters(), "", *self._totals()))
 
-    def _weights(self) -> Iterator[str]:
-        fat = grown(self.first, self.last)
-        yield _line("process", "minute one", "last minute", "most", "")
-        for each in fields(Vitals):
+    def _resources(self) -> Iterator[str]:
+        grown = grown_resources(self.first_minute, self.last_minute)
+        yield _row("process", "first minute", "last minute", "maximum", "")
+        for each in fields(ProcessStats):
             name = "RSS, kB" if each.name == "rss" else each.name
-            numbers = (f"{getattr(vitals, each.name):,}" for vitals in (self.first, self.last, self.most))
-            yield _line(name, *numbers, "GROWN" if each.name in fat else "flat")
-        yield "RSS by the minute, MB: " + " ".join(f"{vitals.rss / 1000:.0f}" for vitals in self.minutely)
+            stats = (self.first_minute, self.last_minute, self.maximum)
+            values = (f"{getattr(moment, each.name):,}" for moment in stats)
+            yield _row(name, *values, "GROWN" if each.name in grown else "flat")
+        yield "RSS by minute, MB: " + " ".join(f"{stats.rss / 1000:.0f}" for stats in self.by_minute)
 
     def _counters(self) -> Iterator[str]:
-        yield _line("counter", "truth", "exporter", "", "")
+        yield _row("counter", "truth", "exporter", "", "")
         for name in COUNTERS:
-            told, true = self.counted(name), self.truth[name]
-            yield _line(name, f"{true:,.0f}", f"{told or 0:,.0f}", "", "equal" if told == true else "DIFFERENT")
+            exported, true = self.exported(name), self.truth[name]
+            verdict = "equal" if exported == true else "DIFFERENT"
+            yield _row(name, f"{true:,.0f}", f"{exported or 0:,.0f}", "", verdict)
 
-    def _course(self) -> Iterator[str]:
-        scrapes, mischief = (sum(getattr(score, name) for score in self.scores) for name in ("scrapes", "mischief"))
-        size, slowest = sum(score.size for score in self.scores), max(score.slowest for score in self.scores)
-        problems = [problem for score in self.scores for problem in score.problems]
+    def _totals(self) -> Iterator[str]:
+        scrapes, size = (sum(getattr(each, name) for each in self.scrapes) for name in ("scrapes", "size"))
+        abusive, slowest = sum(each.abusive for each in self.scrapes), max(each.slowest for each in self.scrapes)
         polls, failed = self.sum("exporter_polls_total"), self.sum("exporter_poll_failures_total")
         requests, retries = self.sum("exporter_api_requests_total"), self.sum("exporter_api_retries_total")
         values, sessions = self.sum("exporter_invalid_values_total"), self.sum("exporter_invalid_sessions_total")
-        yield f"{self.minutes:g} minutes, seed {self.seed}, exit code {self.code}"
-        yield f"{scrapes:,} scrapes answered 200 and parsed, {size / 1e9:.1f} GB of text"
-        yield f"{len(problems):,} scrapes that were not; the slowest took {slowest:.2f} s; {mischief:,} rude visits"
-        yield from problems[:5]
+        faults = ", ".join(f"{name} {count}" for name, count in sorted(self.faulty_requests.items()))
+        yield f"{self.minutes:g} minutes, seed {self.seed}, exit code {self.exit_code}"
+        yield f"{scrapes:,} successful scrapes, {size / 1e9:.1f} GB of text; the slowest took {slowest:.2f} s"
+        yield f"{len(self.problems):,} failed scrapes; {abusive:,} abusive connections"
+        yield from self.problems[:5]
         yield f"{polls:,} polls, of which {failed:,} failed; {requests:,} requests, {retries:,} retries"
-        yield f"{values:,} values and {sessions:,} sessions left out"
-        yield f"requests without the key: {self.strangers}; the key in a log or on a page: {self.leaks}"
-        yield "requests that met a fault: " + ", ".join(f"{name} {count}" for name, count in sorted(self.met.items()))
+        yield f"{values:,} invalid values and {sessions:,} invalid sessions dropped"
+        yield f"requests without the key: {self.unauthorized_requests}; outputs with the key: {self.key_findings}"
+        yield f"requests by fault: {faults}"
 
 
-def _line(name: str, *cells: str) -> str:
+def _row(name: str, *cells: str) -> str:
     return f"{name:<46}" + "".join(f"{cell:>16}" for cell in cells)

@@ -1,4 +1,4 @@
-"""The API of one account on a real socket, which keeps connections open, and breaks down when it is told to."""
+"""The API of one account on a real socket with kept connections, and with faults."""
 
 import asyncio
 import random
@@ -18,68 +18,69 @@ from tests.support.upstream import Reset, reply
 
 
 class Upstream:
-    """Answers from a crowd of sessions.
+    """Serves the sessions of a turnover.
 
     Args:
-        crowd: whose sessions are served.
+        turnover: the sessions.
         rng: for the faults.
 
     Attributes:
-        fault: what befalls every request while it is set.
-        met: how many requests each fault met, by its id.
-        clean: requests that met none.
-        strangers: requests without the key, of which there must be none.
-        url: the API's base URL.
+        turnover: the sessions.
+        fault: the fault of all requests while it is set.
+        faulty_requests: the number of requests by the id of their fault.
+        valid_responses: the number of requests without a fault.
+        unauthorized_requests: the number of requests without the key, which has to be 0.
+        url: the base URL of the API.
     """
 
-    def __init__(self, crowd: Turnover, rng: random.Random) -> None:
-        self.crowd = crowd
+    def __init__(self, turnover: Turnover, rng: random.Random) -> None:
+        self.turnover = turnover
         self.fault: Fault | None = None
-        self.met: Counter[str] = Counter()
-        self.clean = 0
-        self.strangers = 0
+        self.faulty_requests: Counter[str] = Counter()
+        self.valid_responses = 0
+        self.unauthorized_requests = 0
         self.url = ""
         self._rng = rng
-        self._shelf = Table(())
-        self._made = 0.0
+        self._table = Table(())
+        self._table_time = 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection."""
-        # Whatever goes wrong on the way is the client's business.
+        """Handle the requests of a connection."""
+        # The client may close the connection at any time.
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             try:
-                stays = True
-                while stays:
+                keep_alive = True
+                while keep_alive:
                     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                     fault = self.fault
-                    async for piece in self._answer(head, fault):
-                        writer.write(piece)
+                    async for data in self._respond(head, fault):
+                        writer.write(data)
                         await writer.drain()
-                    stays = fault is None or fault.wire is None
+                    keep_alive = fault is None or fault.response is None
             except Reset:
                 writer.transport.abort()
             finally:
                 writer.close()
                 await writer.wait_closed()
 
-    async def _answer(self, head: str, fault: Fault | None) -> AsyncIterator[bytes]:
-        self.strangers += f"authorization: bearer {KEY}\r\n" not in head.lower()
-        whole = self._page(dict(parse_qsl(urlsplit(head.split(" ")[1]).query)), fault)
+    async def _respond(self, head: str, fault: Fault | None) -> AsyncIterator[bytes]:
+        self.unauthorized_requests += f"authorization: bearer {KEY}\r\n" not in head.lower()
+        response = self._page(dict(parse_qsl(urlsplit(head.split(" ")[1]).query)), fault)
         if fault is None:
-            self.clean += 1
+            self.valid_responses += 1
         else:
-            self.met[fault.id] += 1
-        if fault is None or fault.wire is None:
-            yield whole
+            self.faulty_requests[fault.id] += 1
+        if fault is None or fault.response is None:
+            yield response
             return
-        async for piece in fault.wire(whole, self._rng):
-            yield piece
+        async for data in fault.response(response, self._rng):
+            yield data
 
-    def _page(self, question: Mapping[str, str], fault: Fault | None) -> bytes:
-        if self._made != self.crowd.now:
-            self._shelf, self._made = Table(self.crowd.rows()), self.crowd.now
-        query = parse_query(question)
-        page = self._shelf.page(query)
+    def _page(self, parameters: Mapping[str, str], fault: Fault | None) -> bytes:
+        if self._table_time != self.turnover.now:
+            self._table, self._table_time = Table(self.turnover.rows()), self.turnover.now
+        query = parse_query(parameters)
+        page = self._table.page(query)
         body = fault.content(page.rows, self._rng) if fault and fault.content else encode_page(page.rows)
         headers = {"Connection": "keep-alive", "Date": formatdate(time.time(), usegmt=True)}
         if query.count and page.rows:
@@ -90,11 +91,11 @@ class Upstream:
 
 
 @asynccontextmanager
-async def listening(upstream: Upstream) -> AsyncIterator[Upstream]:
-    """Serve on a free loopback port as long as the context lasts."""
+async def serving(upstream: Upstream) -> AsyncIterator[Upstream]:
+    """Serve on a free loopback port within the context."""
     tasks: set[asyncio.Task[None]] = set()
 
-    async def tracked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
@@ -102,7 +103,7 @@ async def listening(upstream: Upstream) -> AsyncIterator[Upstream]:
         with suppress(asyncio.CancelledError):  # the end of the soak
             await upstream.serve(reader, writer)
 
-    server = await asyncio.start_server(tracked, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
     upstream.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
     try:
         yield upstream
