@@ -6,8 +6,10 @@ log.
 
 import argparse
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, takewhile
 from types import MappingProxyType
 from typing import Any, Final, Literal, NoReturn
@@ -210,6 +212,18 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         return text.partition("\n")[2] if action.nargs == argparse.PARSER else text
 
 
+class _Repeatable(argparse.Action):
+    """Join the values of a flag that may be given several times, before and after the command, with commas."""
+
+    def __init__(self, *, values: list[str], **options: Any) -> None:
+        super().__init__(**options)
+        self._values = values
+
+    def __call__(self, _parser: object, namespace: argparse.Namespace, value: Any, _flag: object = None) -> None:
+        self._values.append(value)
+        setattr(namespace, self.dest, ",".join(self._values))
+
+
 class _Version(argparse.Action):
     def __call__(self, *_: object) -> NoReturn:
         raise HelpRequested(f"{PROGRAM} {VERSION}\n")
@@ -223,13 +237,15 @@ def _parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
         epilog=_EPILOG,
     )
     commands = parser.add_subparsers(title="commands", dest="command", metavar="command", prog=PROGRAM)
+    # Shared by the parsers, since the values of a command's own parser would replace those before the command.
+    repeated: defaultdict[str, list[str]] = defaultdict(list)
     for name, summary in _COMMANDS.items():
         usage = f"{PROGRAM} {name} {'DIR ' if name == 'assets' else ''}[flags]"
         description = f"{summary[0].upper()}{summary[1:]}."
         command = commands.add_parser(name, help=summary, description=description, usage=usage)
         _add_own_arguments(command, name)
-        _add_settings(command, settings, are_listed=name not in _WITHOUT_SETTINGS)
-    _add_settings(parser, settings)  # after the commands, so that --help begins with them
+        _add_settings(command, settings, repeated, are_listed=name not in _WITHOUT_SETTINGS)
+    _add_settings(parser, settings, repeated)  # after the commands, so that --help begins with them
     return parser
 
 
@@ -248,33 +264,36 @@ def _add_own_arguments(command: argparse.ArgumentParser, name: str) -> None:
         command.add_argument("directory", metavar="DIR", help="target directory; created if it does not exist")
 
 
-def _add_settings(parser: argparse.ArgumentParser, settings: Sequence[Setting], *, are_listed: bool = True) -> None:
+def _add_settings(
+    parser: argparse.ArgumentParser,
+    settings: Sequence[Setting],
+    repeated: defaultdict[str, list[str]],
+    *,
+    are_listed: bool = True,
+) -> None:
     parser.add_argument(
         "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="print the version and exit"
     )
     for title, group in groupby(settings, key=lambda setting: setting.group):
         section = parser.add_argument_group(title)
         for setting in group:
-            _add_setting(section, setting, is_listed=are_listed)
+            _add_setting(section, setting, repeated, is_listed=are_listed)
 
 
-def _add_setting(section: "argparse._ArgumentGroup", setting: Setting, *, is_listed: bool) -> None:
+def _add_setting(
+    section: "argparse._ArgumentGroup", setting: Setting, repeated: defaultdict[str, list[str]], *, is_listed: bool
+) -> None:
     description = setting.description.replace("`", "").replace("%", "%%")
     text = (
         f"{description} (default: {setting.default}; {', '.join(setting.variables)})"
         if is_listed
         else argparse.SUPPRESS
     )
+    options: dict[str, Any] = {"dest": setting.name, "default": argparse.SUPPRESS, "help": text}
     if setting.kind == "boolean":
-        section.add_argument(
-            str(setting.flag),
-            action=argparse.BooleanOptionalAction,
-            dest=setting.name,
-            default=argparse.SUPPRESS,
-            help=text,
-        )
+        options["action"] = argparse.BooleanOptionalAction
     else:
-        metavar = f"{{{setting.kind}}}" if "|" in setting.kind else setting.kind.upper()
-        section.add_argument(
-            str(setting.flag), dest=setting.name, default=argparse.SUPPRESS, metavar=metavar, help=text
-        )
+        options["metavar"] = f"{{{setting.kind}}}" if "|" in setting.kind else setting.kind.upper()
+    if setting.kind == "list":
+        options["action"] = partial(_Repeatable, values=repeated[setting.name])
+    section.add_argument(str(setting.flag), **options)

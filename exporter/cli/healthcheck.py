@@ -22,7 +22,7 @@ def url_of(settings: Settings) -> str:
     Raises:
         WebConfigError: the web config file is invalid.
     """
-    address = settings.web_health_listen_address or settings.web_listen_address
+    address = settings.web_health_listen_address or settings.web_listen_address[0]
     has_tls = settings.web_health_listen_address is None and _has_tls(settings)
     return f"{'https' if has_tls else 'http'}://{_connectable(address)}/livez"
 

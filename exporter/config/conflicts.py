@@ -36,8 +36,8 @@ def find_conflicts(settings: "Settings") -> Iterator[Conflict]:
     yield from _duration_conflicts(settings)
     if settings.shard_index >= settings.shard_count:
         yield Conflict(("shard_index", "shard_count"), "must be less than {shard_count}")
-    listen = settings.web_listen_address
-    if listen == settings.web_health_listen_address and listen.port:
+    health = settings.web_health_listen_address
+    if health and health.port and health in settings.web_listen_address:
         yield Conflict(("web_health_listen_address", "web_listen_address"), "must differ from {web_listen_address}")
     if settings.api_key and settings.api_key_file:
         yield Conflict(("api_key", "api_key_file"), "conflicts with {api_key_file}; set only one of them")

@@ -20,6 +20,7 @@ from exporter.config.values import (
     HeaderBytes,
     Label,
     ListenAddress,
+    ListenAddresses,
     MaxConnections,
     MaxSeries,
     PageLimit,
@@ -59,8 +60,11 @@ class Settings(BaseSettings):
 
     config_file: FilePath | None = _setting("Files", None, "settings file in YAML; reloaded on SIGHUP")
 
-    web_listen_address: ListenAddress = _setting(
-        "Web", DEFAULT_LISTEN_ADDRESS, "address to listen on; `:9877` for all interfaces, port 0 for any free port"
+    web_listen_address: ListenAddresses = _setting(
+        "Web",
+        (DEFAULT_LISTEN_ADDRESS,),
+        "address to listen on; `:9877` for all interfaces, port 0 for any free port; repeat the flag, or separate "
+        "several addresses with commas, to listen on all of them",
     )
     web_health_listen_address: ListenAddress | None = _setting(
         "Web", None, "additional address for the probes `/livez` and `/readyz`, without TLS and authentication"

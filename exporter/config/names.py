@@ -108,6 +108,8 @@ def _format(name: str, value: object) -> str:
         return format_duration(value)
     if value == ():
         return "all" if name == "stream_ids" else "none"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return "none" if value is None else str(value)
 
 

@@ -101,6 +101,16 @@ def _address(value: object) -> Address:
     return Address.parse(value.strip())
 
 
+def _addresses(value: object) -> tuple[Address, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not parts:
+        raise ValueError("must be one or more addresses such as 0.0.0.0:9877")
+    addresses = tuple(map(_address, parts))
+    if any(address.port and addresses.count(address) > 1 for address in addresses):
+        raise ValueError("must not contain an address twice")
+    return addresses
+
+
 def _file_path(value: object) -> Path:
     if isinstance(value, Path):
         return value
@@ -185,6 +195,8 @@ ShardIndex = Annotated[int, BeforeValidator(_integer(0, 1023)), BeforeValidator(
 ShardCount = Annotated[int, BeforeValidator(_integer(1, 1024))]
 """Number of shards."""
 ListenAddress = Annotated[Address, BeforeValidator(_address)]
+ListenAddresses = Annotated[tuple[Address, ...], BeforeValidator(_addresses)]
+"""Addresses to listen on, at least one; separated by commas in text."""
 FilePath = Annotated[Path, BeforeValidator(_file_path)]
 """Path of a file, which need not exist."""
 ApiKey = Annotated[SecretStr, BeforeValidator(_api_key)]

@@ -11,7 +11,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -60,7 +60,7 @@ class Daemon:
         loaded: the settings at the start.
         environment: clocks, randomness and the log redactor.
         environ: environment variables; those of the service manager are used.
-        announce: called with the port once the pages are served.
+        announce: called with the port of the first address once the pages are served.
         read_timeout: seconds that the files of a reload may take.
     """
 
@@ -110,7 +110,7 @@ class Daemon:
         shutdown.push_async_callback(_stop_all, listeners.values())
         for flag, listener in listeners.items():
             await _start_listening(listener, flag)
-        self._report_listening(listeners[PAGES_FLAG].port)
+        self._report_listening(listeners[PAGES_FLAG].ports)
         if await self._start_polling():
             shutdown.push_async_callback(self._app.stop)
         if self._watchdog_interval:
@@ -181,17 +181,18 @@ class Daemon:
         settings, limits = self._settings, _limits(self._settings)
         pages = BasicAuth(self._app.create_pages(), self._web_config.config, open_paths=UNAUTHENTICATED_PATHS)
         tls = self._web_config.context
-        listeners = {PAGES_FLAG: Listener(pages, settings.web_listen_address, limits=limits, tls=tls)}
+        listeners = {PAGES_FLAG: Listener(pages, *settings.web_listen_address, limits=limits, tls=tls)}
         if settings.web_health_listen_address:
             probes = create_probe_app(self._app.health)
             listeners[PROBES_FLAG] = Listener(probes, settings.web_health_listen_address, limits=limits)
         return listeners
 
-    def _report_listening(self, port: int) -> None:
-        event(logger, logging.INFO, "listening", version=VERSION, port=port, path=self._settings.web_telemetry_path)
+    def _report_listening(self, ports: Sequence[int]) -> None:
+        for port in ports:
+            event(logger, logging.INFO, "listening", version=VERSION, port=port, path=self._settings.web_telemetry_path)
         for warning in self._warnings:
             event(logger, logging.WARNING, "settings warning", reason=warning)
-        self._announce(port)
+        self._announce(ports[0])
 
     async def _start_polling(self) -> bool:
         """Start polling; retry while clients take all file descriptors, since the listeners are open already (R11).

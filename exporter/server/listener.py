@@ -1,4 +1,4 @@
-"""Listener on one address: accepts connections, enforces their limits, and closes them on shutdown.
+"""Listener on one or more addresses: accepts connections, enforces their limits, and closes them on shutdown.
 
 Only uvicorn's protocol is used. Its server installs signal handlers, exits the process if the port is in use, and
 cannot change its TLS context. Here each connection gets the context that is current when it is accepted, so a new
@@ -38,12 +38,12 @@ _CLOSE_TIMEOUT: Final = 1.0  # seconds for aborted connections and cancelled res
 
 
 class Listener:
-    """HTTP server on one address.
+    """HTTP server on one or more addresses, which share its limits.
 
     Args:
         app: ASGI application; receives no lifespan events.
-        address: address to listen on; port 0 selects a free port, an empty host or `::` both IPv4 and IPv6.
-        limits: limits for clients.
+        addresses: addresses to listen on; port 0 selects a free port, an empty host or `::` both IPv4 and IPv6.
+        limits: limits for the clients of all addresses together.
         tls: returns the TLS context of the next connection, or None for plain HTTP; called for each connection.
         now: Unix time in seconds, for the Date header.
     """
@@ -51,27 +51,31 @@ class Listener:
     def __init__(
         self,
         app: ASGIApp,
-        address: Address,
-        *,
+        *addresses: Address,
         limits: Limits = Limits(),  # noqa: B008  # immutable
         tls: Callable[[], ssl.SSLContext | None] = lambda: None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._address = address
+        self._addresses = addresses
         self._limits = limits
         self._tls = tls
         self._now = now
         self._table = ConnectionTable(limits)
         self._next_warning = 0.0  # about missing descriptors, in the loop's time
-        self._socket: socket.socket | None = None
+        self._sockets: list[socket.socket] = []
         self._deadline_task: asyncio.Task[None] | None = None
-        self._accept_retry: asyncio.TimerHandle | None = None
+        self._retries: dict[socket.socket, asyncio.TimerHandle] = {}
         self._config = _create_config(app)
 
     @property
     def port(self) -> int:
-        """The port in use; before `start`, the port of the address."""
-        return int(self._socket.getsockname()[1]) if self._socket is not None else self._address.port
+        """The port of the first address; before `start` it may be 0."""
+        return self.ports[0]
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The port of each address; before `start` it may be 0."""
+        return tuple(each.getsockname()[1] for each in self._sockets) or tuple(each.port for each in self._addresses)
 
     @property
     def connections(self) -> int:
@@ -82,25 +86,21 @@ class Listener:
         """Bind and listen.
 
         Raises:
-            OSError: the address is in use, unknown or not permitted; the message is one line with the address.
+            OSError: an address is in use, unknown or not permitted; the message is one line with the address.
         """
         loop = asyncio.get_running_loop()
-        try:
-            self._socket = await _bind(self._address)
-        except socket.gaierror as error:
-            raise OSError(f"cannot listen on {self._address}: {error.strerror}") from None
-        except OSError as error:  # Python's message repeats the address
-            raise OSError(f"cannot listen on {self._address}: {os.strerror(error.errno or 0)}") from None
-        self._socket.setblocking(False)
+        for address in self._addresses:
+            self._sockets.append(await _listen(address))
         self._update_date()
         self._deadline_task = loop.create_task(self._enforce_deadlines())
-        loop.add_reader(self._socket, self._accept)
+        for listening in self._sockets:
+            loop.add_reader(listening, self._accept, listening)
 
     async def stop(self, grace: float) -> None:
         """Stop accepting, close idle connections, and give responses in progress `grace` seconds to finish."""
-        if self._socket is None:
+        if not self._sockets:
             return
-        self._stop_accepting(self._socket)
+        self._stop_accepting()
         self._table.shut_down()
         await self._table.wait_until_empty(grace)
         self._table.abort_all()
@@ -113,32 +113,31 @@ class Listener:
             self._deadline_task.cancel()
             self._deadline_task = None
 
-    def _stop_accepting(self, listening: socket.socket) -> None:
-        if self._accept_retry is not None:
-            self._accept_retry.cancel()
-        asyncio.get_running_loop().remove_reader(listening)
-        listening.close()
-        self._socket = None
+    def _stop_accepting(self) -> None:
+        for retry in self._retries.values():
+            retry.cancel()
+        for listening in self._sockets:
+            asyncio.get_running_loop().remove_reader(listening)
+            listening.close()
+        self._sockets.clear()
 
-    def _accept(self) -> None:
+    def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         for attempt in range(_MAX_ACCEPTS):
-            if self._socket is None:
-                return
             if self._table.is_full:
-                if not is_readable(self._socket):
+                if not is_readable(listening):
                     return
                 if not self._table.close_idle(loop.time()):
-                    self._pause_accepting(self._socket, _RETRY_DELAY_WHEN_FULL)  # it waits in the kernel's queue
+                    self._pause_accepting(listening, _RETRY_DELAY_WHEN_FULL)  # it waits in the kernel's queue
                     return
             try:
-                accepted, _address = self._socket.accept()
+                accepted, _address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:  # out of descriptors or kernel memory
                 # Linux reports this also if no connection is pending.
                 if attempt == 0:
-                    self._retry_accept(self._socket, error)
+                    self._retry_accept(listening, error)
                 return
             accepted.setblocking(False)
             # asyncio sets it only on sockets that name their protocol. Without it, the body of a response waits until
@@ -163,7 +162,7 @@ class Listener:
         """
         loop = asyncio.get_running_loop()
         loop.remove_reader(listening)
-        self._accept_retry = loop.call_later(delay, loop.add_reader, listening, self._accept)
+        self._retries[listening] = loop.call_later(delay, loop.add_reader, listening, self._accept, listening)
 
     async def _open(self, accepted: socket.socket) -> None:
         context = self._tls()
@@ -202,6 +201,17 @@ class Listener:
 
     def _update_date(self) -> None:
         self._table.state.default_headers = [(b"date", formatdate(self._now(), usegmt=True).encode())]
+
+
+async def _listen(address: Address) -> socket.socket:
+    try:
+        listening = await _bind(address)
+    except socket.gaierror as error:
+        raise OSError(f"cannot listen on {address}: {error.strerror}") from None
+    except OSError as error:  # Python's message repeats the address
+        raise OSError(f"cannot listen on {address}: {os.strerror(error.errno or 0)}") from None
+    listening.setblocking(False)
+    return listening
 
 
 async def _bind(address: Address) -> socket.socket:

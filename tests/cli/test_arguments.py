@@ -46,6 +46,12 @@ def test_of_a_repeated_flag_the_last_value_is_used() -> None:
     assert parse(["--account", "a", "check", "--account", "b"]).arguments == {"account": "b"}
 
 
+@pytest.mark.parametrize("name", ["web_listen_address", "stream_ids"])
+def test_V15_the_values_of_a_repeated_flag_of_a_list_are_joined(name: str) -> None:
+    flag = {"web_listen_address": "--web.listen-address", "stream_ids": "--stream-ids"}[name]
+    assert parse([flag, "a", f"{flag}=b,c", "check", flag, "d"]).arguments == {name: "a,b,c,d"}
+
+
 def test_flags_that_are_not_given_are_omitted() -> None:
     assert parse(["check"]).arguments == {}
 

@@ -26,6 +26,10 @@ from tests.config.loads import problems
         ({"recording_window": "59m"}, "--recording-window: must not be shorter than --session-window"),
         ({"shard_index": "1"}, "--shard-index: must be less than --shard-count"),
         (
+            {"web_listen_address": "127.0.0.1:1,127.0.0.1:2", "web_health_listen_address": "127.0.0.1:2"},
+            "--web.health-listen-address: must differ from --web.listen-address",
+        ),
+        (
             {"web_health_listen_address": "0.0.0.0:9877"},
             "--web.health-listen-address: must differ from --web.listen-address",
         ),

@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.config import Address, Settings, load, normalize_api_key
-from tests.config.loads import SECRET, file_problems, problems, result_or_message, settings_or_problems
+from tests.config.loads import SECRET, file_problems, load_file, problems, result_or_message, settings_or_problems
 
 
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
-        ("web_listen_address", ":9877", Address("", 9877)),
-        ("web_listen_address", "[::]:0", Address("::", 0)),
+        ("web_listen_address", ":9877", (Address("", 9877),)),
+        ("web_listen_address", "[::]:0", (Address("::", 0),)),
+        ("web_listen_address", "[::1]:1, localhost:1", (Address("::1", 1), Address("localhost", 1))),
         ("web_health_listen_address", "localhost:1", Address("localhost", 1)),
         ("web_telemetry_path", "/a/b-c", "/a/b-c"),
         ("log_level", "DEBUG", "debug"),
@@ -41,6 +42,7 @@ def test_a_value_is_parsed(name: str, text: str, value: object) -> None:
             for text in ("", "9877", "host", "::1:80", "[::1]", "a b:1", "x:65536", "1.2.3:1")
         ),
         *(("web_listen_address", text) for text in ("[zz]:1", "x:-1", "http://x:1", "\u0661.1.1.1:1")),
+        *(("web_listen_address", text) for text in (",", ":1,", ":1,:2,:1")),
         *(
             ("web_telemetry_path", text)
             for text in ("", "metrics", "/", "/livez", "/readyz", "/a//b", "/a/", "/../a", "/a b")
@@ -66,6 +68,14 @@ def test_an_invalid_value_is_one_error_prefixed_with_the_name_of_the_setting(nam
         assert problem.startswith(f"{variable}: ")
     (problem,) = problems({name: text})
     assert problem.startswith("--")
+
+
+def test_V15_the_settings_file_accepts_a_list_of_addresses(tmp_path: Path) -> None:
+    settings = load_file(tmp_path, 'web_listen_address: [":0", "127.0.0.1:0", ":0"]').settings
+    assert settings.web_listen_address == (Address("", 0), Address("127.0.0.1", 0), Address("", 0))
+    assert file_problems(tmp_path, "web_listen_address: []") == (
+        "web_listen_address (line 1 of the settings file): must be one or more addresses such as 0.0.0.0:9877",
+    )
 
 
 @pytest.mark.parametrize(

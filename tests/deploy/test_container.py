@@ -57,7 +57,9 @@ def test_every_package_is_installed_with_hashes() -> None:
 
 
 def test_the_exposed_port_is_the_default_one() -> None:
-    assert re.findall(r"^EXPOSE (\d+)", RUNTIME, re.MULTILINE) == [str(Settings().web_listen_address.port)]
+    assert re.findall(r"^EXPOSE (\d+)", RUNTIME, re.MULTILINE) == [
+        str(each.port) for each in Settings().web_listen_address
+    ]
 
 
 def test_build_tools_are_pinned_with_hashes_and_without_addresses() -> None:

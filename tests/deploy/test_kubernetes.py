@@ -215,7 +215,7 @@ def test_the_program_accepts_the_arguments_and_variables_of_its_container(contai
     }
     loaded = load(parse(arguments).arguments, environ)
     assert not loaded.warnings
-    assert {loaded.settings.web_listen_address.port} == container.ports
+    assert {each.port for each in loaded.settings.web_listen_address} == container.ports
     keys = [account.api_key_file for account in loaded.settings.accounts]
     mounted = {mount["mountPath"] for mount in container.spec["volumeMounts"]}
     assert all(key and str(key.parent) in mounted for key in keys)

@@ -111,6 +111,40 @@ def test_an_empty_host_listens_on_ipv4_and_ipv6() -> None:
     run(scenario)
 
 
+def test_V15_a_listener_on_several_addresses_serves_them_all_within_one_limit() -> None:
+    async def scenario() -> None:
+        addresses = [Address(host, 0) for host in ("127.0.0.1", "127.0.0.2", "127.0.0.1")]
+        listener = Listener(static_app(), *addresses, limits=Limits(max_connections=2))
+        await listener.start()
+        places = list(zip([address.host for address in addresses], listener.ports, strict=True))
+        assert places[0] == ("127.0.0.1", listener.port)
+        clients = [RawClient(*await asyncio.open_connection(*place)) for place in places]
+        for client in clients:
+            assert (await client.request()).status == 200
+            assert listener.connections <= 2
+            await client.close()
+        await listener.stop(0)
+        for place in places:
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection(*place)
+
+    run(scenario)
+
+
+def test_V15_a_listener_that_cannot_use_one_of_its_addresses_uses_none() -> None:
+    async def scenario() -> None:
+        async with running_listener(static_app()) as first:
+            second = Listener(static_app(), Address("127.0.0.2", 0), Address("127.0.0.1", first.port))
+            with pytest.raises(OSError, match=r"^cannot listen on 127\.0\.0\.1:\d+: Address already in use$"):
+                await second.start()
+            (port, *_) = second.ports
+            await second.stop(0)
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.2", port)
+
+    run(scenario)
+
+
 def test_R07_a_port_in_use_is_a_one_line_error() -> None:
     async def scenario() -> None:
         async with running_listener(static_app()) as first:

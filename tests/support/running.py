@@ -181,7 +181,8 @@ def running_exporter(
         wrapper: a command that runs the command.
         wait: whether to wait until it listens.
     """
-    flags = ["--web.listen-address", "127.0.0.1:0", "--log.format", "json", "--log.level", "debug", *arguments]
+    listen = [] if "--web.listen-address" in arguments else ["--web.listen-address", "127.0.0.1:0"]
+    flags = [*listen, "--log.format", "json", "--log.level", "debug", *arguments]
     process = subprocess.Popen(
         [*wrapper, *COMMAND, *flags],
         cwd=ROOT,
