@@ -111,7 +111,7 @@ async def test_D08_the_key_of_one_user_is_ok(rows: list[dict[str, object]], text
 
 
 @in_loop
-async def test_D08_every_configured_stream_without_a_session_is_named() -> None:
+async def test_D08_V12_every_configured_stream_without_a_session_is_named() -> None:
     output = Output()
     async with serving(Upstream([live_row(1), live_row(2)])) as url:
         settings = settings_for(url, stream_ids="parent-1,typo-1,typo-2")
