@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz generated grafana render test-container manifests requirements lock-check sbom release-check clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz mutants generated grafana render test-container manifests requirements lock-check sbom release-check clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -72,6 +72,10 @@ bench-quick: $(VENV)/dev.done  ## the same with 1,000 sessions, under a minute
 bench-fleet: $(VENV)/dev.done  ## the cost of a million sessions in 500 accounts, and of one account in 4 shards; ten minutes, 2 GB
 	$(BIN)/python -m tests.bench.fleet $(ARGS)
 
+mutants: $(VENV)/dev.done  ## mutation tests of exporter/sessions and exporter/metrics, as a list of the mutants that survive
+	$(BIN)/python -m mutmut run $(ARGS)
+	$(BIN)/python -m mutmut results
+
 generated: $(VENV)/dev.done  ## write the golden page, the tables of the docs, the dashboards and the rules
 	$(BIN)/python -m tests.golden
 	$(BIN)/python -m tests.support.generated_docs
@@ -119,4 +123,4 @@ lock-check:  ## install the pins from nothing with every Python found, and check
 	@.ci/lock-check $(PYTHON)
 
 clean:  ## remove what was installed and built
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist build
+	rm -rf .venv mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist build

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.support.canary import MARK, scanner
 
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 # Hypothesis's deadline and its check for slow data generation would depend on the load of the machine.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# `make mutants` runs the tests of a function once for each of its mutants.
+settings.register_profile(
+    "mutants",
+    max_examples=10,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],  # a failing example is not shrunk
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("default")
 
 
