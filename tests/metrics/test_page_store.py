@@ -49,6 +49,23 @@ def test_what_is_published_is_on_the_next_page_in_both_formats() -> None:
             assert session(number).id in shown
 
 
+def test_scrapes_without_a_publication_in_between_get_the_same_page() -> None:
+    accounts = Accounts()
+    accounts.publish([session(1)])
+    assert accounts.pages.page(Format.TEXT) is accounts.pages.page(Format.TEXT)
+
+
+def test_the_chunks_of_an_account_are_views_of_the_page() -> None:
+    accounts = Accounts()
+    accounts.publish([session(1)])
+    page = accounts.pages.page(Format.TEXT)
+    data = accounts.pages.account_pages()["default"].data
+    assert data is not None
+    chunks = [chunk.data for chunk in data.chunks.values()]
+    assert chunks
+    assert all(isinstance(chunk, memoryview) and chunk.obj is page.start for chunk in chunks)
+
+
 def test_publications_between_two_scrapes_are_on_the_next_page() -> None:
     accounts = Accounts()
     text(accounts)
@@ -145,6 +162,16 @@ def test_a_removed_account_is_not_on_the_page() -> None:
     accounts.pages.remove("goes")
     assert 'account="goes"' not in text(accounts)
     assert 'account="stays"' in text(accounts)
+
+
+def test_a_removed_account_releases_its_part_of_the_budget() -> None:
+    alone = Accounts()
+    alone.publish([session(1)])
+    accounts = Accounts(limit=alone.pages.series())
+    accounts.publish([session(1)], "goes")
+    accounts.pages.remove("goes")
+    accounts.publish([session(1)], "stays")
+    assert 'session_active{account="stays"' in text(accounts)
 
 
 def test_removing_an_unknown_account_does_nothing() -> None:

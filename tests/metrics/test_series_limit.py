@@ -131,6 +131,31 @@ def test_a_removed_account_releases_its_share() -> None:
     assert budget.claim("one", 500) == 100
 
 
+def test_a_removed_account_releases_what_it_was_granted_and_does_not_show_yet() -> None:
+    budget = SeriesBudget(100)
+    budget.claim("goes", 100)
+    budget.leave("goes")
+    assert budget.claim("stays", 100) == 100
+
+
+def test_what_an_account_was_granted_is_reserved_while_it_renders() -> None:
+    budget = SeriesBudget(100)
+    assert budget.claim("renders", 100) == 100
+    assert budget.claim("polls", 100) == 0
+
+
+def test_an_account_that_was_granted_nothing_reserves_nothing() -> None:
+    budget = SeriesBudget(100)
+    budget.claim("empty", 0)
+    assert budget.claim("large", 100) == 100
+
+
+def test_an_account_that_shows_nothing_reserves_nothing() -> None:
+    budget = SeriesBudget(100)
+    budget.use("empty", budget.claim("empty", 0))
+    assert budget.claim("large", 100) == 100
+
+
 POLLS = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 200), st.floats(0, 1), st.booleans()), max_size=30)
 """For each poll: the account, the series it wants, the part of the grant it uses, and whether it is removed after."""
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from exporter.cooperative import BATCH_SIZE
 from exporter.sessions.session import MAX_ID, Session
 from exporter.sessions.snapshot import SessionState, State
 from exporter.sessions.streams import Stream, group_by_stream
@@ -27,6 +28,15 @@ def test_sessions_of_one_parent_are_one_stream() -> None:
 def test_sessions_without_a_parent_are_one_stream_without_an_id() -> None:
     found = groups(session("1", parent_id="a"), session("2"), session("3", parent_id=""))
     assert list(found.items()) == [(None, ["2", "3"]), ("a", ["1"])]
+
+
+def test_the_stream_without_an_id_comes_before_ids_in_upper_case() -> None:
+    assert list(groups(session("1", parent_id="A"), session("2"))) == [None, "A"]
+
+
+def test_streams_of_more_than_one_batch_are_all_returned() -> None:
+    names = [f"{number:05}" for number in range(2 * BATCH_SIZE + 1)]
+    assert list(groups(*[session(name, parent_id=name) for name in names])) == names
 
 
 def test_parents_that_are_the_same_label_are_one_stream() -> None:
