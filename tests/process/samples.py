@@ -8,3 +8,6 @@ INTERVAL: Final = 'livepeer_studio_exporter_poll_interval_seconds{account="defau
 RELOADED: Final = "livepeer_studio_exporter_config_reload_successful"
 
 SHORT_INTERVAL: Final = ("--poll-interval", "1s")
+
+LONG_TIMEOUTS: Final = ("--poll-interval", "3h", "--poll-deadline", "2h", "--request-timeout", "1h")
+"""A test that waits for the end of a request without a response hangs, and fails."""

@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from tests.server.raw_client import RawClient
 from tests.support.canary import KEY, MARK, Scanner, scanner
 from tests.support.deadlines import HANG
+from tests.support.loop import run_in_loop
 from tests.support.rows import STREAM_KEY, Row
 from tests.support.running import ROOT, Exporter, Response, environment, run, running_exporter
 from tests.support.simulated import Upstream, live_row, serving_in_thread
@@ -41,11 +41,27 @@ class CountingUpstream(Upstream):
         return [row | changed for row in self.current_rows]
 
 
+LONG_TIMEOUTS = ("--web.header-timeout", "1h", "--web.response-timeout", "1h", "--web.idle-timeout", "1h")
+"""A scrape that waited for another connection would hang."""
+
+
 @pytest.fixture(scope="module")
 def exporter() -> Iterator[Exporter]:
+    """An exporter with three sessions."""
+    with (
+        serving_in_thread(Upstream([live_row(number) for number in range(3)])) as url,
+        running_exporter("--base-url", url, "--poll-interval", "1s", *LONG_TIMEOUTS) as exporter,
+    ):
+        exporter.wait_for_event("poll finished")
+        yield exporter
+
+
+@pytest.fixture(scope="module")
+def large_exporter() -> Iterator[Exporter]:
+    """An exporter with many sessions, which change with every poll."""
     with (
         serving_in_thread(CountingUpstream()) as url,
-        running_exporter("--base-url", url, "--poll-interval", "1s") as exporter,
+        running_exporter("--base-url", url, "--poll-interval", "1s", *LONG_TIMEOUTS) as exporter,
     ):
         exporter.wait_for_event("poll finished")
         yield exporter
@@ -82,16 +98,17 @@ def test_S03_unknown_paths_are_404(exporter: Exporter, path: str) -> None:
     assert "location" not in answer.headers
 
 
-def test_S04_with_300_idle_and_slow_connections_a_scrape_is_fast_and_memory_bounded(exporter: Exporter) -> None:
+def test_S04_300_idle_and_slow_connections_do_not_delay_a_scrape_and_memory_is_bounded(
+    large_exporter: Exporter,
+) -> None:
+    exporter = large_exporter
     exporter.request()
     threads, memory = exporter.process_status("Threads"), exporter.process_status("VmRSS")
     connections = [exporter.connect() for _ in range(300)]
     try:
         for number, each in enumerate(connections):
             each.sendall((b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\nX: ")[number % 3])
-        began = time.monotonic()
         assert exporter.request().status == 200
-        assert time.monotonic() - began < 3  # the promise is 1 s; the machine may be under load
         assert exporter.process_status("Threads") <= threads + 2
         assert exporter.process_status("VmRSS") < memory + 64 * 1024
     finally:
@@ -105,36 +122,41 @@ def test_S05_a_url_or_header_above_the_limit_is_rejected(exporter: Exporter) -> 
     assert exporter.request().status == 200
 
 
+def values_of(page: bytes, family: bytes) -> list[float]:
+    """Return the values of a family's samples. This finds its lines without parsing the page, which takes longer."""
+    _, _, rest = page.partition(b"\n# TYPE " + family + b" ")
+    lines = rest.partition(b"\n# HELP ")[0].splitlines()[1:]
+    return [float(line.rpartition(b" ")[2]) for line in lines]
+
+
 def generation_of(page: bytes) -> float:
     """Return the generation of a page, and check that all its values are of this generation."""
-    values = Response(200, {}, page).values
-    prefix = "livepeer_studio_session_source_segments{"
-    found = {value for name, value in values.items() if name.startswith(prefix)}
-    assert len(found) == 1
-    assert sum(name.startswith(prefix) for name in values) == SESSIONS
-    generation = found.pop()
-    assert values['livepeer_studio_ingest_rate_bytes_per_second{account="default"}'] == generation * SESSIONS
-    assert values["livepeer_studio_exporter_series"] > SESSIONS
+    values = values_of(page, b"livepeer_studio_session_source_segments")
+    assert len(values) == SESSIONS
+    (generation,) = set(values)
+    assert values_of(page, b"livepeer_studio_ingest_rate_bytes_per_second") == [generation * SESSIONS]
+    (series,) = values_of(page, b"livepeer_studio_exporter_series")
+    assert series > SESSIONS
     return generation
 
 
-def test_S06_each_of_200_parallel_scrapes_has_one_generation(exporter: Exporter) -> None:
+def test_S06_each_of_200_parallel_scrapes_has_one_generation(large_exporter: Exporter) -> None:
     async def scrape(encoding: str) -> bytes:
-        client = await RawClient.connect(exporter.port)
+        client = await RawClient.connect(large_exporter.port)
         head = f"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {encoding}\r\n\r\n"
         answer = await client.request(head.encode())
         await client.close()
         assert answer.status == 200
         return gzip.decompress(answer.body) if encoding == "gzip" else answer.body
 
-    async def rounds() -> set[float]:
-        seen: set[float] = set()
+    seen: set[float] = set()
+
+    async def rounds() -> None:
         while len(seen) < 3:  # until polls have replaced the page twice
             encodings = ["gzip", "identity"] * (4 if seen else 100)
-            seen |= {generation_of(page) for page in await asyncio.gather(*map(scrape, encodings))}
-        return seen
+            seen.update(map(generation_of, await asyncio.gather(*map(scrape, encodings))))
 
-    assert len(asyncio.run(asyncio.wait_for(rounds(), 60))) >= 3
+    run_in_loop(rounds)
 
 
 def count_families(answer: Response) -> int:
@@ -174,7 +196,8 @@ def test_S07_no_accept_header_is_an_error(exporter: Exporter, accept: str, encod
     assert (answer.status, answer.headers["content-type"] in (TEXT, OPENMETRICS)) == (200, True)
 
 
-def test_S08_slow_readers_occupy_little_memory(exporter: Exporter) -> None:
+def test_S08_slow_readers_occupy_little_memory(large_exporter: Exporter) -> None:
+    exporter = large_exporter
     exporter.request()
     memory = exporter.process_status("VmRSS")
     connections = [exporter.connect() for _ in range(100)]
@@ -235,23 +258,33 @@ def test_S11_the_key_is_found_in_any_encoding() -> None:
     assert local.findings == ["a log", "a url"]
 
 
-PRINTED = "def test_leak():\n    print(KEY)\n"
-SCANNED = "def test_leak():\n    scanner.scan('a process', KEY)\n"
+LEAKING_TESTS = """\
+from tests.support.canary import KEY, scanner
+
+
+def test_prints_the_key():
+    print(KEY)
+
+
+def test_runs_a_process_that_prints_the_key():
+    scanner.scan("a process", KEY)
+"""
 
 
 @pytest.mark.parametrize("is_parallel", [False, True])
-@pytest.mark.parametrize("test", [PRINTED, SCANNED], ids=["captured", "from a process"])
 def test_S11_a_test_run_with_the_key_in_its_output_fails_without_repeating_it(
-    test: str, is_parallel: bool, tmp_path: Path
+    is_parallel: bool, tmp_path: Path
 ) -> None:
-    file = tmp_path / "test_leak.py"
-    file.write_text(f"from tests.support.canary import KEY, scanner\n\n\n{test}")
+    file = tmp_path / "test_leaks.py"
+    file.write_text(LEAKING_TESTS)
     options = ["-p", "tests.conftest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-c", "pyproject.toml"]
     if is_parallel:
         options += ["--numprocesses", "1"]
     command = [sys.executable, "-m", "pytest", *options, str(file)]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "1 passed" in done.stdout
-    assert "S11: the API key was found in" in done.stdout
+    assert "2 passed" in done.stdout
+    found = [line.partition("found in ")[2] for line in done.stdout.splitlines() if line.startswith("S11: ")]
+    assert "a process" in found
+    assert any("test_prints_the_key" in source for source in found)
     assert MARK not in done.stdout + done.stderr

@@ -13,13 +13,15 @@ from tests.support.running import Exporter, running_exporter
 pytestmark = pytest.mark.process
 
 UNREACHABLE_API = ("--base-url", "http://127.0.0.1:9/api")
-LIMITS = ("--web.max-connections", "4", "--web.max-header-bytes", "2048", "--web.header-timeout", "200ms")
+LIMITS = ("--web.max-connections", "4", "--web.max-header-bytes", "2048")
+LONG_TIMEOUTS = ("--web.header-timeout", "1h", "--web.response-timeout", "1h", "--web.idle-timeout", "1h")
+"""A test that waits for one of these hangs, and fails. Later flags override them."""
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
 def limited() -> Iterator[Exporter]:
-    with running_exporter(*UNREACHABLE_API, *LIMITS) as exporter:
+    with running_exporter(*UNREACHABLE_API, *LIMITS, *LONG_TIMEOUTS) as exporter:
         yield exporter
 
 
@@ -54,15 +56,16 @@ def test_headers_larger_than_the_limit_are_rejected(limited: Exporter) -> None:
     assert limited.request("/livez", X="y" * 3000).status == 431
 
 
-def test_a_connection_without_a_request_is_closed_after_the_header_timeout(limited: Exporter) -> None:
-    with limited.connect() as connection:
+def test_a_connection_without_a_request_is_closed_after_the_header_timeout() -> None:
+    flags = (*LONG_TIMEOUTS, "--web.header-timeout", "200ms")
+    with running_exporter(*UNREACHABLE_API, *flags) as exporter, exporter.connect() as connection:
         assert connection.recv(1) == b""
 
 
 def test_above_the_maximum_the_longest_idle_connection_is_closed(limited: Exporter) -> None:
     connections = [request_probe(limited.connect()) for _ in range(5)]
     try:
-        wait_until_closed(connections[0])  # long before the idle timeout
+        wait_until_closed(connections[0])
         request_probe(connections[4])
     finally:
         for connection in connections:
@@ -70,8 +73,6 @@ def test_above_the_maximum_the_longest_idle_connection_is_closed(limited: Export
 
 
 def test_an_idle_connection_is_closed_after_the_idle_timeout() -> None:
-    with (
-        running_exporter(*UNREACHABLE_API, "--web.idle-timeout", "300ms") as exporter,
-        exporter.connect() as connection,
-    ):
+    flags = (*LONG_TIMEOUTS, "--web.idle-timeout", "300ms")
+    with running_exporter(*UNREACHABLE_API, *flags) as exporter, exporter.connect() as connection:
         wait_until_closed(request_probe(connection))
