@@ -1,37 +1,27 @@
 """HTTP basic authentication and additional response headers, as ASGI middleware."""
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import bcrypt
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from exporter.server.password_checks import CheckPassword, PasswordChecks, QueueFullError
 from exporter.server.web_config import WebConfig
 
 MAX_PASSWORD_SIZE: Final = 72
 """Bytes. bcrypt uses no more; Python's raises, others silently truncate."""
-CACHE_SIZE: Final = 256
-"""Results of bcrypt in each of the two caches, for correct and for wrong passwords."""
-MAX_QUEUED_CHECKS: Final = 32
-"""Passwords that may wait for bcrypt; with a full queue, requests are rejected with 503."""
-
-CheckPassword = Callable[[bytes, bytes], bool]
-"""Return whether a password (first) matches a bcrypt hash (second)."""
 
 
 class BasicAuth:
     """Require basic authentication except on open paths, and add response headers.
 
-    bcrypt runs in a thread of its own, one password at a time, as in the exporter-toolkit: the loop's threads may all
-    be waiting for name servers. Its results are cached by a keyed digest of user name, hash and password, so no
-    password is kept in memory and a changed hash invalidates its results. Concurrent requests with the same
-    credentials share one check. An unknown user takes as long as a known one.
+    Results of bcrypt are cached by a keyed digest of user name, hash and password, so no password is kept in memory and
+    a changed hash invalidates its results. An unknown user takes as long as a known one.
 
     Args:
         app: ASGI application.
@@ -53,13 +43,8 @@ class BasicAuth:
         self._app = app
         self._config = config
         self._open_paths = frozenset(open_paths)
-        self._check_password = check_password
+        self._checks = PasswordChecks(check_password)
         self._digest_key = random_bytes(32)
-        # Two caches, so that a flood of wrong passwords does not evict the correct one.
-        self._correct: dict[bytes, None] = {}
-        self._wrong: dict[bytes, None] = {}
-        self._pending: dict[bytes, asyncio.Task[bool]] = {}
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application, or respond with 401 or 503."""
@@ -73,9 +58,10 @@ class BasicAuth:
             await self._app(scope, receive, send)
             return
         credentials = _credentials(scope["headers"])
+        host = scope["client"][0] if scope.get("client") else ""
         try:
-            is_authenticated = credentials is not None and await self._authenticate(config.users, *credentials)
-        except _QueueFullError:
+            is_authenticated = credentials is not None and await self._authenticate(config.users, host, *credentials)
+        except QueueFullError:
             await _respond(send, 503, b"Too many passwords to check\n", (b"retry-after", b"1"))
             return
         if is_authenticated:
@@ -83,39 +69,14 @@ class BasicAuth:
         else:
             await _respond(send, 401, b"Unauthorized\n", (b"www-authenticate", b'Basic realm="metrics"'))
 
-    async def _authenticate(self, users: Mapping[bytes, bytes], name: bytes, password: bytes) -> bool:
+    async def _authenticate(self, users: Mapping[bytes, bytes], host: str, name: bytes, password: bytes) -> bool:
         if len(password) > MAX_PASSWORD_SIZE:  # for known and unknown users alike
             return False
         # An unknown user is checked against the hash of another one, always the same, to take the same time.
         substitute = list(users.values())[self._digest(name)[0] % len(users)]
         hashed = users.get(name, substitute)
-        digest = self._digest(name, hashed, password)
-        if digest in self._wrong:
-            return False
-        if digest not in self._correct and not await self._check(digest, password, hashed):
-            return False
-        return name in users  # False if the password of the other user matched
-
-    async def _check(self, digest: bytes, password: bytes, hashed: bytes) -> bool:
-        task = self._pending.get(digest)
-        if task is None:
-            if len(self._pending) >= MAX_QUEUED_CHECKS:
-                raise _QueueFullError
-            task = asyncio.create_task(self._run_check(digest, password, hashed))
-            self._pending[digest] = task
-        return await asyncio.shield(task)
-
-    async def _run_check(self, digest: bytes, password: bytes, hashed: bytes) -> bool:
-        loop = asyncio.get_running_loop()
-        try:
-            is_correct = await loop.run_in_executor(self._thread, self._check_password, password, hashed)
-        finally:
-            del self._pending[digest]
-        cache = self._correct if is_correct else self._wrong
-        if len(cache) >= CACHE_SIZE:
-            del cache[next(iter(cache))]
-        cache[digest] = None
-        return is_correct
+        is_match = await self._checks.matches(host, self._digest(name, hashed, password), password, hashed)
+        return is_match and name in users  # False if the password of the other user matched
 
     def _digest(self, *parts: bytes) -> bytes:
         digest = hashlib.blake2b(key=self._digest_key, digest_size=32)
@@ -123,10 +84,6 @@ class BasicAuth:
             digest.update(len(part).to_bytes(4, "big"))
             digest.update(part)
         return digest.digest()
-
-
-class _QueueFullError(Exception):
-    pass
 
 
 def _credentials(headers: Collection[tuple[bytes, bytes]]) -> tuple[bytes, bytes] | None:

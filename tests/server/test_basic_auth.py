@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
-from exporter.server.basic_auth import CACHE_SIZE, MAX_PASSWORD_SIZE, MAX_QUEUED_CHECKS, BasicAuth
+from exporter.server.basic_auth import MAX_PASSWORD_SIZE, BasicAuth
+from exporter.server.password_checks import CACHE_SIZE, MAX_QUEUED, MAX_QUEUED_PER_CLIENT
 from exporter.server.web_config import WebConfig
 from tests.server.raw_client import RawClient, run, running_listener, static_app, wait_until
 from tests.support.deadlines import HANG, NEVER
@@ -57,18 +58,28 @@ class ProtectedApp:
             random_bytes=bytes,
         )
 
-    async def request(self, *authorization: bytes, path: str = "/metrics") -> tuple[int, dict[bytes, bytes]]:
+    async def request(
+        self, *authorization: bytes, path: str = "/metrics", host: str = "192.0.2.1"
+    ) -> tuple[int, dict[bytes, bytes]]:
         sent: list[Message] = []
 
         async def send(message: Message) -> None:
             sent.append(message)
 
         headers = [(b"host", b"localhost"), *((b"authorization", value) for value in authorization)]
-        await self.auth({"type": "http", "path": path, "headers": headers}, receive_disconnect, send)
+        scope = {"type": "http", "path": path, "headers": headers, "client": (host, 1)}
+        await self.auth(scope, receive_disconnect, send)
         return sent[0]["status"], dict(sent[0]["headers"])
 
-    async def status(self, *authorization: bytes, path: str = "/metrics") -> int:
-        return (await self.request(*authorization, path=path))[0]
+    async def status(self, *authorization: bytes, path: str = "/metrics", host: str = "192.0.2.1") -> int:
+        return (await self.request(*authorization, path=path, host=host))[0]
+
+    async def guess(self, host: str, number: int) -> list[asyncio.Task[int]]:
+        """Send wrong passwords, which differ, and wait until they are queued."""
+        headers = [basic(b"alice", b"guess %s %d" % (host.encode(), each)) for each in range(number)]
+        guesses = [asyncio.create_task(self.status(header, host=host)) for header in headers]
+        await asyncio.sleep(0)
+        return guesses
 
 
 async def receive_disconnect() -> Message:
@@ -240,18 +251,92 @@ def test_S10_passwords_are_checked_one_at_a_time_with_a_bounded_queue() -> None:
         app = ProtectedApp()
         app.bcrypt.gate.clear()
         threads = set(threading.enumerate())
-        guesses = [
-            asyncio.create_task(app.status(basic(b"alice", b"%d" % number))) for number in range(MAX_QUEUED_CHECKS)
-        ]
+        guesses = await app.guess("192.0.2.1", 1)
         await wait_until(lambda: app.bcrypt.running > 0)
+        guesses += await app.guess("192.0.2.1", MAX_QUEUED_PER_CLIENT + 1)  # the first shares the running check
         # An executor starts its threads when work is submitted.
         assert len(set(threading.enumerate()) - threads) == 1
         status, headers = await app.request(basic(b"alice", b"one too many"))
         assert (status, headers[b"retry-after"]) == (503, b"1")
         app.bcrypt.gate.set()
-        assert await asyncio.gather(*guesses) == [401] * MAX_QUEUED_CHECKS
+        assert set(await asyncio.gather(*guesses)) == {401}
         assert app.bcrypt.max_running == 1
         assert await app.status(basic(b"alice", b"one too many")) == 401
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.2", "2001:db8:0:1::1", "::ffff:192.0.2.2"])
+def test_V03_wrong_passwords_from_one_address_do_not_keep_out_another(host: str) -> None:
+    async def scenario() -> None:
+        app = ProtectedApp()
+        app.bcrypt.gate.clear()
+        guesses = await app.guess("192.0.2.1", MAX_QUEUED_PER_CLIENT)
+        scrape = asyncio.create_task(app.status(basic(b"alice", b"open sesame"), host=host))
+        await wait_until(lambda: app.bcrypt.running > 0)
+        app.bcrypt.gate.set()
+        assert await scrape == 200
+        assert [password for password, _ in app.bcrypt.calls].index(b"open sesame") <= 2, "they take turns"
+        assert set(await asyncio.gather(*guesses)) == {401}
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("host", "other"), [("2001:db8::1", "2001:db8::2:0:0:1"), ("192.0.2.1", "::ffff:192.0.2.1"), ("x", "x")]
+)
+def test_V03_addresses_of_one_network_share_a_turn(host: str, other: str) -> None:
+    async def scenario() -> None:
+        app = ProtectedApp()
+        app.bcrypt.gate.clear()
+        guesses = await app.guess(host, MAX_QUEUED_PER_CLIENT + 1)
+        await wait_until(lambda: app.bcrypt.running > 0)
+        guesses += await app.guess(host, MAX_QUEUED_PER_CLIENT + 1)
+        assert await app.status(basic(b"alice", b"one too many"), host=other) == 503
+        app.bcrypt.gate.set()
+        await asyncio.gather(*guesses)
+
+    run(scenario)
+
+
+def test_V03_with_a_full_queue_an_address_with_few_passwords_takes_the_place_of_one_with_many() -> None:
+    async def scenario() -> None:
+        app = ProtectedApp()
+        app.bcrypt.gate.clear()
+        attackers = MAX_QUEUED // MAX_QUEUED_PER_CLIENT + 1
+        guesses = [
+            each for number in range(attackers) for each in await app.guess(f"192.0.2.{number}", MAX_QUEUED_PER_CLIENT)
+        ]
+        scrape = asyncio.create_task(app.status(basic(b"alice", b"open sesame"), host="198.51.100.1"))
+        await wait_until(lambda: app.bcrypt.running > 0)
+        app.bcrypt.gate.set()
+        assert await scrape == 200
+        assert [password for password, _ in app.bcrypt.calls].index(b"open sesame") <= attackers + 1
+        assert set(await asyncio.gather(*guesses)) == {401, 503}
+
+    run(scenario)
+
+
+def test_V03_the_address_is_that_of_the_connection() -> None:
+    async def scenario() -> None:
+        app = ProtectedApp()
+        app.bcrypt.gate.clear()
+        async with running_listener(app.auth) as listener:
+
+            async def connect(host: str, password: bytes) -> RawClient:
+                streams = await asyncio.open_connection("127.0.0.1", listener.port, local_addr=(host, 0))
+                client = RawClient(*streams)
+                authorization = b"Authorization: " + basic(b"alice", password)
+                await client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + authorization + b"\r\n\r\n")
+                return client
+
+            attackers = [await connect("127.0.0.2", b"%d" % number) for number in range(2 * MAX_QUEUED_PER_CLIENT)]
+            assert (await attackers[-1].receive()).status == 503
+            scraper = await connect("127.0.0.1", b"open sesame")
+            app.bcrypt.gate.set()
+            assert (await scraper.receive()).status == 200
+            for client in (*attackers, scraper):
+                await client.close()
 
     run(scenario)
 
@@ -364,8 +449,10 @@ def test_no_password_is_kept_in_memory() -> None:
         app = ProtectedApp()
         await app.status(basic(b"alice", b"open sesame"))
         await app.status(basic(b"alice", b"guess"))
-        assert b"sesame" not in b"".join([*app.auth._correct, *app.auth._wrong])
-        assert not app.auth._pending
+        checks = app.auth._checks
+        assert b"sesame" not in b"".join([*checks._correct, *checks._wrong])
+        assert not checks._pending
+        assert not checks._queues
 
     run(scenario)
 
