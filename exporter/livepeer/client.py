@@ -9,7 +9,8 @@ from typing import Final
 from exporter.livepeer.decoding import decode_page
 from exporter.livepeer.endpoint import SessionsEndpoint
 from exporter.livepeer.gather import gather_or_cancel
-from exporter.livepeer.page_reader import FetchPage, OnPage, ReadSessions, ResponsePage, no_progress
+from exporter.livepeer.keyset import KeysetSupport
+from exporter.livepeer.page_reader import FetchPage, OnPage, PageRequest, ReadSessions, ResponsePage, no_progress
 from exporter.livepeer.pagination import read_all
 from exporter.livepeer.query import Filters, Scope, request_parameters
 from exporter.livepeer.response import has_next_page, total_count
@@ -54,6 +55,7 @@ class LivepeerClient:
         self._endpoint = endpoint
         self._limit = max(2, page_limit)
         self._parts = parts
+        self._keyset_support = KeysetSupport()
 
     async def sessions(
         self, scope: Scope, on_page: OnPage = no_progress, *, within: float = math.inf
@@ -92,7 +94,7 @@ class LivepeerClient:
         Raises:
             PollError: reading failed; the class depends on the cause.
         """
-        return await self._page_fetcher([], first_cursor=None, deadline=math.inf)(None)
+        return await self._page_fetcher([], deadline=math.inf)(PageRequest(count=True))
 
     def _clock_offset(self) -> float:
         return self.clock.now() - self.clock.monotonic()
@@ -101,10 +103,12 @@ class LivepeerClient:
         started = self.clock.monotonic()
         read = ReadSessions()
         for queries in scope.queries(self.clock.now()):
-            fetchers = [self._page_fetcher(query, scope.ids.after, deadline) for query in queries]
+            fetchers = [self._page_fetcher(query, deadline) for query in queries]
             await gather_or_cancel(
                 *(
-                    read_all(fetch, read, limit=self._limit, parts=self._parts, ids=scope.ids, on_page=on_page)
+                    read_all(
+                        fetch, read, parts=self._parts, ids=scope.ids, on_page=on_page, support=self._keyset_support
+                    )
                     for fetch in fetchers
                 )
             )
@@ -120,17 +124,12 @@ class LivepeerClient:
             invalid_sessions=read.invalid_sessions,
         )
 
-    def _page_fetcher(self, filters: Filters, first_cursor: str | None, deadline: float) -> FetchPage:
-        query = request_parameters(filters, self._limit)
-
-        async def fetch(cursor: str | None) -> ResponsePage:
-            parameters = dict(query)
-            if cursor in (None, first_cursor):
-                parameters["count"] = "1"
-            if cursor is not None:
-                parameters["cursor"] = cursor.encode("utf-8", "replace").decode()
+    def _page_fetcher(self, filters: Filters, deadline: float) -> FetchPage:
+        async def fetch(request: PageRequest) -> ResponsePage:
+            limit = request.limit or self._limit
+            parameters = request_parameters(filters, limit, request.cursor, count=request.count)
             response, body = await self._endpoint.get(parameters, deadline)
             page = decode_page(body, self.clock.now())
-            return ResponsePage(page, has_next_page(response), total_count(response), len(body))
+            return ResponsePage(page, limit, has_next_page(response), total_count(response), len(body))
 
         return fetch

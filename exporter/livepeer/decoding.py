@@ -7,7 +7,6 @@ page, and both are counted.
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -53,22 +52,15 @@ class DecodedPage:
 
     Attributes:
         sessions: the valid sessions in the page's order.
+        ids: the id of each session as the server sent it, with unprintable characters, to be used as a cursor.
         items: number of items, valid or not.
-        first_id: the first valid id as the server sent it; None if there is none.
-        last_id: the last valid id as the server sent it, to be used as the cursor; None if there is none.
-        ascending: whether the ids are in ascending order.
-        server_ids: the ids as the server sent them, for sessions whose id contained unprintable characters, by the
-            session's id.
         invalid_values: number of dropped values by (field, fault).
         invalid_sessions: number of dropped sessions by fault.
     """
 
     sessions: list[Session]
+    ids: list[str]
     items: int
-    first_id: str | None
-    last_id: str | None
-    ascending: bool
-    server_ids: Mapping[str, str] = field(default_factory=dict)
     invalid_values: Counter[tuple[str, str]] = field(default_factory=Counter)
     invalid_sessions: Counter[str] = field(default_factory=Counter)
 
@@ -97,11 +89,8 @@ def decode_page(body: Body, now: float) -> DecodedPage:
     ids = [session.id for session in sessions]
     return DecodedPage(
         sessions=decoder.validated(sessions, ids),
+        ids=ids,
         items=items,
-        first_id=ids[0] if ids else None,
-        last_id=ids[-1] if ids else None,
-        ascending=ids == sorted(ids),
-        server_ids=decoder.server_ids,
         invalid_values=decoder.invalid_values,
         invalid_sessions=decoder.invalid_sessions,
     )
@@ -119,7 +108,6 @@ class _PageDecoder:
         self._profiles: dict[bytes, tuple[Profile, ...] | None] = {b"": None}
         self.invalid_values = self._lenient.invalid_values
         self.invalid_sessions = self._lenient.invalid_sessions
-        self.server_ids: dict[str, str] = {}
 
     def decode(self, body: Body) -> tuple[list[Session], int]:
         """Return the sessions and the number of items of a page that msgspec accepts; raise msgspec's errors if not."""
@@ -183,7 +171,6 @@ class _PageDecoder:
             changes["created_at"] = None
         if (printable := clean(session.id, MAX_ID)) != session.id:
             changes["id"] = printable
-            self.server_ids[printable] = session.id
         return msgspec.structs.replace(session, **changes) if changes else session
 
     def _are_times(self, values: list[float]) -> bool:

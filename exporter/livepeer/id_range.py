@@ -1,7 +1,15 @@
-"""Ranges of session ids, for shards and for parallel pagination."""
+"""Ranges of session ids, for shards and for parallel pagination.
 
+The server sorts ids by the collation of its database, which is unknown. Lower-case UUIDs, and prefixes of them, are in
+the order of their code points in every collation. Any other id is in the range in which the server sorts it.
+"""
+
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+
+_UUID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _PREFIX_DIGITS: Final = 8
 _PREFIXES: Final = 16**_PREFIX_DIGITS
@@ -10,13 +18,14 @@ _PREFIXES: Final = 16**_PREFIX_DIGITS
 
 @dataclass(frozen=True, slots=True)
 class IdRange:
-    """The ids with ``after < id <= until``; None is no bound."""
+    """The ids with ``after < id <= until``; None is no bound. A bound is a lower-case UUID or a prefix of one."""
 
     after: str | None = None
     until: str | None = None
 
-    def __contains__(self, session_id: str) -> bool:
-        return (self.after is None or session_id > self.after) and (self.until is None or session_id <= self.until)
+    def contains_uuid(self, uuid: str) -> bool:
+        """Whether a lower-case UUID is in the range."""
+        return (self.after is None or uuid > self.after) and (self.until is None or uuid <= self.until)
 
     def split(self, parts: int) -> list["IdRange"]:
         """Divide the range into at most `parts` disjoint ranges that cover it and have equally many UUIDs.
@@ -43,6 +52,16 @@ class IdRange:
 
 
 ALL_IDS: Final = IdRange()
+
+
+def is_uuid(session_id: str) -> bool:
+    """Whether an id is a lower-case UUID, whose place does not depend on the collation."""
+    return _UUID.fullmatch(session_id) is not None
+
+
+def uuids_in(ids: Iterable[str]) -> list[str]:
+    """Return the lower-case UUIDs among ids, in the same order."""
+    return [session_id for session_id in ids if _UUID.fullmatch(session_id)]
 
 
 def _prefix(session_id: str | None, default: int) -> int:

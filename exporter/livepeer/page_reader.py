@@ -1,7 +1,7 @@
 """Reads pages of one query within bounds, and keeps their sessions."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,24 +25,48 @@ SESSIONS_PER_MISSING: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
+class PageRequest:
+    """A request for one page.
+
+    Attributes:
+        cursor: the cursor; None for the first page.
+        limit: maximum number of sessions; None for the usual one.
+        count: whether the total is requested. With a keyset cursor it counts the sessions after the cursor.
+    """
+
+    cursor: str | None = None
+    limit: int | None = None
+    count: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ResponsePage:
     """A response of `GET /session`.
 
     Attributes:
         decoded: the decoded body.
+        limit: the requested maximum number of sessions.
         has_next: whether the response links to a next page, which means that the page is full.
         total: number of sessions that match the query; None if the response does not contain it.
         size: bytes of the body.
     """
 
     decoded: DecodedPage
+    limit: int
     has_next: bool
     total: int | None = None
     size: int = 0
 
+    @property
+    def is_last(self) -> bool:
+        """Whether there is no page after this one.
 
-FetchPage = Callable[[str | None], Awaitable[ResponsePage]]
-"""Requests the page after a cursor, or the first page for None. Only the first page needs a total."""
+        A short page with a link to a next one comes from a server whose limit is lower than the requested one.
+        """
+        return self.decoded.items == 0 or (self.decoded.items < self.limit and not self.has_next)
+
+
+FetchPage = Callable[[PageRequest], Awaitable[ResponsePage]]
 
 OnPage = Callable[[int, int], None]
 """Called after each page with the number of pages and sessions read so far in the poll."""
@@ -77,26 +101,38 @@ class ReadSessions:
             self.sessions[session.id] = session
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Sessions in the order of the server, each with its id as the server sent it."""
+
+    ids: Sequence[str] = ()
+    sessions: Sequence[Session] = ()
+
+    def __add__(self, other: "Rows") -> "Rows":
+        return Rows([*self.ids, *other.ids], [*self.sessions, *other.sessions]) if self.ids else other
+
+    def slice(self, start: int, end: int) -> "Rows":
+        """Return the rows from a position up to another one."""
+        return Rows(self.ids[start:end], self.sessions[start:end])
+
+
 class PageReader:
     """One attempt to read all pages of a query.
 
     Args:
         fetch: requests a page.
         into: receives the sessions; shared by the queries of a poll.
-        limit: sessions that are requested per page.
         ids: the ids to keep.
         on_page: called after each page.
 
     Attributes:
         ids: the ids to keep.
-        limit: sessions that are requested per page.
         pages: number of pages read.
         total: the server's count of matching sessions; None if unknown.
     """
 
-    def __init__(self, fetch: FetchPage, into: ReadSessions, limit: int, ids: IdRange, on_page: OnPage) -> None:
+    def __init__(self, fetch: FetchPage, into: ReadSessions, ids: IdRange, on_page: OnPage) -> None:
         self.ids = ids
-        self.limit = limit
         self.pages = 0
         self.total: int | None = None
         self._fetch = fetch
@@ -108,7 +144,7 @@ class PageReader:
         self._repeated = 0
         self._invalid = 0
 
-    async def read(self, cursor: str | None) -> ResponsePage:
+    async def read(self, request: PageRequest) -> ResponsePage:
         """Request a page.
 
         Raises:
@@ -117,7 +153,7 @@ class PageReader:
         """
         if self.pages >= MAX_PAGES or self._items >= MAX_SESSIONS:
             raise PaginationError(f"the pages do not end: {self.pages} pages with {self._items} sessions so far")
-        page = await self._fetch(cursor)
+        page = await self._fetch(request)
         self.pages += 1
         self._items += page.decoded.items
         self._bytes += page.size
@@ -126,34 +162,29 @@ class PageReader:
             raise ResponseTooLargeError(f"the pages have {self._bytes} bytes for {self._items} sessions")
         return page
 
-    def keep(self, page: ResponsePage, ids: IdRange) -> None:
-        """Keep the sessions of a page whose ids are in a range, and count those that were dropped."""
-        decoded, into = page.decoded, self._into
-        sessions = decoded.sessions
-        if not _is_within(decoded, ids):
-            sessions = [each for each in sessions if decoded.server_ids.get(each.id, each.id) in ids]
-        by_id = {session.id: session for session in sessions}
-        # Methods instead of set operators, which would iterate over all ids kept so far for every page.
-        into.duplicates += len(sessions) - len(by_id) + len(self._kept_ids.intersection(by_id))
-        self._kept_ids.update(by_id)
-        if len(by_id) == len(sessions) and into.sessions.keys().isdisjoint(by_id):
-            into.sessions.update(by_id)
-        else:
-            for session in sessions:
-                into.add(session)
-        self._repeated += len(decoded.sessions) - len({session.id for session in decoded.sessions})
-        self._invalid += sum(decoded.invalid_sessions.values())
-        into.invalid_values += decoded.invalid_values
-        into.invalid_sessions += decoded.invalid_sessions
-        self._on_page(into.pages, len(into.sessions))
+    def keep(self, page: DecodedPage, rows: Rows) -> int:
+        """Keep sessions of a page, or of earlier ones, and count those that the page lacks.
 
-    def is_last(self, page: ResponsePage, until: str | None) -> bool:
-        """Whether no page after this one has ids up to `until`."""
-        decoded = page.decoded
-        if until is not None and decoded.ascending and decoded.last_id is not None and decoded.last_id > until:
-            return True
-        # A short page with a link to a next one comes from a server whose limit is lower than the requested one.
-        return decoded.items == 0 or (decoded.items < self.limit and not page.has_next)
+        Returns:
+            The number of sessions that were kept before.
+        """
+        into, by_id = self._into, dict(zip(rows.ids, rows.sessions, strict=True))
+        # Methods instead of set operators, which would iterate over all ids kept so far for every page.
+        known = len(self._kept_ids.intersection(by_id))
+        into.duplicates += len(rows.ids) - len(by_id) + known
+        self._kept_ids.update(by_id)
+        new = {session.id: session for session in rows.sessions}
+        if len(new) == len(rows.ids) and into.sessions.keys().isdisjoint(new):
+            into.sessions.update(new)
+        else:
+            for session in rows.sessions:
+                into.add(session)
+        self._repeated += len(page.ids) - len(set(page.ids))
+        self._invalid += sum(page.invalid_sessions.values())
+        into.invalid_values += page.invalid_values
+        into.invalid_sessions += page.invalid_sessions
+        self._on_page(into.pages, len(into.sessions))
+        return known
 
     async def is_incomplete(self) -> bool:
         """Whether fewer sessions were read than the server counts, both before and after reading.
@@ -163,14 +194,8 @@ class PageReader:
         """
         if self.ids != ALL_IDS or not self._has_fewer_than(self.total):
             return False
-        return self._has_fewer_than((await self.read(None)).total)
+        return self._has_fewer_than((await self.read(PageRequest(count=True))).total)
 
     def _has_fewer_than(self, total: int | None) -> bool:
         received = len(self._kept_ids) + self._repeated + self._invalid
         return total is not None and received < total - total // SESSIONS_PER_MISSING
-
-
-def _is_within(page: DecodedPage, ids: IdRange) -> bool:
-    """Whether all ids of a page are known to be in a range; only the first and the last one are compared."""
-    first, last = page.first_id, page.last_id
-    return page.ascending and first is not None and last is not None and first in ids and last in ids

@@ -51,11 +51,24 @@ class Scope:
         return [[*query, _equals("parentId", each)] for query in queries for each in sorted(self.stream_ids)]
 
 
-def request_parameters(filters: Filters, limit: int) -> dict[str, str]:
-    """Return the query parameters of `GET /session` for the first page of a query, ordered by ascending id."""
+def request_parameters(
+    filters: Filters, limit: int, cursor: str | None = None, *, count: bool = False
+) -> dict[str, str]:
+    """Return the query parameters of `GET /session` for a page of a query, ordered by ascending id.
+
+    Args:
+        filters: the conditions of the query.
+        limit: maximum number of sessions.
+        cursor: the cursor of the page; None for the first one.
+        count: whether the total is requested.
+    """
     parameters = {"limit": str(limit), "order": "id-false"}
     if filters:
         parameters["filters"] = json.dumps(filters, separators=(",", ":"))
+    if count:
+        parameters["count"] = "1"
+    if cursor is not None:
+        parameters["cursor"] = cursor.encode("utf-8", "replace").decode()
     return parameters
 
 

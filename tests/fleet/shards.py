@@ -61,16 +61,21 @@ class MeasuringTransport(httpx.AsyncBaseTransport):
 
     Attributes:
         api: the application.
-        sizes: the size of each response in bytes, by the filters of its request, which identify the walk.
+        sizes: the size of each page in bytes, by the filters of its request, which identify the walk.
+        border_requests: the number of requests for the first id after a border.
     """
 
     api: ASGIApp
     sizes: dict[str, list[int]] = field(default_factory=dict)
+    border_requests: int = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await httpx.ASGITransport(self.api).handle_async_request(request)
         body = await response.aread()
-        self.sizes.setdefault(request.url.params["filters"], []).append(len(body))
+        if request.url.params["limit"] == "1":
+            self.border_requests += 1
+        else:
+            self.sizes.setdefault(request.url.params["filters"], []).append(len(body))
         stream = httpx.ByteStream(body)
         return httpx.Response(response.status_code, headers=response.headers, stream=stream, request=request)
 

@@ -188,7 +188,7 @@ def of_latest_sessions(parts: Sequence[Scrape]) -> Samples:
 
 
 def response_sizes(shard: Shard) -> dict[str, list[int]]:
-    """Return the sizes of the responses to the last poll, by walk."""
+    """Return the sizes of the pages of the last poll, by walk."""
     return dict(shard.transport.sizes)
 
 
@@ -209,14 +209,16 @@ def test_all_shards_together_read_the_account_once_and_at_most_one_page_more_eac
 @in_loop
 async def test_shards_that_read_a_large_account_in_parts_read_at_most_one_page_more_each(count: int) -> None:
     account = Account(bulk_rows(4_000, 7, START))
-    page_counts = []
+    page_counts, border_requests = [], 0
     for shard_count in (1, count):
         async with shards(account, shard_count, page_limit=50) as created:
             for shard in created:
                 await shard.poll()
+                border_requests += shard.transport.border_requests
             page_counts.append([len(pages) for shard in created for pages in shard.transport.sizes.values()])
     walks = len(page_counts[0])
     assert walks == 3
+    assert border_requests == 0
     assert sum(page_counts[1]) <= sum(page_counts[0]) + walks * count
 
 

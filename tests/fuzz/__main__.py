@@ -1,7 +1,8 @@
-"""Decode random pages, send random requests to the exporter, and count the outcomes.
+"""Decode random pages, paginate in random schedules, send random requests to the exporter, and count the outcomes.
 
-``python -m tests.fuzz --pages 100000 --requests 20000``: no page may break the decoder, the poll or the exposition, and
-no request the server. The exit code is 0 if there are no problems.
+``python -m tests.fuzz --pages 100000 --schedules 10000 --requests 20000``: no page may break the decoder, the poll or
+the exposition, no schedule of changes may hide a session, and no request may break the server. The exit code is 0 if
+there are no problems.
 """
 
 import argparse
@@ -11,22 +12,26 @@ from collections.abc import Mapping, Sequence
 
 from tests.fuzz.page_fuzzer import PageResults, fuzz_pages
 from tests.fuzz.request_fuzzer import RequestResults, fuzz_requests
+from tests.fuzz.schedule_fuzzer import ScheduleResults, fuzz_schedules
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run both, and print the counts."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Random pages and requests.")
+    """Run all of them, and print the counts."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Random pages, schedules and requests.")
     parser.add_argument("--pages", type=int, default=100_000, help="pages to decode (default: 100000)")
     parser.add_argument("--every", type=int, default=50, help="one of this many pages is polled too (default: 50)")
+    parser.add_argument("--schedules", type=int, default=10_000, help="schedules of changes (default: 10000)")
     parser.add_argument("--requests", type=int, default=20_000, help="requests to the server (default: 20000)")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of all random data")
     options = parser.parse_args(arguments)
     print(f"seed {options.seed}", flush=True)
     pages = fuzz_pages(options.pages, options.every, options.seed)
     _print_page_results(pages)
+    schedules = fuzz_schedules(options.schedules, options.seed)
+    _print_schedule_results(schedules)
     requests = fuzz_requests(options.requests, options.seed)
     _print_request_results(requests)
-    return 1 if pages.problems or requests.problems else 0
+    return 1 if pages.problems or schedules.problems or requests.problems else 0
 
 
 def _print_page_results(results: PageResults) -> None:
@@ -34,6 +39,13 @@ def _print_page_results(results: PageResults) -> None:
     dropped = f"{results.dropped:,} invalid values and sessions dropped"
     print(f"  of them {_counts(results.outcomes)}; {results.sessions:,} sessions, {dropped}")
     print(f"  {results.polls.total():,} through poll, exposition and both parsers: {_counts(results.polls)}")
+    _print_problems(results.problems)
+
+
+def _print_schedule_results(results: ScheduleResults) -> None:
+    print(f"{results.schedules.total():,} schedules in {results.seconds:.0f} s: {_counts(results.schedules)}")
+    counts = f"{results.requests:,} requests, {results.sessions:,} sessions"
+    print(f"  {counts}; {results.refused:,} polls failed because too much changed")
     _print_problems(results.problems)
 
 

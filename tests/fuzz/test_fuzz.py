@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fuzz import page_fuzzer, pages, request_fuzzer, requests
+from tests.fuzz import page_fuzzer, pages, request_fuzzer, requests, schedule_fuzzer
 
 
 def test_random_pages_cause_no_problem() -> None:
@@ -20,6 +20,15 @@ def test_random_requests_cause_no_problem() -> None:
     assert results.requests.total() == 300
     assert set(results.requests) == set(requests.GENERATORS)
     assert results.parsed
+
+
+@pytest.mark.untraced
+def test_D07_no_session_is_missed_or_read_by_two_shards_in_random_schedules() -> None:
+    results = schedule_fuzzer.fuzz_schedules(200, seed=1)
+    assert results.problems == []
+    assert results.schedules.total() == 200
+    assert len(results.schedules) == 12  # both collations, both ways of pagination, 1, 2 and 4 shards
+    assert results.refused <= 2
 
 
 def test_a_page_is_determined_by_seed_and_number() -> None:

@@ -17,7 +17,7 @@ from tests.support.rows import START, STREAM_KEY, ident, page, row
 def test_sessions_are_in_the_order_of_the_page() -> None:
     decoded = decode_page(page(row(1), row(2)), START)
     assert [session.id for session in decoded.sessions] == [ident(1), ident(2)]
-    assert (decoded.items, decoded.first_id, decoded.last_id, decoded.ascending) == (2, ident(1), ident(2), True)
+    assert (decoded.items, decoded.ids) == (2, [ident(1), ident(2)])
     assert not decoded.invalid_values
     assert not decoded.invalid_sessions
 
@@ -36,15 +36,7 @@ def test_equal_profiles_are_decoded_once() -> None:
 
 def test_an_empty_page_has_no_ids() -> None:
     decoded = decode_page(b"[]", START)
-    assert (decoded.sessions, decoded.items, decoded.first_id, decoded.last_id) == ([], 0, None, None)
-
-
-def test_unsorted_ids_are_detected() -> None:
-    assert not decode_page(page(row(2), row(1)), START).ascending
-
-
-def test_repeated_ids_are_sorted() -> None:
-    assert decode_page(page(row(1), row(1), row(2)), START).ascending
+    assert (decoded.sessions, decoded.items, decoded.ids) == ([], 0, [])
 
 
 def test_other_fields_are_skipped_whatever_their_value() -> None:
@@ -110,8 +102,7 @@ def test_a_last_seen_of_0_is_valid() -> None:
 def test_unprintable_characters_of_an_id_are_replaced_but_the_cursor_is_the_servers_id() -> None:
     decoded = decode_page(page(row(1, id="a\u202eb\n")), START)
     assert decoded.sessions[0].id == "a\ufffdb "
-    assert decoded.last_id == "a\u202eb\n"
-    assert decoded.server_ids == {"a\ufffdb ": "a\u202eb\n"}
+    assert decoded.ids == ["a\u202eb\n"]
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[", b'[{"id":"a"}', b"[] x", b"\xef\xbb\xbf[]", b'[{"id":1}] x'])

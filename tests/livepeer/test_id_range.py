@@ -4,37 +4,54 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.livepeer.id_range import ALL_IDS, IdRange
+from exporter.livepeer.id_range import ALL_IDS, IdRange, is_uuid, uuids_in
+from tests.support.rows import ident
 
-IDS = st.text("0123456789abcdef-", min_size=1, max_size=12)
-BOUNDS = st.none() | IDS
+UUIDS = st.uuids().map(str)
+BOUNDS = st.none() | UUIDS | st.integers(0, 16**8 - 1).map("{:08x}".format)
 
 
 @pytest.mark.parametrize(
     ("id_range", "included", "excluded"),
     [
-        (ALL_IDS, ["0", "ffff", "z"], []),
-        (IdRange(after="4"), ["40", "5"], ["3", "4"]),
-        (IdRange(until="8"), ["0", "8"], ["80", "9"]),
-        (IdRange("4", "8"), ["40", "8"], ["4", "80"]),
+        (ALL_IDS, [0, 0xFFFFFFFF], []),
+        (IdRange(after="40000000"), [0x40000000, 0x50000000], [0x3FFFFFFF]),
+        (IdRange(until="80000000"), [0, 0x7FFFFFFF], [0x80000000]),
+        (IdRange(ident(4), ident(8)), [5, 8], [4, 9]),
     ],
 )
 def test_a_range_excludes_its_lower_bound_and_includes_its_upper_bound(
-    id_range: IdRange, included: list[str], excluded: list[str]
+    id_range: IdRange, included: list[int], excluded: list[int]
 ) -> None:
-    assert all(session_id in id_range for session_id in included)
-    assert not any(session_id in id_range for session_id in excluded)
+    assert all(id_range.contains_uuid(ident(number)) for number in included)
+    assert not any(id_range.contains_uuid(ident(number)) for number in excluded)
 
 
-@given(st.lists(IDS, max_size=30), BOUNDS, BOUNDS, st.integers(1, 8))
-def test_each_id_of_a_range_belongs_to_exactly_one_of_its_parts(
-    ids: list[str], after: str | None, until: str | None, parts: int
+@given(st.lists(UUIDS, max_size=30), BOUNDS, BOUNDS, st.integers(1, 8))
+def test_each_uuid_of_a_range_belongs_to_exactly_one_of_its_parts(
+    uuids: list[str], after: str | None, until: str | None, parts: int
 ) -> None:
     whole = IdRange(after, until)
     pieces = whole.split(parts)
     assert 1 <= len(pieces) <= parts
-    for session_id in ids:
-        assert sum(session_id in piece for piece in pieces) == (session_id in whole)
+    for uuid in uuids:
+        assert sum(piece.contains_uuid(uuid) for piece in pieces) == whole.contains_uuid(uuid)
+
+
+@pytest.mark.parametrize(
+    ("session_id", "expected"),
+    [
+        (ident(1), True),
+        (ident(0xABCDEF).upper(), False),
+        (ident(1).replace("-", ""), False),
+        (f"{ident(1)}\n", False),
+        (f"0{ident(1)}", False),
+        ("", False),
+    ],
+)
+def test_only_lower_case_uuids_have_the_same_place_in_every_collation(session_id: str, expected: bool) -> None:
+    assert is_uuid(session_id) is expected
+    assert uuids_in([session_id, ident(2)]) == [session_id] * expected + [ident(2)]
 
 
 def test_the_parts_of_all_ids_have_the_same_width() -> None:

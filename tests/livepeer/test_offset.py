@@ -1,20 +1,27 @@
 """Offset pagination with overlapping pages."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from exporter.livepeer.errors import PaginationError
-from exporter.livepeer.id_range import ALL_IDS
+from exporter.livepeer.id_range import ALL_IDS, IdRange
 from exporter.livepeer.offset import read_by_offset
-from exporter.livepeer.page_reader import PageReader, ReadSessions, no_progress
+from exporter.livepeer.page_reader import PageReader, PageRequest, ReadSessions, ResponsePage, no_progress
+from exporter.simulator.collation import COLLATIONS, Collation, icu_en_us
 from tests.livepeer.paged_server import PagedServer, paged_server
 from tests.support.loop import in_loop
+from tests.support.rows import START
 
 
-async def read(server: PagedServer, *, limit: int) -> ReadSessions:
+async def read(server: PagedServer, *, limit: int, ids: IdRange = ALL_IDS) -> ReadSessions:
     into = ReadSessions()
-    await read_by_offset(PageReader(server.fetch, into, limit, ALL_IDS, no_progress))
+
+    async def fetch(request: PageRequest) -> ResponsePage:
+        return replace(await server.fetch(request), limit=limit)
+
+    await read_by_offset(PageReader(fetch, into, ids, no_progress))
     return into
 
 
@@ -58,3 +65,57 @@ async def test_pages_in_another_order_are_an_error() -> None:
     server.ids.reverse()
     with pytest.raises(PaginationError, match="not sorted by id"):
         await read(server, limit=10)
+
+
+@pytest.mark.parametrize("collation", COLLATIONS.values(), ids=COLLATIONS)
+@in_loop
+async def test_D07_ids_that_are_no_lower_case_uuids_are_read_whatever_the_collation(collation: Collation) -> None:
+    server = paged_server(50, limit=10, keyset=False, collation=collation)
+    for session_id in ("ABCDEF01-0000-4000-8000-000000000000", "Abc", "-", "zebra"):
+        server.put(session_id, START * 1000)
+    found = await read(server, limit=10)
+    assert found.sessions.keys() == set(server.ids)
+
+
+@pytest.mark.parametrize("collation", COLLATIONS.values(), ids=COLLATIONS)
+@in_loop
+async def test_D07_the_last_shard_has_the_ids_whose_place_the_server_does_not_show(collation: Collation) -> None:
+    server = paged_server(50, limit=10, keyset=False, collation=collation)
+    uuids = set(server.ids)
+    others = {"3FFFFFFF", "40000000", "ABCDEF01-0000-4000-8000-000000000000", "-", "zebra"}
+    for session_id in others:
+        server.put(session_id, START * 1000)
+    found = [(await read(server, limit=10, ids=shard)).sessions.keys() for shard in ALL_IDS.split(4)]
+    assert sorted(session_id for each in found for session_id in each) == sorted(uuids | others)
+    assert others <= found[-1]
+
+
+@in_loop
+async def test_D07_a_page_that_begins_with_a_new_session_leaves_no_gap_if_it_contains_a_known_one() -> None:
+    server = paged_server(0, limit=4, keyset=False, collation=icu_en_us)
+    for session_id in ("AA", "bb", "CC", "dd", "EE", "ff", "GG"):
+        server.put(session_id, START * 1000)
+
+    def create() -> None:
+        if len(server.requests) == 1:
+            server.put("cc", START * 1000)
+
+    server.before_response = create
+    found = await read(server, limit=4)
+    assert {"AA", "bb", "CC", "dd", "EE", "ff", "GG"} <= found.sessions.keys()
+    assert server.offsets == sorted(server.offsets)
+
+
+@in_loop
+async def test_pages_that_only_repeat_sessions_are_read_up_to_the_servers_count() -> None:
+    server = paged_server(20, limit=4, keyset=False)
+    first = server.ids[0]
+
+    def create() -> None:
+        if 3 <= len(server.requests) < 6:
+            for number in range(3):
+                server.put(f"{first[:-2]}{len(server.requests)}{number}", START * 1000)
+
+    existing = set(server.ids)
+    server.before_response = create
+    assert existing <= (await read(server, limit=4)).sessions.keys()

@@ -1,6 +1,7 @@
 """Reading all pages: sessions that exist during the whole pagination are neither missed nor returned twice."""
 
 import asyncio
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -13,12 +14,15 @@ from exporter.livepeer.errors import (
     RetryDeadlineExceededError,
     ServerError,
 )
-from exporter.livepeer.page_reader import ResponsePage
+from exporter.livepeer.keyset import KeysetSupport
+from exporter.livepeer.page_reader import PageRequest, ReadSessions, ResponsePage
+from exporter.livepeer.pagination import read_all
 from tests.livepeer.paged_server import PagedServer, decoded, paged_server, read
 from tests.support.loop import in_loop
-from tests.support.rows import START
+from tests.support.rows import START, ident
 
-SCHEDULES = 10_000
+SCHEDULES = 1_000
+"""For each way of pagination; `tests.fuzz.schedule_fuzzer` runs schedules with the simulator."""
 
 
 class Schedule:
@@ -41,7 +45,7 @@ class Schedule:
             self._random.choice((self._create, self._update, self._remove, self._remove))()
 
     def _create(self) -> None:
-        session_id = f"{self._random.getrandbits(32):08x}"
+        session_id = ident(self._random.getrandbits(32))
         self._server.put(session_id, self._time)
         self.ever.add(session_id)
 
@@ -74,13 +78,13 @@ async def test_P22_P23_no_session_is_missed_or_doubled_while_others_come_and_go(
         schedule = Schedule(random, server)
         server.before_response = schedule.change
 
-        async def fetch(cursor: str | None, server: PagedServer = server, random: Random = random) -> ResponsePage:
+        async def fetch(request: PageRequest, server: PagedServer = server, random: Random = random) -> ResponsePage:
             for _ in range(random.randrange(3) if parts > 1 else 0):
                 await asyncio.sleep(0)
-            return await server.fetch(cursor)
+            return await server.fetch(request)
 
         try:
-            found = await read(fetch, limit=server.limit, parts=parts)
+            found = await read(fetch, parts=parts)
         except PaginationError:  # so many changes that the count does not match: better no result than a wrong one
             failures += 1
             continue
@@ -94,7 +98,7 @@ async def test_P22_P23_no_session_is_missed_or_doubled_while_others_come_and_go(
 @in_loop
 async def test_P22_without_keyset_pagination_offsets_are_used() -> None:
     server = paged_server(50, limit=10, keyset=False)
-    found = await read(server.fetch, limit=10)
+    found = await read(server.fetch)
     assert sorted(found.sessions) == server.ids
     assert server.offsets
 
@@ -104,7 +108,7 @@ async def test_a_server_that_sorts_by_another_field_is_an_error() -> None:
     server = paged_server(30, limit=10)
     server.ids.reverse()
     with pytest.raises(PaginationError):
-        await read(server.fetch, limit=10)
+        await read(server.fetch)
 
 
 @pytest.mark.parametrize("error", [BadRequestError(400), ServerError(500)])
@@ -112,12 +116,12 @@ async def test_a_server_that_sorts_by_another_field_is_an_error() -> None:
 async def test_if_a_keyset_cursor_is_rejected_offsets_are_used(error: PollError) -> None:
     server = paged_server(50, limit=10)
 
-    async def fetch(cursor: str | None) -> ResponsePage:
-        if cursor is not None and not cursor.startswith("skip"):
+    async def fetch(request: PageRequest) -> ResponsePage:
+        if request.cursor is not None and not request.cursor.startswith("skip"):
             raise error
-        return await server.fetch(cursor)
+        return await server.fetch(request)
 
-    assert sorted((await read(fetch, limit=10)).sessions) == server.ids
+    assert sorted((await read(fetch)).sessions) == server.ids
 
 
 @pytest.mark.parametrize(
@@ -127,14 +131,29 @@ async def test_if_a_keyset_cursor_is_rejected_offsets_are_used(error: PollError)
 async def test_an_error_that_the_cursor_cannot_have_caused_ends_pagination(error: PollError) -> None:
     server = paged_server(50, limit=10)
 
-    async def fetch(cursor: str | None) -> ResponsePage:
-        if cursor is not None:
+    async def fetch(request: PageRequest) -> ResponsePage:
+        if request.cursor is not None:
             raise error
-        return await server.fetch(cursor)
+        return await server.fetch(request)
 
     with pytest.raises(type(error)):
-        await read(fetch, limit=10)
+        await read(fetch)
     assert len(server.cursors) == 1
+
+
+@in_loop
+async def test_after_a_keyset_cursor_was_applied_an_error_has_another_cause() -> None:
+    server, support = paged_server(50, limit=10), KeysetSupport()
+
+    async def fetch(request: PageRequest) -> ResponsePage:
+        if len(server.requests) == 3:
+            raise ServerError(500)
+        return await server.fetch(request)
+
+    with pytest.raises(ServerError):
+        await read_all(fetch, ReadSessions(), parts=1, support=support)
+    assert support.confirmed
+    assert server.offsets == []
 
 
 @pytest.mark.parametrize(("error", "requests"), [(BadRequestError(422), 2), (ServerError(500), 1)])
@@ -144,12 +163,12 @@ async def test_a_rejected_first_page_is_requested_once_more_and_a_failed_one_is_
 ) -> None:
     cursors: list[str | None] = []
 
-    async def fetch(cursor: str | None) -> ResponsePage:
-        cursors.append(cursor)
+    async def fetch(request: PageRequest) -> ResponsePage:
+        cursors.append(request.cursor)
         raise error
 
     with pytest.raises(type(error)):
-        await read(fetch, limit=10)
+        await read(fetch)
     assert cursors == [None] * requests
 
 
@@ -157,12 +176,12 @@ async def test_a_rejected_first_page_is_requested_once_more_and_a_failed_one_is_
 async def test_fewer_sessions_than_counted_are_an_error() -> None:
     server = paged_server(50, limit=10)
 
-    async def fetch(cursor: str | None) -> ResponsePage:
-        page = await server.fetch(cursor)
-        return ResponsePage(page.decoded, page.has_next, 60 if cursor is None else None)
+    async def fetch(request: PageRequest) -> ResponsePage:
+        page = await server.fetch(request)
+        return replace(page, total=60 if request.count else None)
 
     with pytest.raises(PaginationError):
-        await read(fetch, limit=10)
+        await read(fetch)
 
 
 @in_loop
@@ -174,7 +193,7 @@ async def test_fewer_sessions_than_counted_are_accepted_if_a_second_count_matche
             server.remove(session_id)
 
     server.before_response = remove_two
-    found = await read(server.fetch, limit=10, parts=1)
+    found = await read(server.fetch, parts=1)
     assert len(found.sessions) == 48
     assert not server.offsets
     assert server.cursors[-1] is None
@@ -185,13 +204,14 @@ async def test_fewer_sessions_than_counted_are_accepted_if_a_second_count_matche
 async def test_pages_without_valid_ids_end_pagination_and_are_counted(keyset: bool) -> None:
     server = paged_server(30, limit=10, keyset=keyset)
 
-    async def fetch(cursor: str | None) -> ResponsePage:
+    async def fetch(request: PageRequest) -> ResponsePage:
+        cursor = request.cursor
         if cursor is None or (cursor.startswith("skip") and int(cursor[4:]) < 10):
-            return await server.fetch(cursor)
-        server.cursors.append(cursor)
-        return ResponsePage(decoded([], invalid=10), has_next=True)
+            return await server.fetch(request)
+        server.requests.append(request)
+        return ResponsePage(decoded([], invalid=10), 10, has_next=True)
 
-    found = await read(fetch, limit=10)
+    found = await read(fetch)
     assert server.ids[:10] <= sorted(found.sessions) <= server.ids[:19]
     assert found.invalid_sessions["no_id"] >= 10
     assert len(server.cursors) < 12
@@ -202,12 +222,12 @@ async def test_pages_without_valid_ids_end_pagination_and_are_counted(keyset: bo
 async def test_P03_the_same_page_for_every_cursor_is_an_error(total: int | None) -> None:
     server = paged_server(10, limit=10)
 
-    async def fetch(cursor: str | None) -> ResponsePage:
-        page = await server.fetch(None)
-        return ResponsePage(page.decoded, has_next=True, total=total if cursor is None else None)
+    async def fetch(request: PageRequest) -> ResponsePage:
+        page = await server.fetch(PageRequest(count=request.count))
+        return replace(page, has_next=True, total=total if request.count else None)
 
     with pytest.raises(PaginationError):
-        await read(fetch, limit=10)
+        await read(fetch)
     assert len(server.cursors) < 20
 
 
@@ -215,11 +235,11 @@ async def test_P03_the_same_page_for_every_cursor_is_an_error(total: int | None)
 async def test_P05_a_page_of_known_ids_ends_pagination_if_the_count_matches() -> None:
     server = paged_server(10, limit=10)
 
-    async def fetch(cursor: str | None) -> ResponsePage:
-        page = await server.fetch(None)
-        return ResponsePage(page.decoded, has_next=True, total=10 if cursor is None else None)
+    async def fetch(request: PageRequest) -> ResponsePage:
+        page = await server.fetch(PageRequest(count=request.count))
+        return replace(page, has_next=True, total=10 if request.count else None)
 
-    found = await read(fetch, limit=10)
+    found = await read(fetch)
     assert sorted(found.sessions) == server.ids
     assert found.duplicates >= 10
     assert len(server.cursors) < 10
