@@ -1,1 +1,4 @@
-"""The client of Livepeer Studio's API: requests, pagination, decoding, errors. The only package that imports httpx."""
+"""The client of Livepeer Studio's API: requests and retries, pagination, decoding, and an error for each status code.
+
+The only package that imports httpx.
+"""

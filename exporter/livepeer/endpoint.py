@@ -25,6 +25,8 @@ from exporter.livepeer.server_clock import ServerClock
 from exporter.livepeer.transport import ConnectionTrace, HTTPClient, connection_error
 
 RETRIED_STATUSES: Final = (500, 502, 503, 504)
+"""Not 429, which fails the poll: `exporter.polling.backoff` waits for its `Retry-After`."""
+
 MAX_RETRIES: Final = 2
 
 RETRY_BASE: Final = 0.5

@@ -1,1 +1,4 @@
-"""Every metric, and the bytes of the page that shows them. The only package that names a metric."""
+"""Every metric, and the page that shows them: its bytes, its series limit, and when stale data leaves it.
+
+The only package that names a metric.
+"""

@@ -1,4 +1,4 @@
-"""What every account shows, and the page of each format that is made of it.
+"""What every account shows, until it is stale, and the page of each format that is made of it.
 
 Publishing puts the pages together, so a scrape takes a reference to bytes that exist. If nothing was scraped since the
 last publication, which is common with many accounts, the next scrape puts them together instead. A page is immutable:
@@ -118,9 +118,10 @@ class PageStore:
         }
         self._data = Chunk(GZIP_HEADER, 0, 0)
         self._data_pieces: Sequence[Chunk] = ()
-        self._data_changed = False
-        self._pages = self._composed()
+        self._pages = self._built_pages()
+        # What has changed since the pages were built, and whether they were scraped since then.
         self._outdated = False
+        self._data_changed = False
         self._scraped = False
 
     def account_pages(self) -> dict[str, AccountPage]:
@@ -132,7 +133,7 @@ class PageStore:
         """Return the page of the current generation."""
         self._expire()
         if self._outdated:
-            self._compose()
+            self._rebuild()
         self._scraped = True
         return self._pages[form]
 
@@ -149,7 +150,7 @@ class PageStore:
         known = before.get(account)
         try:
             self._accounts[account] = AccountPage(render_metrics(metrics), data or (known.data if known else None))
-            self._changed(data=data is not None)
+            self._mark_changed(data=data is not None)
         except Exception:
             self._accounts = before
             self._data_changed = True  # a partially composed page is composed again
@@ -159,7 +160,7 @@ class PageStore:
         """Remove an account from the pages."""
         self._accounts.pop(account, None)
         self.budget.leave(account)
-        self._changed(data=True)
+        self._mark_changed(data=True)
 
     def _expire(self) -> None:
         now = self._monotonic()
@@ -169,14 +170,14 @@ class PageStore:
             if part.data and part.data.expires <= now:
                 self._accounts[account] = replace(part, data=None)
                 self.budget.withdraw(account)
-        self._changed(data=True)
+        self._mark_changed(data=True)
 
-    def _changed(self, *, data: bool) -> None:
+    def _mark_changed(self, *, data: bool) -> None:
         self._expires = min((each.expires for _, each in self._with_data()), default=float("inf"))
         self._outdated = True
         self._data_changed |= data
         if self._scraped:
-            self._compose()
+            self._rebuild()
 
     def _shown(self) -> list[tuple[str, AccountData]]:
         self._expire()
@@ -185,13 +186,13 @@ class PageStore:
     def _with_data(self) -> list[tuple[str, AccountData]]:
         return [(account, part.data) for account, part in self._accounts.items() if part.data]
 
-    def _compose(self) -> None:
+    def _rebuild(self) -> None:
         if self._data_changed:
-            self._compose_data()
-        self._pages = self._composed()
+            self._rebuild_data()
+        self._pages = self._built_pages()
         self._data_changed = self._outdated = self._scraped = False
 
-    def _compose_data(self) -> None:
+    def _rebuild_data(self) -> None:
         """Concatenate the series and totals of all accounts, family by family; their chunks become views of it."""
         shown = self._with_data()
         keys: list[tuple[str | None, str]] = []
@@ -210,7 +211,7 @@ class PageStore:
         for account, data in shown:
             self._accounts[account] = replace(self._accounts[account], data=replace(data, chunks=views[account]))
 
-    def _composed(self) -> Mapping[Format, Page]:
+    def _built_pages(self) -> Mapping[Format, Page]:
         columns = zip(*(part.texts for part in self._accounts.values()), strict=True)
         families = [deflate(b"".join(texts)) for texts in columns] or [EMPTY] * len(ACCOUNT_FAMILIES)
         pages = {}

@@ -1,1 +1,4 @@
-"""When an account is polled, and one poll with its backoff. The only package that imports APScheduler."""
+"""When an account is polled, one poll, and the backoff after a failure, such as a 429.
+
+The only package that imports APScheduler.
+"""

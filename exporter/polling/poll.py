@@ -60,20 +60,20 @@ async def fetch(client: LivepeerClient, plan: Plan, on_page: OnPage) -> Sessions
 
 
 async def derive(
-    read: SessionsResult, plan: Plan, pages: PageStore, counter_state: CounterState, started: PollStart
+    read: SessionsResult, plan: Plan, page_store: PageStore, counter_state: CounterState, started: PollStart
 ) -> PollResult:
     """Derive what will be published from the API's sessions.
 
     Args:
         read: the sessions as the client returned them.
         plan: how the account is polled.
-        pages: its families are rendered, within its series budget.
+        page_store: its families are rendered, within its series budget.
         counter_state: after the last good poll.
         started: when the poll began.
     """
     sessions = read.sessions
     snapshot = await run_yielding(take_snapshot(sessions, plan.windows, read.server_time, plan.reported_streams))
-    rendered, exported, dropped = await _render(plan, pages, snapshot)
+    rendered, exported, dropped = await _render(plan, page_store, snapshot)
     problems = await run_yielding(find_problems(plan.account, snapshot))
     time = PollTime(read.server_time, started.wall, started.monotonic)
     counter_state, increments = await run_yielding(diff(counter_state, sessions, scope=_counter_scope(plan), time=time))
@@ -96,22 +96,22 @@ def _counter_scope(plan: Plan) -> CounterScope:
     return CounterScope(plan.base_url, scope.stream_ids, scope.session_window, scope.recording_window)
 
 
-async def _render(plan: Plan, pages: PageStore, snapshot: Snapshot) -> tuple[Rendered, int, int]:
+async def _render(plan: Plan, page_store: PageStore, snapshot: Snapshot) -> tuple[Rendered, int, int]:
     """Return the rendered series, the number of sessions or streams that have some, and that of the others."""
 
     def claim(series: int) -> int:
-        return pages.budget.claim(plan.account, series)
+        return page_store.budget.claim(plan.account, series)
 
     if plan.detail == "stream":
         streams = await run_yielding(group_by_stream(snapshot.sessions))
-        selected_streams = await run_yielding(select(streams, pages.stream_families, _last_seen, claim))
+        selected_streams = await run_yielding(select(streams, page_store.stream_families, _last_seen, claim))
         labels = stream_labels(plan.account)
-        rendered = await run_yielding(render_subjects(selected_streams.subjects, pages.stream_families, labels))
+        rendered = await run_yielding(render_subjects(selected_streams.subjects, page_store.stream_families, labels))
         return rendered, len(selected_streams.subjects), selected_streams.dropped
     sessions: Sequence[SessionState] = snapshot.sessions if plan.detail == "session" else ()
-    selected = await run_yielding(select(sessions, pages.session_families, _last_seen, claim))
+    selected = await run_yielding(select(sessions, page_store.session_families, _last_seen, claim))
     rendered = await run_yielding(
-        render_subjects(selected.subjects, pages.session_families, session_labels(plan.account))
+        render_subjects(selected.subjects, page_store.session_families, session_labels(plan.account))
     )
     return rendered, len(selected.subjects), selected.dropped
 

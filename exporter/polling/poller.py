@@ -37,7 +37,7 @@ class Poller:
         plan: how.
         client: of the API.
         telemetry: the account's instruments.
-        pages: where snapshots are published.
+        page_store: where snapshots are published.
         now: Unix seconds of our wall clock.
         monotonic: seconds.
         jitter: returns a random number between 0 and 1.
@@ -49,7 +49,7 @@ class Poller:
         plan: Plan,
         client: LivepeerClient,
         telemetry: Telemetry,
-        pages: PageStore,
+        page_store: PageStore,
         *,
         now: Callable[[], float],
         monotonic: Callable[[], float],
@@ -60,12 +60,12 @@ class Poller:
         self.status = Status()
         self._client = client
         self._telemetry = telemetry
-        self._pages = pages
+        self._page_store = page_store
         self._now = now
         self._monotonic = monotonic
         self._jitter = jitter
         self._on_page = on_page
-        self._publisher = Publisher(plan.account, telemetry, pages)
+        self._publisher = Publisher(plan.account, telemetry, page_store)
         self._counter_state = CounterState()
         self._dropped = 0
         self._pause: Pause | None = None
@@ -124,7 +124,7 @@ class Poller:
         """Poll up to what will be published; ``read`` receives the sessions, so that they are freed in short steps."""
         try:
             answer = await fetch(self._client, self.plan, self._on_page)
-            result = await derive(answer, self.plan, self._pages, self._counter_state, started)
+            result = await derive(answer, self.plan, self._page_store, self._counter_state, started)
         finally:
             self._telemetry.observe(catalogue.POLL_DURATION, self._monotonic() - started.monotonic)
         self._counter_state = result.counter_state

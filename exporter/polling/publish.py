@@ -19,13 +19,13 @@ class Publisher:
     Args:
         account: its name.
         telemetry: its instruments.
-        pages: where its data is shown.
+        page_store: where its data is shown.
     """
 
-    def __init__(self, account: str, telemetry: Telemetry, pages: PageStore) -> None:
+    def __init__(self, account: str, telemetry: Telemetry, page_store: PageStore) -> None:
         self._account = account
         self._telemetry = telemetry
-        self._pages = pages
+        self._page_store = page_store
 
     def initial(self, interval: float) -> None:
         """Show the account before its first poll."""
@@ -40,7 +40,7 @@ class Publisher:
 
     def success(self, data: AccountData, status: Status, skew: float | None) -> None:
         """Show new data. If this raises, the page is as it was before."""
-        self._pages.budget.use(self._account, data.series)
+        self._page_store.budget.use(self._account, data.series)
         gauge = self._telemetry.set
         gauge(catalogue.UP, 1)
         gauge(catalogue.SNAPSHOT, data.began)
@@ -77,7 +77,7 @@ class Publisher:
                 account=self._account,
                 dropped=data.dropped,
                 exported=data.exported,
-                series_limit=self._pages.budget.limit,
+                series_limit=self._page_store.budget.limit,
             )
         event(
             logger,
@@ -116,4 +116,4 @@ class Publisher:
             self._telemetry.set(catalogue.BACKOFF_UNTIL, status.next_poll)
 
     def _publish(self, data: AccountData | None) -> None:
-        self._pages.publish(self._account, list(self._telemetry.collect()), data)
+        self._page_store.publish(self._account, list(self._telemetry.collect()), data)

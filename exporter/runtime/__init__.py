@@ -1,1 +1,1 @@
-"""The composition root: builds the objects from the settings; start, reload and stop; the service manager."""
+"""Creates and connects all objects: start, reload (SIGHUP) and stop of the daemon, and its service manager."""
