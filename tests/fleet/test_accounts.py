@@ -55,8 +55,8 @@ def test_an_account_is_polled_while_others_fail_or_get_no_response(tmp_path: Pat
     ):
         settings = tmp_path / "settings.yaml"
         accounts = (
+            {"name": "hanging", "base_url": hanging_url},  # the first one, since the others start after a delay
             {"name": "failing", "base_url": failing_url, "poll_interval": "2s"},
-            {"name": "hanging", "base_url": hanging_url},
             {"name": "good", "base_url": good_url, "poll_interval": "1s"},
         )
         # A poll that waited for the one of the hanging account would take an hour.
