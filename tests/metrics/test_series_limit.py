@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.cooperative import BATCH_SIZE
 from exporter.metrics.catalogue import EVERY_OPTION, Options, SessionFamily, session_families
 from exporter.metrics.catalogue.family import Combine
 from exporter.metrics.series_limit import Selection, SeriesBudget, select
@@ -51,6 +52,11 @@ def test_among_active_sessions_the_last_seen_come_first_and_the_order_stays() ->
 def test_a_session_is_selected_with_all_of_its_series_or_none() -> None:
     families = session_families(Options())
     assert selected(5, [(session(1, issues=("a", "b"), record=True), ACTIVE)], families) == Selection([], 1)
+
+
+def test_the_series_of_more_than_one_batch_are_counted() -> None:
+    sessions: list[SessionState] = [(session(number, seen=-number), ACTIVE) for number in range(BATCH_SIZE + 1)]
+    assert selected(BATCH_SIZE, sessions) == Selection(sessions[:BATCH_SIZE], 1)
 
 
 def test_series_are_not_counted_while_their_upper_bound_is_within_the_limit() -> None:
@@ -142,6 +148,13 @@ def test_what_an_account_was_granted_is_reserved_while_it_renders() -> None:
     budget = SeriesBudget(100)
     assert budget.claim("renders", 100) == 100
     assert budget.claim("polls", 100) == 0
+
+
+def test_what_an_account_shows_is_reserved_until_its_next_poll() -> None:
+    budget = SeriesBudget(100)
+    budget.use("first", budget.claim("first", 100))
+    assert budget.claim("second", 100) == 0
+    assert budget.claim("first", 100) == 50
 
 
 def test_an_account_that_was_granted_nothing_reserves_nothing() -> None:
