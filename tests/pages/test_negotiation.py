@@ -34,7 +34,7 @@ PROTOBUF_FIRST = "application/vnd.google.protobuf;proto=io.prometheus.client.Met
         ("text/plain, application/openmetrics-text", Format.TEXT),
         ("application/*", Format.OPENMETRICS),
         ("text/*, application/openmetrics-text;q=0.9", Format.TEXT),
-        # A range that names a format exactly counts before one that merely covers it.
+        # An exact media range takes precedence over a wildcard.
         ("text/plain;q=0.1, */*", Format.OPENMETRICS),
         ("application/openmetrics-text;q=0, */*", Format.TEXT),
         (
