@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz mutants generated grafana render test-container manifests requirements lock-check sbom release-check clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz mutants generated grafana render test-container manifests requirements lock-check test-oldest sbom release-check clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -29,6 +29,11 @@ $(VENV)/run.done: requirements/run.txt requirements/dev.txt
 $(VENV)/dev.done: $(VENV)/run.done
 	@echo "Installing the development tools into $(VENV); about a minute, once"
 	$(call install,requirements/dev.txt)
+	@touch $@
+
+# Over the environment with all pins: only the libraries are old, since the age of the development tools concerns no user.
+$(VENV)/oldest.done: requirements/oldest.txt $(VENV)/dev.done
+	$(call install,requirements/oldest.txt)
 	@touch $@
 
 demo:  ## serve a simulated Livepeer Studio; no account needed: make demo ARGS="--web.listen-address 127.0.0.1:9999"
@@ -62,6 +67,10 @@ unit: $(VENV)/dev.done  ## the tests alone: make unit ARGS="-k U01"
 
 coverage: $(VENV)/dev.done
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
+
+test-oldest:  ## the tests with the oldest versions that pyproject.toml allows: libraries and Python
+	@$(MAKE) --no-print-directory PYTHON=python3.11 VENV=.venv/oldest .venv/oldest/oldest.done
+	.venv/oldest/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 bench: $(VENV)/dev.done  ## compare the cost with other programs; several minutes: make bench ARGS="--sessions 100000"
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -117,6 +126,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 requirements: $(VENV)/dev.done  ## pin what pyproject.toml declares, for every Python; to upgrade: make requirements ARGS=--upgrade
 	$(COMPILE) --output-file requirements/run.txt pyproject.toml
 	$(COMPILE) --output-file requirements/dev.txt --group dev --constraint requirements/run.txt pyproject.toml
+	$(COMPILE) --output-file requirements/oldest.txt --resolution lowest-direct pyproject.toml
 	$(COMPILE) --output-file deploy/container/build.txt deploy/container/build.in
 
 lock-check:  ## install the pins from nothing with every Python found, and check that none is missing

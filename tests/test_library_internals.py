@@ -19,6 +19,7 @@ from pkgutil import resolve_name
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -198,6 +199,15 @@ def test_a_library_with_private_parts_is_held_to_the_versions_that_were_tested(l
 @pytest.mark.parametrize("library", specifiers())
 def test_an_installed_library_is_one_that_pyproject_allows(library: str) -> None:
     assert specifiers()[library].contains(version(library)), f"{library} {version(library)} is installed"
+
+
+def test_the_oldest_pins_are_the_declared_minima() -> None:
+    pins = dict(
+        re.findall(r"^([a-z-]+)==(\S+)", (ROOT / "requirements" / "oldest.txt").read_text(), flags=re.MULTILINE)
+    )
+    minima = {name: each.version for name, found in specifiers().items() for each in found if each.operator == ">="}
+    stale = [name for name, minimum in minima.items() if Version(pins[name]) != Version(minimum)]
+    assert not stale, f"delete requirements/oldest.txt and run `make requirements`: {', '.join(stale)}"
 
 
 def test_no_other_private_module_of_uvicorn_is_imported() -> None:
