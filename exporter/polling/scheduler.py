@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
+from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -103,7 +104,12 @@ class PollScheduler:
         self._now = now
         self._monotonic = monotonic
         self._sleep = sleep
-        self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True})
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC,
+            # Left out, it would be imported by `start`, which then fails halfway if there is no file descriptor (R11).
+            executors={"default": AsyncIOExecutor()},
+            job_defaults={"misfire_grace_time": None, "coalesce": True},
+        )
         self._entries: dict[str, _Entry] = {}
         self._heartbeat_at = monotonic()
         self._watchdog: asyncio.Task[None] | None = None

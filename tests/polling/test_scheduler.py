@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -46,6 +48,24 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def real_scheduler() -> PollScheduler:
     return PollScheduler(time.time, time.monotonic)
+
+
+def test_R11_starting_imports_nothing_and_so_needs_no_file_descriptor() -> None:
+    program = """
+import asyncio, sys, time
+from exporter.polling.scheduler import PollScheduler
+
+async def imported_by_start():
+    scheduler = PollScheduler(time.time, time.monotonic)
+    before = set(sys.modules)
+    await scheduler.start()
+    print(*sorted(sys.modules.keys() - before))
+    await scheduler.stop()
+
+asyncio.run(imported_by_start())
+"""
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (finished.stdout, finished.stderr) == ("\n", "")
 
 
 @in_loop
