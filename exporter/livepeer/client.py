@@ -10,6 +10,7 @@ from exporter.livepeer.decoding import decode_page
 from exporter.livepeer.endpoint import SessionsEndpoint
 from exporter.livepeer.gather import gather_or_cancel
 from exporter.livepeer.keyset import KeysetSupport
+from exporter.livepeer.page_limit import PageLimit
 from exporter.livepeer.page_reader import FetchPage, OnPage, PageRequest, ReadSessions, ResponsePage, no_progress
 from exporter.livepeer.pagination import read_all
 from exporter.livepeer.query import Filters, Scope, request_parameters
@@ -53,7 +54,7 @@ class LivepeerClient:
     def __init__(self, endpoint: SessionsEndpoint, *, page_limit: int = 1000, parts: int = 4) -> None:
         self.clock = endpoint.clock
         self._endpoint = endpoint
-        self._limit = max(2, page_limit)
+        self._page_limit = PageLimit(max(2, page_limit))
         self._parts = parts
         self._keyset_support = KeysetSupport()
 
@@ -72,12 +73,14 @@ class LivepeerClient:
             PollError: reading failed; the class depends on the cause.
         """
         self.clock.start_poll()
+        self._page_limit.start_poll()
         deadline = self.clock.monotonic() + within
         offset = self._clock_offset()
         result = await self._read(scope, on_page, deadline)
         if abs(self._clock_offset() - offset) > MAX_CLOCK_ERROR:
             # The windows of the scope were computed before the first response showed that the server's clock differs.
             result = await self._read(scope, on_page, deadline)
+        self._page_limit.on_success()
         return result
 
     def credentials(self) -> bytes:
@@ -126,9 +129,9 @@ class LivepeerClient:
 
     def _page_fetcher(self, filters: Filters, deadline: float) -> FetchPage:
         async def fetch(request: PageRequest) -> ResponsePage:
-            limit = request.limit or self._limit
-            parameters = request_parameters(filters, limit, request.cursor, count=request.count)
-            response, body = await self._endpoint.get(parameters, deadline)
+            parameters = request_parameters(filters, request.cursor, count=request.count)
+            page_limit = PageLimit(request.limit) if request.limit else self._page_limit
+            response, body, limit = await self._endpoint.get(parameters, page_limit, deadline)
             page = decode_page(body, self.clock.now())
             return ResponsePage(page, limit, has_next_page(response), total_count(response), len(body))
 

@@ -6,20 +6,22 @@ never contain text of a response, since the API's error bodies repeat the key.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import httpx
 
 from exporter.livepeer.body import Body, BodyBudget, decompress
 from exporter.livepeer.errors import (
     KeptConnectionError,
+    PollError,
     PollTimeoutError,
     RetryDeadlineExceededError,
     ServerError,
     UnauthorizedError,
 )
+from exporter.livepeer.page_limit import PageLimit
 from exporter.livepeer.response import raise_for_status
 from exporter.livepeer.server_clock import ServerClock
 from exporter.livepeer.transport import ConnectionTrace, HTTPClient, connection_error
@@ -53,6 +55,20 @@ class Meter(Protocol):
 
     def throttled(self) -> None:
         """Record a response with status 429."""
+
+
+class Received(NamedTuple):
+    """A response with status 200.
+
+    Attributes:
+        response: the response; its body has been read.
+        body: the decompressed body.
+        limit: the requested maximum number of sessions.
+    """
+
+    response: httpx.Response
+    body: Body
+    limit: int
 
 
 class SessionsEndpoint:
@@ -102,15 +118,15 @@ class SessionsEndpoint:
         """
         return hashlib.sha256(f"{self._url} {self._key()}".encode()).digest()
 
-    async def get(self, parameters: dict[str, str], deadline: float) -> tuple[httpx.Response, Body]:
-        """Request one page, with retries if the server fails; U06 of the fault matrix.
+    async def get(self, parameters: Mapping[str, str], limit: PageLimit, deadline: float) -> Received:
+        """Request one page, with retries if the server fails; U06 and V08 of the fault matrix.
+
+        After a status or a timeout that a large page can cause, the page is requested with a lower limit.
 
         Args:
-            parameters: the query parameters.
+            parameters: the query parameters, without the limit.
+            limit: the limit of the page; may be reduced.
             deadline: monotonic seconds; a retry that would probably end after it is not sent.
-
-        Returns:
-            The response, whose body has been read, and the decompressed body.
 
         Raises:
             PollError: the request failed; the class depends on the cause.
@@ -118,28 +134,37 @@ class SessionsEndpoint:
         async with self._slots:
             retries = 0
             while True:
-                started = self.clock.monotonic()
+                started, current = self.clock.monotonic(), limit.current
                 try:
-                    return await self._get_with_current_key(parameters, deadline)
-                except ServerError as error:
-                    delay = self._retry_delay(error, retries)
+                    received = await self._get_with_current_key({**parameters, "limit": str(current)}, deadline)
+                except (ServerError, PollTimeoutError) as error:
+                    is_smaller = _may_be_too_large(error) and limit.reduce(current)
+                    delay = self._retry_delay(error, retries, is_smaller=is_smaller)
                     if delay is None:
                         raise
                     if self._ends_after(deadline, started, delay):
-                        raise RetryDeadlineExceededError(error.status, retry_after=error.retry_after) from None
-                    retries += 1
+                        raise _deadline_exceeded(error) from None
+                    retries += not is_smaller
                     self._meter.retry()
                     await self._sleep(delay)
+                else:
+                    limit.on_page()
+                    return Received(*received, current)
 
     def _ends_after(self, deadline: float, started: float, delay: float = 0.0) -> bool:
         """Whether a retry would end after the deadline if it takes as long as the request that has just failed."""
         now = self.clock.monotonic()
         return now + delay + (now - started) > deadline
 
-    def _retry_delay(self, error: ServerError, retries: int) -> float | None:
-        delay = error.retry_after or RETRY_BASE * 2 ** (retries + 1) * (0.5 + self._jitter() / 2)
-        retry = error.status in RETRIED_STATUSES and retries < MAX_RETRIES and delay <= MAX_RETRY_DELAY
-        return delay if retry else None
+    def _retry_delay(self, error: ServerError | PollTimeoutError, retries: int, *, is_smaller: bool) -> float | None:
+        """Return the seconds until a retry, or None if the request is not sent again."""
+        delay = RETRY_BASE * 2 ** (retries + 1) * (0.5 + self._jitter() / 2)
+        if isinstance(error, ServerError):
+            delay = error.retry_after or delay
+            retry = is_smaller or (error.status in RETRIED_STATUSES and retries < MAX_RETRIES)
+        else:
+            retry = is_smaller
+        return delay if retry and delay <= MAX_RETRY_DELAY else None
 
     async def _get_with_current_key(self, parameters: dict[str, str], deadline: float) -> tuple[httpx.Response, Body]:
         key = self._key()
@@ -199,3 +224,17 @@ class SessionsEndpoint:
         # The key is a header of the request, not of the client: httpx sends a client's headers to any absolute URL.
         headers = {"Authorization": f"Bearer {key}"}
         return client.stream("GET", self._url, params=parameters, headers=headers, extensions={"trace": trace})
+
+
+def _may_be_too_large(error: ServerError | PollTimeoutError) -> bool:
+    """Whether a smaller page may succeed: after a timeout, also of a proxy, and after 500.
+
+    The API runs a statement for each recorded session of a page, and responds with 500 if one gets no connection.
+    """
+    return isinstance(error, PollTimeoutError) or error.status in (500, 504)
+
+
+def _deadline_exceeded(error: ServerError | PollTimeoutError) -> PollError:
+    if isinstance(error, PollTimeoutError):
+        return error
+    return RetryDeadlineExceededError(error.status, retry_after=error.retry_after)

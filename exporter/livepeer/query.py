@@ -51,18 +51,17 @@ class Scope:
         return [[*query, _equals("parentId", each)] for query in queries for each in sorted(self.stream_ids)]
 
 
-def request_parameters(
-    filters: Filters, limit: int, cursor: str | None = None, *, count: bool = False
-) -> dict[str, str]:
-    """Return the query parameters of `GET /session` for a page of a query, ordered by ascending id.
+def request_parameters(filters: Filters, cursor: str | None = None, *, count: bool = False) -> dict[str, str]:
+    """Return the query parameters of `GET /session` for a page of a query, except for its limit.
+
+    The sessions are ordered by ascending id.
 
     Args:
         filters: the conditions of the query.
-        limit: maximum number of sessions.
         cursor: the cursor of the page; None for the first one.
         count: whether the total is requested.
     """
-    parameters = {"limit": str(limit), "order": "id-false"}
+    parameters = {"order": "id-false"}
     if filters:
         parameters["filters"] = json.dumps(filters, separators=(",", ":"))
     if count:

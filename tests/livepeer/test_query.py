@@ -40,12 +40,16 @@ def test_many_parent_streams_are_not_part_of_the_query() -> None:
 
 
 def test_filters_are_sent_as_compact_json() -> None:
-    parameters = request_parameters(PENDING, limit=100)
-    assert parameters.keys() == {"limit", "order", "filters"}
-    assert (parameters["limit"], parameters["order"]) == ("100", "id-false")
+    parameters = request_parameters(PENDING)
+    assert parameters.keys() == {"order", "filters"}
+    assert parameters["order"] == "id-false"
     assert json.loads(parameters["filters"]) == PENDING
     assert " " not in parameters["filters"]
 
 
 def test_without_filters_there_is_no_parameter_for_them() -> None:
-    assert request_parameters([], limit=2) == {"limit": "2", "order": "id-false"}
+    assert request_parameters([]) == {"order": "id-false"}
+
+
+def test_a_cursor_and_the_count_are_requested_as_needed() -> None:
+    assert request_parameters([], "a\ud800", count=True) == {"order": "id-false", "cursor": "a?", "count": "1"}
