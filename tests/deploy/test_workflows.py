@@ -79,6 +79,8 @@ def test_the_matrix_is_the_list_of_supported_versions() -> None:
     versions = [each.rsplit(" ", 1)[1] for each in project["classifiers"] if re.search(r":: 3\.\d+$", each)]
     matrix = _jobs(ROOT / ".github" / "workflows" / "ci.yml")["test"]["strategy"]["matrix"]
     assert matrix["python"] == versions
+    assert matrix["include"] == [{"python": versions[0], "target": "test-oldest"}]
+    assert {"test-oldest", *matrix["target"]} <= TARGETS
 
 
 def test_nothing_is_published_before_it_is_tested_and_built() -> None:
