@@ -62,6 +62,22 @@ def root_logger_as_before() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
+    """Report the failure of a shared fixture once, for the first test that uses it; skip the other tests.
+
+    pytest caches the exception of a fixture, and would raise it again for each of these tests.
+    """
+    try:
+        return (yield)
+    except (Exception, pytest.fail.Exception):
+        if fixturedef.scope != "function" and fixturedef.cached_result is not None:
+            first = os.environ.get("PYTEST_CURRENT_TEST", "").removesuffix(" (setup)")
+            failed = pytest.skip.Exception(f"the fixture {fixturedef.argname} failed: see {first}")
+            fixturedef.cached_result = (None, fixturedef.cached_result[1], (failed, None))
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, object]:
     """Run a test marked ``untraced`` without coverage's tracer; ``no_cover`` of pytest-cov fails under pytest-xdist."""
     trace = sys.gettrace()

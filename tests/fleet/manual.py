@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,6 +25,8 @@ from tests.support.rows import Row
 @dataclass
 class ManualScheduler:
     """A scheduler that runs jobs in the order in which they are due, while a test advances the clock.
+
+    A job that sleeps on the clock delays the following ones.
 
     Attributes:
         clock: the clock that it advances.
@@ -62,11 +65,14 @@ class ManualScheduler:
             name, (job, due) = min(self._jobs.items(), key=lambda each: each[1][1])
             if due > end:
                 break
-            self.clock.advance(due - self.clock.now())
+            self._advance_to(due)
             self.last_runs[name] = due
             self.run_count += 1
             self._jobs[name] = (job, due + await job.poll())
-        self.clock.advance(end - self.clock.now())
+        self._advance_to(end)
+
+    def _advance_to(self, time: float) -> None:
+        self.clock.advance(max(0.0, time - self.clock.now()))
 
 
 class CachedRows:
@@ -124,18 +130,21 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(
-    sources: Mapping[str, SessionSource], *accounts: str | dict[str, Any], key_file: str, **others: Any
+    sources: Mapping[str, SessionSource | ASGIApp], *accounts: str | dict[str, Any], key_file: str, **others: Any
 ) -> AsyncIterator[Fleet]:
     """Run the program with some accounts.
 
     Args:
-        sources: the sessions of all accounts that may be polled, by name.
+        sources: the sessions or the API of all accounts that may be polled, by name.
         accounts: the accounts at the start, each a name or a mapping of its settings.
         key_file: path of a file that contains `KEY`.
         others: further settings.
     """
     clock = ManualClock()
-    apis = {name: create_app(CachedRows(source), key=KEY, now=clock.now) for name, source in sources.items()}
+    apis = {
+        name: source if callable(source) else create_app(CachedRows(source), key=KEY, now=clock.now)
+        for name, source in sources.items()
+    }
     async with serving(by_first_segment(apis)) as url:
         origin = url.removesuffix("/api")
 
@@ -143,7 +152,8 @@ async def fleet(
             entries = [{"name": each} if isinstance(each, str) else each for each in names]
             return Settings(
                 accounts=[
-                    {"api_key_file": key_file, "base_url": f"{origin}/{each['name']}/api", **each} for each in entries
+                    {"api_key_file": key_file, "base_url": f"{origin}/{quote(each['name'])}/api", **each}
+                    for each in entries
                 ],
                 **(others | changes),
             )

@@ -264,13 +264,14 @@ _LISTENING: Final = re.compile(r'msg="Listening on" address=127\.0\.0\.1:(\d+)')
 
 
 @contextmanager
-def running_prometheus(binary: str, directory: Path, config: Mapping[str, Any]) -> Iterator[Prometheus]:
+def running_prometheus(binary: str, directory: Path, config: Mapping[str, Any], *flags: str) -> Iterator[Prometheus]:
     """Run Prometheus within the context, on a free port.
 
     Args:
         binary: path of the program; see the fixture `prometheus_binary`.
-        directory: directory for its configuration, data and log.
+        directory: directory for its configuration, data (in ``data``) and log.
         config: its configuration.
+        flags: further command-line flags.
     """
     path, log_path = directory / "prometheus.yml", directory / "prometheus.log"
     path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML too
@@ -281,6 +282,7 @@ def running_prometheus(binary: str, directory: Path, config: Mapping[str, Any]) 
                 f"--config.file={path}",
                 f"--storage.tsdb.path={directory / 'data'}",
                 "--web.listen-address=127.0.0.1:0",
+                *flags,
             ],
             stdout=log,
             stderr=log,

@@ -1,7 +1,6 @@
-"""Every query of panels, variables and annotations, on a Prometheus that scrapes the exporter."""
+"""Every query of panels, variables and annotations, on a Prometheus with recorded scrapes of the exporter."""
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -10,22 +9,22 @@ import pytest
 
 from grafana.builder.promql import METRIC_LABELS
 from tests.grafana.dashboards import ALL, UIDS, Json, Query, Selection, all_queries, interpolate, load
-from tests.grafana.live_environment import (
+from tests.grafana.promql_ast import selectors
+from tests.grafana.recording import (
     EMPTY,
     FAILING,
+    INSTANCES,
     INVALID,
     JOB,
     LIMITED,
     SIMULATED,
     STREAM_DETAIL,
-    Environment,
+    Recording,
     SelectedSessions,
-    running_environment,
+    running_recording,
 )
-from tests.grafana.promql_ast import selectors
-from tests.support.running import wait_until
 
-pytestmark = [pytest.mark.prometheus, pytest.mark.process]
+pytestmark = pytest.mark.prometheus
 
 QUERIES: Final = [query for uid in UIDS for query in all_queries(load(uid))]
 LOCATIONS: Final = [query.location for query in QUERIES]
@@ -57,60 +56,29 @@ Values = dict[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The environment at the time at which all queries are evaluated."""
+    """A recording, and sessions to select."""
 
-    environment: Environment
-    time: float
+    recording: Recording
     selected: SelectedSessions
 
     def has_data(self, query: Query, **values: tuple[str, ...]) -> bool:
         """Whether a query returns series for the selected values; variables without values are All."""
-        expr = interpolate(query.expr, Selection(values, range_seconds=300, rate_interval="20s"))
-        return bool(self.environment.query(expr, self.time))
+        return bool(self.recording.query(_interpolate(query, values)))
+
+
+def _interpolate(query: Query, values: Values) -> str:
+    return interpolate(query.expr, Selection(values, range_seconds=900, rate_interval="5m"))
 
 
 @pytest.fixture(scope="module")
-def snapshot(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
-    with running_environment(prometheus_binary, tmp_path_factory.mktemp("live")) as environment:
-        missing = ["two sessions to select"]
-
-        def complete_snapshot() -> Snapshot | None:
-            now = time.time()
-            selected = environment.select(now)
-            if selected is None:
-                return None
-            snapshot = Snapshot(environment, now, selected)
-            # The query that was missing last comes first, since most of the time is spent waiting for a few queries.
-            for query in sorted(QUERIES, key=lambda query: query.location not in missing):
-                if not _is_as_expected(snapshot, query):
-                    missing[:] = [query.location]
-                    return None
-            return snapshot
-
-        try:
-            yield wait_until(complete_snapshot, "a time at which every query has data", 90)
-        except AssertionError as error:
-            raise AssertionError(f"{error}; last missing: {missing[0]}") from None
-
-
-def _is_as_expected(snapshot: Snapshot, query: Query) -> bool:
-    """Whether a query has the expected data for All, for one session and for the account without sessions.
-
-    This can be temporarily wrong, between two polls or after a poll that failed on a loaded machine.
-    """
-    has_data = query.location == SKIPPED_POLLS or snapshot.has_data(query)
-    return has_data and _is_as_expected_for_one(snapshot, query) and _is_as_expected_for_empty(snapshot, query)
+def snapshot(promtool: str, prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
+    with running_recording(promtool, prometheus_binary, tmp_path_factory.mktemp("recording")) as recording:
+        yield Snapshot(recording, recording.select())
 
 
 def _is_as_expected_for_empty(snapshot: Snapshot, query: Query) -> bool:
     no_data = _is_on_sessions(query) or query.location in FAILURE_QUERIES - {FAILED_RELOADS}
     return snapshot.has_data(query, account=(EMPTY,)) == (not no_data)
-
-
-def _is_as_expected_for_one(snapshot: Snapshot, query: Query) -> bool:
-    if _is_on_streams(query):
-        return snapshot.has_data(query, **_one_stream(snapshot))
-    return snapshot.has_data(query, **_one_session(snapshot)) == (query.location not in FAILURE_QUERIES)
 
 
 def _one_stream(snapshot: Snapshot) -> Values:
@@ -120,7 +88,7 @@ def _one_stream(snapshot: Snapshot) -> Values:
 def _one_session(snapshot: Snapshot) -> Values:
     return {
         "job": (JOB,),
-        "instance": snapshot.environment.instances[:1],
+        "instance": INSTANCES[:1],
         "account": (SIMULATED,),
         "stream": snapshot.selected.streams[:1],
         "session": snapshot.selected.sessions[:1],
@@ -130,7 +98,7 @@ def _one_session(snapshot: Snapshot) -> Values:
 def _two_sessions(snapshot: Snapshot) -> Values:
     return {
         "job": (JOB, "another (job) [*]"),
-        "instance": snapshot.environment.instances,
+        "instance": INSTANCES,
         "account": (SIMULATED, EMPTY),
         "stream": snapshot.selected.streams,
         "session": snapshot.selected.sessions,
@@ -192,9 +160,8 @@ def test_query_has_no_data_for_an_unknown_job(snapshot: Snapshot, query: Query) 
 @pytest.mark.parametrize("query", QUERIES, ids=LOCATIONS)
 def test_every_selector_of_the_query_has_data(snapshot: Snapshot, query: Query) -> None:
     """A selector without data would otherwise remain unnoticed behind ``or``."""
-    expr = interpolate(query.expr, Selection({}, range_seconds=300, rate_interval="20s"))
-    for selector, _ in selectors(expr):
-        assert snapshot.environment.query(selector.prettify(), snapshot.time), selector.prettify()
+    for selector, _ in selectors(_interpolate(query, {})):
+        assert snapshot.recording.query(selector.prettify()), selector.prettify()
 
 
 def test_a_misspelt_metric_has_no_data(snapshot: Snapshot) -> None:
@@ -207,7 +174,7 @@ def _variable(uid: str, name: str) -> tuple[str, re.Pattern[str]]:
     dashboard: Json = load(uid)
     variable = next(each for each in dashboard["templating"]["list"] if each["name"] == name)
     (query,) = [query for query in QUERIES if query.location == f"{uid}: ${name}"]
-    expr = interpolate(query.expr, Selection({"account": (SIMULATED,)}, range_seconds=300))
+    expr = interpolate(query.expr, Selection({"account": (SIMULATED,)}, range_seconds=900))
     return expr, re.compile(variable["regex"].strip("/").replace("(?<", "(?P<"))
 
 
@@ -215,7 +182,7 @@ def test_stream_variable_shows_names_with_any_characters(snapshot: Snapshot) -> 
     """The regular expression is applied to Grafana's rendering of the series, which does not escape label values."""
     expr, regex = _variable("livepeer-overview", "stream")
     shown = {}
-    for labels, value in snapshot.environment.query(expr, snapshot.time):
+    for labels, value in snapshot.recording.query(expr):
         series = "{" + ",".join(f'{name}="{labels[name]}"' for name in sorted(labels)) + f"}} {value:g} 1"
         match = regex.search(series)
         assert match, series
@@ -226,7 +193,7 @@ def test_stream_variable_shows_names_with_any_characters(snapshot: Snapshot) -> 
 
 def test_session_variable_shows_the_newest_session_first_and_the_start_of_its_id(snapshot: Snapshot) -> None:
     expr, regex = _variable("livepeer-session", "session")
-    samples = snapshot.environment.query(expr, snapshot.time)
+    samples = snapshot.recording.query(expr)
     values = [value for _, value in samples]
     assert values == sorted(values, reverse=True)
     for labels, _ in samples:
