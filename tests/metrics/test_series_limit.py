@@ -119,14 +119,32 @@ def test_what_an_account_leaves_goes_to_those_that_want_more() -> None:
     assert budget.claim("large", 500) == 90
 
 
-def test_accounts_that_want_too_much_converge_to_equal_shares() -> None:
+def test_an_upper_bound_that_is_not_used_goes_to_those_that_want_more() -> None:
     budget = SeriesBudget(100)
+    budget.claim("small", 50)
+    budget.use("small", 10)
+    assert budget.claim("large", 500) == 90
+
+
+@pytest.mark.parametrize(
+    ("limit", "wanted", "shares"),
+    [
+        (100, {"one": 500, "two": 500}, {"one": 50, "two": 50}),
+        (110, {"small": 10, "one": 500, "two": 500}, {"small": 10, "one": 50, "two": 50}),
+        (100, {"one": 500, "three": 500, "two": 500}, {"one": 33, "three": 33, "two": 34}),
+    ],
+    ids=["two accounts", "one wants less", "no whole number"],
+)
+def test_accounts_that_want_too_much_converge_to_equal_shares(
+    limit: int, wanted: dict[str, int], shares: dict[str, int]
+) -> None:
+    budget = SeriesBudget(limit)
     shown: dict[str, int] = {}
-    for _ in range(3):
-        for name in ("one", "two"):
-            shown[name] = budget.claim(name, 500)
+    for _ in range(4):
+        for name, series in wanted.items():
+            shown[name] = budget.claim(name, series)
             budget.use(name, shown[name])
-    assert shown == {"one": 50, "two": 50}
+    assert shown == shares
 
 
 def test_a_removed_account_releases_its_share() -> None:
@@ -155,6 +173,14 @@ def test_what_an_account_shows_is_reserved_until_its_next_poll() -> None:
     budget.use("first", budget.claim("first", 100))
     assert budget.claim("second", 100) == 0
     assert budget.claim("first", 100) == 50
+
+
+def test_what_an_account_renders_is_shown_also_if_its_last_data_became_stale_meanwhile() -> None:
+    budget = SeriesBudget(100)
+    budget.claim("renders", 60)
+    budget.withdraw("renders")
+    budget.use("renders", 60)
+    assert budget.claim("polls", 100) == 40
 
 
 def test_an_account_that_was_granted_nothing_reserves_nothing() -> None:
