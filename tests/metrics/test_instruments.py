@@ -1,5 +1,6 @@
 """The instruments of one account."""
 
+import math
 from itertools import product
 
 import pytest
@@ -29,6 +30,13 @@ def test_every_series_of_a_closed_set_starts_at_zero(family: Family) -> None:
     found = samples(Telemetry("a"))
     for values in product(*family.label_values):
         assert found[family.name.removeprefix(PREFIX), *values] == 0
+
+
+@pytest.mark.parametrize("family", [each for each in ACCOUNT_FAMILIES if each.buckets], ids=lambda each: each.name)
+def test_a_histogram_has_the_declared_buckets(family: Family) -> None:
+    name = f"{family.name.removeprefix(PREFIX)}_bucket"
+    bounds = [bound for found, *labels in samples(Telemetry("a")) if found == name for bound in labels]
+    assert [float(bound) for bound in bounds] == [*family.buckets, math.inf]
 
 
 def test_a_value_unknown_at_the_start_has_no_sample() -> None:

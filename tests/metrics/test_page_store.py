@@ -88,6 +88,20 @@ def test_R12_data_that_cannot_be_composed_leaves_the_page_as_it_was() -> None:
     assert session(2).id in text(accounts)
 
 
+def test_R12_instruments_that_cannot_be_composed_leave_the_page_as_it_was() -> None:
+    accounts = Accounts()
+    accounts.publish([session(1)], "other")
+    accounts.publish([session(1)])
+    before = text(accounts)
+    accounts.publish([session(2)])
+    new = accounts.pages.account_pages()["default"].data
+    accounts.publish([session(1)])
+    text(accounts)
+    with pytest.raises(ValueError, match="shorter"):
+        accounts.pages.publish("default", [], new)
+    assert text(accounts) == before
+
+
 def test_stale_data_disappears_and_the_accounts_instruments_stay() -> None:
     accounts, client = Accounts(), FakeClient([session(1)])
     poller = accounts.poller(client, max_staleness=300.0)

@@ -1,6 +1,7 @@
 """The rendered bytes equal what prometheus-client renders of the same families, in both formats, packed and plain."""
 
 import gzip
+import re
 import zlib
 from typing import Any
 
@@ -15,15 +16,16 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.cooperative import BATCH_SIZE
-from exporter.metrics.catalogue import Options
+from exporter.metrics.catalogue import Family, Options
 from exporter.metrics.chunks import EMPTY, Chunk, deflate, inflate, join
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.process import Process
-from exporter.metrics.text_format import Format, render_subjects
+from exporter.metrics.text_format import Format, escape, header, render_subjects
 from exporter.sessions.snapshot import ACTIVE
 from tests.support.accounts import Accounts, session, session_lists
 from tests.support.collector import ReferenceCollector
 from tests.support.cooperative import run_to_end
+from tests.support.rows import START
 
 accounts = st.dictionaries(
     st.sampled_from(["default", 'a "quoted" name', "back\\slash", "ä€😀", "{}"]),
@@ -146,6 +148,22 @@ def test_the_number_of_series_is_the_number_of_lines() -> None:
     steps = render_subjects([(each, ACTIVE) for each in sessions], families, lambda each: f'session_id="{each.id}"')
     rendered = run_to_end(steps)
     assert rendered.series == sum(inflate(chunk).count(b"\n") for chunk in rendered.chunks.values())
+
+
+def test_backslashes_and_line_breaks_are_escaped_in_help() -> None:
+    family = Family(name="a", help="one\\two\nthree")
+    assert header(family, Format.TEXT) == "# HELP a one\\\\two\\nthree\n# TYPE a gauge\n"
+
+
+def test_backslashes_line_breaks_and_quotes_are_escaped_in_label_values() -> None:
+    assert escape('a\\b\nc"d') == 'a\\\\b\\nc\\"d'
+
+
+def test_samples_with_labels_depend_on_the_state_of_the_session() -> None:
+    shown = Accounts()
+    shown.publish([session(1, issues=("active",)), session(2, issues=("ended",), last_seen=(START - 600) * 1000)])
+    text = b"".join(shown.pages.page(Format.TEXT).plain()).decode()
+    assert re.findall('issue="([^"]*)"', text) == ["active"]
 
 
 def test_a_family_without_samples_has_no_header() -> None:
