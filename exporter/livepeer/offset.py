@@ -18,6 +18,9 @@ MAX_REPEATED_PAGES: Final = 2
 
 One such page can be caused by new sessions."""
 
+MAX_GAPS: Final = 200
+"""Reductions of the offset after which pagination fails."""
+
 OVERLAP_DIVISOR: Final = 10
 MAX_OVERLAP_DIVISOR: Final = 2
 """Pages overlap by a tenth of the largest page received, which may be smaller than the limit, and by at most half."""
@@ -30,7 +33,7 @@ async def read_by_offset(reader: PageReader) -> None:
         PaginationError: the pages are not sorted by id, or do not end.
         PollError: a page could not be read.
     """
-    offset = overlap = largest = repeated = 0
+    offset = overlap = largest = repeated = gaps = 0
     received = _Received()
     while True:
         response = await reader.read(PageRequest(f"skip{offset}" if offset else None, count=not offset))
@@ -42,6 +45,9 @@ async def read_by_offset(reader: PageReader) -> None:
         if uuids != sorted(uuids) and (response.has_next or offset):
             raise PaginationError("the pages are not sorted by id")
         if offset and received.leaves_gap_before(page, uuids):
+            gaps += 1
+            if gaps > MAX_GAPS:
+                raise PaginationError("sessions leave the result faster than its pages are read")
             offset = max(0, offset - overlap)
             overlap = min(2 * overlap, max(1, largest // MAX_OVERLAP_DIVISOR))
             continue
@@ -64,8 +70,11 @@ class _Received:
     highest_uuid: str = ""
 
     def leaves_gap_before(self, page: DecodedPage, uuids: list[str]) -> bool:
-        """Whether sessions may have been missed between the earlier pages and this one."""
-        if page.items and not page.ids:
+        """Whether sessions may have been missed between the earlier pages and this one.
+
+        If a page has items without a valid id, these may be the ones that were received before.
+        """
+        if page.items > len(page.ids):
             return False
         return self.ids.isdisjoint(page.ids) and not (uuids and uuids[0] <= self.highest_uuid)
 

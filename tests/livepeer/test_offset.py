@@ -7,12 +7,12 @@ import pytest
 
 from exporter.livepeer.errors import PaginationError
 from exporter.livepeer.id_range import ALL_IDS, IdRange
-from exporter.livepeer.offset import read_by_offset
+from exporter.livepeer.offset import MAX_GAPS, read_by_offset
 from exporter.livepeer.page_reader import PageReader, PageRequest, ReadSessions, ResponsePage, no_progress
 from exporter.simulator.collation import COLLATIONS, Collation, icu_en_us
-from tests.livepeer.paged_server import PagedServer, paged_server
+from tests.livepeer.paged_server import PagedServer, decoded, paged_server
 from tests.support.loop import in_loop
-from tests.support.rows import START
+from tests.support.rows import START, ident
 
 
 async def read(server: PagedServer, *, limit: int, ids: IdRange = ALL_IDS) -> ReadSessions:
@@ -57,6 +57,37 @@ async def test_P22_offsets_follow_the_page_size_of_the_server_not_the_requested_
     found = await read(server, limit=1000)
     assert set(found.sessions) == set(server.ids)
     assert len(server.cursors) < 40
+
+
+@in_loop
+async def test_pages_that_never_overlap_are_an_error() -> None:
+    server = paged_server(40, limit=10, keyset=False)
+
+    def replace_all() -> None:
+        for session_id in server.ids[:]:
+            server.remove(session_id)
+        for number in range(40):
+            server.put(ident((len(server.requests) << 8) + number), START * 1000)
+
+    server.before_response = replace_all
+    with pytest.raises(PaginationError, match="faster than its pages are read"):
+        await read(server, limit=10)
+    assert len(server.cursors) < 3 * MAX_GAPS
+
+
+@in_loop
+async def test_items_without_a_valid_id_are_no_gap() -> None:
+    server = paged_server(3, limit=2, keyset=False)
+
+    async def fetch(request: PageRequest) -> ResponsePage:
+        page = await server.fetch(request)
+        sessions = [each for each in page.decoded.sessions if each.id != server.ids[1]]
+        return replace(page, decoded=decoded(sessions, invalid=page.decoded.items - len(sessions)))
+
+    into = ReadSessions()
+    await read_by_offset(PageReader(fetch, into, ALL_IDS, no_progress))
+    assert sorted(into.sessions) == [server.ids[0], server.ids[2]]
+    assert len(server.cursors) < 5
 
 
 @in_loop
