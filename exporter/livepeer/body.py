@@ -13,6 +13,7 @@ from mmap import mmap
 from types import TracebackType
 from typing import Final, Self
 
+from exporter.cooperative import Cooperative
 from exporter.livepeer.errors import DecodeError, ResponseTooLargeError
 
 MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
@@ -70,8 +71,8 @@ class BodyBudget:
                 return buffer.content()
 
 
-def decompress(body: Body, encoding: str) -> Body:
-    """Decompress a body. Compression is not requested, but a CDN may apply it regardless.
+def decompress(body: Body, encoding: str) -> Cooperative[Body]:
+    """Decompress a body in short steps. Compression is not requested, but a CDN may apply it regardless.
 
     Args:
         body: the body as received.
@@ -92,6 +93,7 @@ def decompress(body: Body, encoding: str) -> Body:
             while body and not inflater.eof:
                 buffer.add(inflater.decompress(body, INFLATE_BYTES))
                 body = inflater.unconsumed_tail
+                yield
         except zlib.error:
             raise DecodeError("the compressed response is invalid") from None
         if not inflater.eof or inflater.unused_data:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from exporter.cooperative import run_yielding
 from exporter.livepeer.decoding import decode_page
 from exporter.livepeer.endpoint import SessionsEndpoint
 from exporter.livepeer.gather import gather_or_cancel
@@ -132,7 +133,7 @@ class LivepeerClient:
             parameters = request_parameters(filters, request.cursor, count=request.count)
             page_limit = PageLimit(request.limit) if request.limit else self._page_limit
             response, body, limit = await self._endpoint.get(parameters, page_limit, deadline)
-            page = decode_page(body, self.clock.now())
+            page = await run_yielding(decode_page(body, self.clock.now()))
             return ResponsePage(page, limit, has_next_page(response), total_count(response), len(body))
 
         return fetch

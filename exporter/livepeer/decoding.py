@@ -1,28 +1,37 @@
-"""Decodes pages of `GET /session`.
+"""Decodes pages of `GET /session` in short steps.
 
-A page is decoded in one pass, and profiles that are equal in JSON are decoded once. If that fails, the items are
-decoded one by one, and an invalid item field by field. If msgspec rejects the page as a whole (NaN, lone surrogates,
-deep nesting), Python's decoder is used. An invalid value is dropped without its session, an invalid session without its
-page, and both are counted.
+A usual page is decoded in one step, and profiles that are equal in JSON are decoded once. If that fails, or if the page
+is large, the items are decoded one by one, and an invalid item field by field. If msgspec rejects the page as a whole
+(NaN, lone surrogates), the affected tokens are replaced first. An invalid value is dropped without its session, an
+invalid session without its page, and both are counted.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
+from exporter.cooperative import Cooperative, batches
 from exporter.livepeer.body import NORMAL_BODY_BYTES, Body
-from exporter.livepeer.errors import ResponseTooLargeError, SchemaError
-from exporter.livepeer.lenient import MAX_PROFILES_BYTES, LenientDecoder, parse_json
+from exporter.livepeer.errors import DecodeError, ResponseTooLargeError, SchemaError
+from exporter.livepeer.json_tokens import replace_tokens
+from exporter.livepeer.lenient import MAX_PARSED_BYTES, MAX_PROFILES_BYTES, LenientDecoder
 from exporter.sessions.session import INVALID_TIME, MAX_ID, Profile, Profiles, Session
 from exporter.text import clean
 
-MAX_ITEMS: Final = 100_000
+MAX_ITEMS: Final = 20_000
 """Sessions of one page. The API returns at most 1000, but a proxy may combine pages."""
 
-MAX_VALUES: Final = 1_000_000
-"""Values of a page that is larger than `NORMAL_BODY_BYTES`. A page of 1000 sessions has about 80,000."""
+MAX_VALUES: Final = 600_000
+"""Values of a page whose items are decoded one by one. A page of 1000 sessions has about 80,000."""
+
+STEP_COST: Final = 1_000
+LENIENT_COST: Final = 10
+BYTES_PER_COST: Final = 256
+"""Items that are decoded in one step. An object that is decoded field by field, or 2.5 kB of JSON, costs as much as ten
+items."""
 
 EARLIEST_TIME: Final = 1_420_070_400_000.0
 """2015-01-01 in milliseconds. Livepeer did not exist earlier, so an earlier time is not in milliseconds."""
@@ -45,6 +54,8 @@ _items_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _item_decoder: Final = msgspec.json.Decoder(_Row)
 _profiles_decoder: Final = msgspec.json.Decoder(Profiles | None)
 
+_DECODING_ERRORS: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedPage:
@@ -65,79 +76,111 @@ class DecodedPage:
     invalid_sessions: Counter[str] = field(default_factory=Counter)
 
 
-def decode_page(body: Body, now: float) -> DecodedPage:
-    """Decode one page.
+def decode_page(body: Body, now: float) -> Cooperative[DecodedPage]:
+    """Decode one page; V02 of the fault matrix.
 
     Args:
         body: the decompressed body.
         now: the server's time in Unix seconds, to validate the times of sessions.
 
     Raises:
-        ResponseTooLargeError: there are too many items, values or invalid objects.
+        ResponseTooLargeError: there are too many items, values, or objects with invalid values.
         DecodeError: the body is not JSON, or nested too deeply.
         SchemaError: the body is JSON, but not an array.
     """
-    if len(body) > NORMAL_BODY_BYTES and body.count(b",") >= MAX_VALUES:
+    latest_time = now * 1000 + MAX_FUTURE
+    if len(body) <= NORMAL_BODY_BYTES:
+        try:
+            return (yield from _decode_at_once(body, latest_time))
+        except _DECODING_ERRORS:
+            yield
+    return (yield from _decode_items(body, latest_time))
+
+
+def _decode_at_once(body: Body, latest_time: float) -> Cooperative[DecodedPage]:
+    """Decode a page without invalid values; raise msgspec's errors if there are some."""
+    builder = _PageBuilder(latest_time)
+    rows = _page_decoder.decode(body)
+    _check_count(rows)
+    for number, batch in enumerate(batches(rows)):
+        if number:
+            yield
+        builder.add(batch)
+    return builder.page(len(rows))
+
+
+def _decode_items(body: Body, latest_time: float) -> Cooperative[DecodedPage]:
+    """Decode a page one item after the other."""
+    builder = _PageBuilder(latest_time)
+    items = yield from _split(body)
+    _check_count(items)
+    cost = 0
+    for item in items:
+        objects = builder.lenient.objects
+        builder.add_item(item)
+        cost += 1 + memoryview(item).nbytes // BYTES_PER_COST + (builder.lenient.objects - objects) * LENIENT_COST
+        if cost >= STEP_COST:
+            cost = 0
+            yield
+    return builder.page(len(items))
+
+
+def _split(body: Body) -> Cooperative[list[msgspec.Raw]]:
+    """Divide a page into its items."""
+    if body.count(b",") >= MAX_VALUES:
         raise ResponseTooLargeError(f"a page has more than {MAX_VALUES} values")
-    decoder = _PageDecoder(latest_time=now * 1000 + MAX_FUTURE)
+    yield
     try:
-        sessions, items = decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        sessions, items = decoder.decode_leniently(body)
-    if items > MAX_ITEMS:
-        raise ResponseTooLargeError(f"a page has more than {MAX_ITEMS} items")
-    ids = [session.id for session in sessions]
-    return DecodedPage(
-        sessions=decoder.validated(sessions, ids),
-        ids=ids,
-        items=items,
-        invalid_values=decoder.invalid_values,
-        invalid_sessions=decoder.invalid_sessions,
-    )
+        return _items_decoder.decode(body)
+    except msgspec.ValidationError:
+        raise _not_an_array() from None
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    body = yield from replace_tokens(body)
+    yield
+    try:
+        return _items_decoder.decode(body)
+    except msgspec.ValidationError:
+        raise _not_an_array() from None
+    except (msgspec.DecodeError, RecursionError):
+        raise DecodeError("the response is not JSON") from None
 
 
-class _PageDecoder:
-    """Decodes one page and counts what it drops.
-
-    If there are more than `MAX_ITEMS` items, no session is decoded, so that they are not kept by the exception.
-    """
+class _PageBuilder:
+    """Collects the sessions of a page, and counts what is dropped."""
 
     def __init__(self, latest_time: float) -> None:
+        self.lenient = LenientDecoder()
         self._latest_time = latest_time
-        self._lenient = LenientDecoder()
         self._profiles: dict[bytes, tuple[Profile, ...] | None] = {b"": None}
-        self.invalid_values = self._lenient.invalid_values
-        self.invalid_sessions = self._lenient.invalid_sessions
+        self._sessions: list[Session] = []
+        self._ids: list[str] = []
 
-    def decode(self, body: Body) -> tuple[list[Session], int]:
-        """Return the sessions and the number of items of a page that msgspec accepts; raise msgspec's errors if not."""
-        try:
-            rows = _page_decoder.decode(body)
-            return (self._decode_profiles(rows) if len(rows) <= MAX_ITEMS else []), len(rows)
-        except msgspec.ValidationError:
-            return self._decode_item_by_item(body)
+    def page(self, items: int) -> DecodedPage:
+        """Return the page."""
+        return DecodedPage(
+            sessions=self._sessions,
+            ids=self._ids,
+            items=items,
+            invalid_values=self.lenient.invalid_values,
+            invalid_sessions=self.lenient.invalid_sessions,
+        )
 
-    def decode_leniently(self, body: Body) -> tuple[list[Session], int]:
-        """Return the sessions and the number of items of a page that msgspec rejects."""
-        items = parse_json(body)
-        if not isinstance(items, list):
-            raise _not_an_array()
-        return (self._lenient.sessions(items) if len(items) <= MAX_ITEMS else []), len(items)
+    def add(self, rows: Sequence[_Row]) -> None:
+        """Add rows; raise msgspec's errors, and add none, if the profiles of one are invalid."""
+        self._add_sessions(self._with_profiles(rows))
 
-    def _decode_item_by_item(self, body: Body) -> tuple[list[Session], int]:
-        try:
-            items = _items_decoder.decode(body)
-        except msgspec.ValidationError:
-            raise _not_an_array() from None
-        sessions: list[Session] = []
-        for item in items if len(items) <= MAX_ITEMS else ():
+    def add_item(self, item: msgspec.Raw) -> None:
+        """Add the session of an item, if it is one."""
+        if memoryview(item).nbytes <= MAX_PARSED_BYTES:
             try:
-                sessions += self._decode_profiles([_item_decoder.decode(item)])
-            except (msgspec.DecodeError, RecursionError, ValueError):
-                sessions += self._lenient.sessions([parse_json(memoryview(item))])
-        return sessions, len(items)
+                return self.add([_item_decoder.decode(item)])
+            except _DECODING_ERRORS:
+                pass
+        session = self.lenient.session(item)
+        return self._add_sessions([session] if session else [])
 
-    def _decode_profiles(self, rows: list[_Row]) -> list[Session]:
+    def _with_profiles(self, rows: Sequence[_Row]) -> list[Session]:
         decoded, too_long = self._profiles, 0
         for row in rows:
             text = bytes(row.profiles)
@@ -148,26 +191,30 @@ class _PageDecoder:
                 decoded[text] = _profiles_decoder.decode(text)
             # The row is not shared yet, so changing it in place is safe.
             msgspec.structs.force_setattr(row, "profiles", decoded[text])
-        if too_long:  # counted last: if decoding fails, the rows are decoded and counted again
-            self.invalid_values["profiles", "range"] += too_long
+        for _ in range(too_long):  # counted last: if decoding fails, the rows are decoded and counted again
+            self.lenient.count_invalid("profiles", "range")
         return [*rows]
 
-    def validated(self, sessions: list[Session], ids: list[str]) -> list[Session]:
-        """Drop impossible times, and replace unprintable characters in ids."""
+    def _add_sessions(self, sessions: list[Session]) -> None:
+        """Add sessions without impossible times, and with printable ids."""
+        ids = [session.id for session in sessions]
         last_seen = [each.last_seen for each in sessions if each.last_seen and each.last_seen != INVALID_TIME]
         created = [session.created_at for session in sessions if session.created_at is not None]
         all_ids = "".join(ids)
-        if self._are_times(last_seen) and self._are_times(created) and all_ids.isascii() and all_ids.isprintable():
-            return sessions
-        return [self._validated(session) for session in sessions]
+        if not (
+            self._are_times(last_seen) and self._are_times(created) and all_ids.isascii() and all_ids.isprintable()
+        ):
+            sessions = [self._validated(session) for session in sessions]
+        self._ids += ids
+        self._sessions += sessions
 
     def _validated(self, session: Session) -> Session:
         changes: dict[str, Any] = {}
         if session.last_seen and session.last_seen != INVALID_TIME and not self._are_times([session.last_seen]):
-            self.invalid_values["lastSeen", "range"] += 1
+            self.lenient.count_invalid("lastSeen", "range")
             changes["last_seen"] = INVALID_TIME
         if session.created_at is not None and not self._are_times([session.created_at]):
-            self.invalid_values["createdAt", "range"] += 1
+            self.lenient.count_invalid("createdAt", "range")
             changes["created_at"] = None
         if (printable := clean(session.id, MAX_ID)) != session.id:
             changes["id"] = printable
@@ -175,6 +222,12 @@ class _PageDecoder:
 
     def _are_times(self, values: list[float]) -> bool:
         return not values or (min(values) >= EARLIEST_TIME and max(values) <= self._latest_time)
+
+
+def _check_count(items: list[Any]) -> None:
+    if len(items) > MAX_ITEMS:
+        items.clear()  # the exception refers to them through its traceback
+        raise ResponseTooLargeError(f"a page has more than {MAX_ITEMS} items")
 
 
 def _not_an_array() -> SchemaError:

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 import httpx
 
+from exporter.cooperative import run_yielding
 from exporter.livepeer.body import Body, BodyBudget, decompress
 from exporter.livepeer.errors import (
     KeptConnectionError,
@@ -203,7 +204,8 @@ class SessionsEndpoint:
                 raise_for_status(response)
                 body = await self._body_budget.read(response.aiter_raw(), response.headers.get("Content-Length", ""))
                 size = len(body)
-                return response, decompress(body, response.headers.get("Content-Encoding", ""))
+                encoding = response.headers.get("Content-Encoding", "")
+                return response, await run_yielding(decompress(body, encoding))
         except TimeoutError:
             raise PollTimeoutError(f"no complete response within {self._request_timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:

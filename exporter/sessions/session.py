@@ -10,6 +10,9 @@ MAX_ID: Final = 128
 MAX_PROFILES: Final = 64
 """Maximum transcoding profiles of a session. A decoded profile takes far more memory than its two bytes of JSON."""
 
+MAX_ISSUES: Final = 1_000
+"""Maximum issues of a session. The API lists a few; an unbounded list would block other work while it is decoded."""
+
 Amount = Annotated[float, msgspec.Meta(ge=0, le=2.0**63)]
 """A count, size, duration or rate: not negative, and within the API's 64-bit integers."""
 
@@ -31,6 +34,7 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     encoder: str | None = None
 
 
+Issues = Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_ISSUES)]
 Profiles = Annotated[tuple[Profile, ...], msgspec.Meta(max_length=MAX_PROFILES)]
 
 
@@ -59,7 +63,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     ingest_rate: Amount | None = None
     outgoing_rate: Amount | None = None
     is_healthy: bool | None = None
-    issues: tuple[str, ...] | None = None
+    issues: Issues | None = None
     record: bool | None = None
     recording_status: str | None = None
     recording_url: str | None = None

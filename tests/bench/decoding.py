@@ -11,6 +11,7 @@ from exporter.livepeer.decoding import DecodedPage, decode_page
 from exporter.simulator.bulk import bulk_rows
 from exporter.simulator.query import Row
 from tests.bench.report import EXPORTER, GoalResult, Measurement, Results
+from tests.support.cooperative import run_to_end
 
 PAGE_SIZE: Final = 1000
 RAW: Final = "raw msgspec"
@@ -76,16 +77,16 @@ def compare(sessions: int, rounds: int) -> Results:
     invalid = [msgspec.json.encode(_with_negative_bytes(page)) for page in pages]
     nan = [body.replace(b'"sourceBytes":-1', b'"sourceBytes":NaN') for body in invalid]
     for bodies, reason in ((invalid, "range"), (nan, "not_finite")):
-        _check_dropped([decode_page(body, now) for body in bodies], sessions, ("sourceBytes", reason))
+        _check_dropped([run_to_end(decode_page(body, now)) for body in bodies], sessions, ("sourceBytes", reason))
     decoder = msgspec.json.Decoder(list[Session])
     measurements = _measure(
         {
             (VALID, RAW): lambda: [decoder.decode(body) for body in valid],
-            (VALID, EXPORTER): lambda: [decode_page(body, now) for body in valid],
+            (VALID, EXPORTER): lambda: [run_to_end(decode_page(body, now)) for body in valid],
             (DIFFERENT_PROFILES, RAW): lambda: [decoder.decode(body) for body in different],
-            (DIFFERENT_PROFILES, EXPORTER): lambda: [decode_page(body, now) for body in different],
-            (INVALID_VALUE, EXPORTER): lambda: [decode_page(body, now) for body in invalid],
-            (NAN, EXPORTER): lambda: [decode_page(body, now) for body in nan],
+            (DIFFERENT_PROFILES, EXPORTER): lambda: [run_to_end(decode_page(body, now)) for body in different],
+            (INVALID_VALUE, EXPORTER): lambda: [run_to_end(decode_page(body, now)) for body in invalid],
+            (NAN, EXPORTER): lambda: [run_to_end(decode_page(body, now)) for body in nan],
         },
         sessions,
         rounds,

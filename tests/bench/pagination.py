@@ -18,6 +18,7 @@ from exporter.livepeer.transport import HTTPClient, create_http_client, create_s
 from exporter.metrics.instruments import Telemetry
 from tests.bench.processes import KEY, running_upstream
 from tests.bench.report import EXPORTER, GoalResult, Measurement, Results
+from tests.support.cooperative import run_to_end
 
 LATENCY: Final = 0.05
 WALK: Final = "a walk of 100 pages with 50 ms latency"
@@ -83,7 +84,7 @@ async def _compare_clients(rounds: int) -> tuple[Measurement, Measurement]:
                 get.append(time.process_time() - began)
                 # Decoded at once, as in the exporter, so that the state of memory and caches is the same in both.
                 began = time.process_time()
-                decode_page(response.content, time.time())
+                run_to_end(decode_page(response.content, time.time()))
                 decode.append(time.process_time() - began)
 
             order = deque((measure_exporter, measure_httpx))

@@ -9,10 +9,14 @@ import argparse
 import random
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from tests.fuzz.page_fuzzer import PageResults, fuzz_pages
 from tests.fuzz.request_fuzzer import RequestResults, fuzz_requests
 from tests.fuzz.schedule_fuzzer import ScheduleResults, fuzz_schedules
+
+MAX_STEP: Final = 0.1
+"""Seconds of CPU that a step of decoding may take; V02 of the fault matrix."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of all random data")
     options = parser.parse_args(arguments)
     print(f"seed {options.seed}", flush=True)
-    pages = fuzz_pages(options.pages, options.every, options.seed)
+    pages = fuzz_pages(options.pages, options.every, options.seed, MAX_STEP)
     _print_page_results(pages)
     schedules = fuzz_schedules(options.schedules, options.seed)
     _print_schedule_results(schedules)
@@ -38,6 +42,7 @@ def _print_page_results(results: PageResults) -> None:
     print(f"{results.pages.total():,} pages in {results.seconds:.0f} s: {_counts(results.pages)}")
     dropped = f"{results.dropped:,} invalid values and sessions dropped"
     print(f"  of them {_counts(results.outcomes)}; {results.sessions:,} sessions, {dropped}")
+    print(f"  the longest step of decoding took {results.longest_step * 1000:.0f} ms of CPU")
     print(f"  {results.polls.total():,} through poll, exposition and both parsers: {_counts(results.polls)}")
     _print_problems(results.problems)
 

@@ -7,16 +7,21 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 import msgspec
 
+from exporter.cooperative import Cooperative
 from exporter.livepeer.decoding import decode_page
 from exporter.livepeer.errors import PollError
 from exporter.sessions.session import INVALID_TIME, MAX_ID, Session
 from tests.fuzz.pages import GENERATORS
+from tests.support.cooperative import run_to_end
 from tests.support.harness import captured_log, harness
 from tests.support.rows import START
 from tests.support.upstream import Request, reply, upstream
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -29,6 +34,7 @@ class PageResults:
         sessions: the number of decoded sessions.
         dropped: the number of invalid values and sessions.
         polls: the number of polls by class of failure, or ``published``.
+        longest_step: the longest step of decoding in seconds of CPU, in which no scrape is answered.
         problems: descriptions of unexpected outcomes, with seed and number of the page.
         seconds: the duration of the run.
     """
@@ -38,11 +44,12 @@ class PageResults:
     sessions: int = 0
     dropped: int = 0
     polls: Counter[str] = field(default_factory=Counter)
+    longest_step: float = 0.0
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
-def fuzz_pages(count: int, every: int, seed: int) -> PageResults:
+def fuzz_pages(count: int, every: int, seed: int, max_step: float = math.inf) -> PageResults:
     """Decode random pages, and poll every n-th of them.
 
     A problem names the call that generates its page again: ``page(seed, number)``.
@@ -51,15 +58,19 @@ def fuzz_pages(count: int, every: int, seed: int) -> PageResults:
         count: the number of pages.
         every: one of this many pages is polled.
         seed: of the random pages.
+        max_step: seconds of CPU that a step of decoding may take.
     """
     began, results = time.monotonic(), PageResults()
     for number in range(count):
         kind, body = page(seed, number)
         results.pages[kind] += 1
+        longest = results.longest_step
         try:
             decode(body, results)
         except Exception as error:  # noqa: BLE001 - any other exception is a finding
             results.problems.append(f"page({seed}, {number}), {kind}: {type(error).__name__}")
+        if results.longest_step > max(longest, max_step):
+            results.problems.append(f"page({seed}, {number}), {kind}: a step of {results.longest_step:.3f} s")
     with captured_log():
         asyncio.run(_poll(range(0, count, every), seed, results))
     results.seconds = time.monotonic() - began
@@ -81,7 +92,7 @@ def decode(body: bytes, results: PageResults) -> None:
         AssertionError: the decoder returned a value that must not be exported.
     """
     try:
-        decoded = decode_page(body, START)
+        decoded = run_to_end(_measured(decode_page(body, START), results))
     except PollError as error:
         results.outcomes[error.failure] += 1
         return
@@ -91,6 +102,19 @@ def decode(body: bytes, results: PageResults) -> None:
     assert decoded.items == len(decoded.sessions) + decoded.invalid_sessions.total()
     for session in decoded.sessions:
         _check(session)
+
+
+def _measured(computation: Cooperative[T], results: PageResults) -> Cooperative[T]:
+    """Run a computation and record its longest step in CPU time."""
+    while True:
+        began = time.thread_time()
+        try:
+            next(computation)
+        except StopIteration as finished:
+            return cast("T", finished.value)
+        finally:
+            results.longest_step = max(results.longest_step, time.thread_time() - began)
+        yield
 
 
 def _check(session: Session) -> None:

@@ -1,10 +1,11 @@
-"""Random pages: valid ones, pages with errors in values, text or bytes, and arbitrary data."""
+"""Random pages: valid ones, pages with errors in values, text or bytes, arbitrary data, and large pages."""
 
 import json
 import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from tests.fuzz.large_pages import large
 from tests.support.rows import Row, row
 
 SCALARS: Final[tuple[Any, ...]] = (
@@ -102,13 +103,14 @@ def random_bytes(rng: random.Random) -> bytes:
     return rng.randbytes(rng.randint(0, 300))
 
 
-GENERATORS: Final[Mapping[str, tuple[Generator, int]]] = {
-    "valid": (valid, 10),
+GENERATORS: Final[Mapping[str, tuple[Generator, float]]] = {
+    "valid": (valid, 9.7),
     "invalid values": (invalid_values, 40),
     "inserted tokens": (inserted_tokens, 20),
     "corrupted bytes": (corrupted_bytes, 20),
     "random JSON": (random_json, 8),
     "random bytes": (random_bytes, 2),
+    "large": (large, 0.3),
 }
 """The kinds of pages, with the percentage of each."""
 

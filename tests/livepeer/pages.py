@@ -11,6 +11,7 @@ from exporter.livepeer.errors import DecodeError, SchemaError
 from exporter.metrics.catalogue.label_values import SESSION_FAULTS, VALUE_FAULTS
 from exporter.sessions.session import FIELDS, INVALID_TIME, MAX_ID
 from exporter.text import clean
+from tests.support.cooperative import run_to_end
 from tests.support.rows import START, ident
 
 AMOUNTS = (
@@ -98,10 +99,15 @@ def valid_sessions(draw: st.DrawFn) -> dict[str, Any]:
     return {"id": ident(1), **draw(st.fixed_dictionaries({}, optional=optional))}
 
 
+def decode(body: bytes, now: float = START) -> DecodedPage:
+    """Decode a page."""
+    return run_to_end(decode_page(body, now))
+
+
 def check_page(body: bytes) -> DecodedPage | None:
     """Decode a page and check that it contains no invalid value; None if it is an error."""
     try:
-        decoded = decode_page(body, START)
+        decoded = decode(body)
     except (DecodeError, SchemaError):
         return None
     assert {field for field, _ in decoded.invalid_values} <= set(FIELDS)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.livepeer.body import CHUNKS_PER_TURN, MAX_PAGE_BYTES, NORMAL_BODY_BYTES, Body, BodyBudget, decompress
 from exporter.livepeer.errors import DecodeError, ResponseTooLargeError
+from tests.support.cooperative import run_to_end
 from tests.support.loop import in_loop
 
 SHARE = MAX_PAGE_BYTES // 4
@@ -146,7 +147,7 @@ async def test_small_bodies_do_not_wait_for_a_large_one() -> None:
     ids=["none", "identity", "gzip", "upper case", "x-gzip", "deflate"],
 )
 def test_U12_supported_encodings_are_decompressed(encoding: str, compressed: bytes) -> None:
-    assert decompress(compressed, encoding) == b"[1]"
+    assert run_to_end(decompress(compressed, encoding)) == b"[1]"
 
 
 @pytest.mark.parametrize(
@@ -162,9 +163,9 @@ def test_U12_supported_encodings_are_decompressed(encoding: str, compressed: byt
 )
 def test_U12_unsupported_and_invalid_encodings_are_errors(encoding: str, compressed: bytes) -> None:
     with pytest.raises(DecodeError):
-        decompress(compressed, encoding)
+        run_to_end(decompress(compressed, encoding))
 
 
 def test_U14_a_body_that_is_too_large_decompressed_is_an_error() -> None:
     with pytest.raises(ResponseTooLargeError):
-        decompress(gzip.compress(b" " * (MAX_PAGE_BYTES + 1)), "gzip")
+        run_to_end(decompress(gzip.compress(b" " * (MAX_PAGE_BYTES + 1)), "gzip"))

@@ -8,15 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.livepeer.decoding import decode_page
 from exporter.livepeer.errors import PollError, StatusError
 from exporter.livepeer.response import raise_for_status
 from exporter.metrics.catalogue.label_values import CODES, FAILURES, SESSION_FAULTS, VALUE_FAULTS
 from exporter.metrics.instruments import Telemetry
 from tests.livepeer.clients import livepeer_client
-from tests.livepeer.pages import INVALID_ITEMS, INVALID_VALUES, JSON, check_page, with_value
+from tests.livepeer.pages import INVALID_ITEMS, INVALID_VALUES, JSON, check_page, decode, with_value
 from tests.support.loop import in_loop
-from tests.support.rows import START, encoded, row
+from tests.support.rows import encoded, row
 from tests.support.upstream import always, reply, upstream
 
 
@@ -57,13 +56,13 @@ async def test_codes_are_those_of_requests_with_any_status_or_without_a_response
 
 def test_value_faults_are_those_of_invalid_values() -> None:
     pages = [with_value(row(1), field, text) for field, _, text in INVALID_VALUES]
-    faults = {fault for body in pages for _, fault in decode_page(body, START).invalid_values}
+    faults = {fault for body in pages for _, fault in decode(body).invalid_values}
     assert faults == {*VALUE_FAULTS}
 
 
 def test_session_faults_are_those_of_invalid_items() -> None:
     pages = [f"[{text}]".encode() for _, text in INVALID_ITEMS]
-    faults = {fault for body in pages for fault in decode_page(body, START).invalid_sessions}
+    faults = {fault for body in pages for fault in decode(body).invalid_sessions}
     assert faults == {*SESSION_FAULTS}
 
 

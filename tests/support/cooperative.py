@@ -15,3 +15,8 @@ def run_to_end(computation: Cooperative[T]) -> T:
         except StopIteration as finished:
             result: T = finished.value
             return result
+
+
+def count_steps(computation: Cooperative[object]) -> int:
+    """Run a computation without pauses and return the number of its steps."""
+    return 1 + sum(1 for _ in computation)
