@@ -73,7 +73,8 @@ def diff(
         scope: the sessions that this poll could show.
         time: when it began.
     """
-    state = _for_this_poll(state, sessions, scope)
+    user_id = _user_of(sessions)
+    state = _for_this_poll(state, user_id, scope)
     tally = _Tally(state, scope, time)
     entries: dict[str, Entry] = {}
     for part in batches(sessions):
@@ -85,17 +86,18 @@ def diff(
         absent = yield from _absent(state.entries or {}, entries, time.monotonic)
         remembered = max(max_sessions, MIN_REMEMBERED)
         entries |= islice(absent.items(), remembered)
-        forgotten = max(forgotten, *(entry.created_at or 0.0 for entry in islice(absent.values(), remembered, None)), 0)
+        dropped = islice(absent.values(), remembered, None)
+        forgotten = max((entry.created_at for entry in dropped if entry.created_at), default=0.0)
+        forgotten = max(forgotten, state.forgotten)
     history = state.history.followed_by(scope, time)
-    user_id = _user_of(sessions) or state.user_id
-    return CounterState(entries, history, user_id, forgotten, max_sessions), tally.increments()
+    return CounterState(entries, history, user_id or state.user_id, forgotten, max_sessions), tally.increments()
 
 
-def _for_this_poll(state: CounterState, sessions: Sequence[Session], scope: CounterScope) -> CounterState:
+def _for_this_poll(state: CounterState, user_id: str | None, scope: CounterScope) -> CounterState:
     """Return the state, or a new baseline if the sessions are those of another API or user."""
-    current, user = state.history.current, _user_of(sessions)
+    current = state.history.current
     other_api = current is not None and current.base_url != scope.base_url
-    other_user = None not in (user, state.user_id) and user != state.user_id
+    other_user = None not in (user_id, state.user_id) and user_id != state.user_id
     return CounterState() if other_api or other_user else state
 
 

@@ -133,10 +133,11 @@ def _step(reference: float, fall: tuple[float, ...], value: float) -> tuple[floa
 def _merged(known: Entry, read: Entry) -> Entry:
     """Return what to remember of a session: what is unknown in this poll keeps its last known value."""
     values = values_of(read)
-    if None not in values and read.created_at is not None and read.recording not in _UNKNOWN_RECORDING:
+    keeps_recording = read.recording in _UNKNOWN_RECORDING and read.recording != known.recording
+    if None not in values and read.created_at is not None and not keeps_recording:
         return read
     return Entry(
-        known.recording if read.recording in _UNKNOWN_RECORDING else read.recording,
+        known.recording if keeps_recording else read.recording,
         known.created_at if read.created_at is None else read.created_at,
         *(old if new is None else new for old, new in zip(values_of(known), values, strict=True)),
     )
