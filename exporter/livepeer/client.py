@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from exporter.cooperative import run_yielding
 from exporter.livepeer.decoding import decode_page
@@ -16,10 +15,8 @@ from exporter.livepeer.page_reader import FetchPage, OnPage, PageRequest, ReadSe
 from exporter.livepeer.pagination import read_all
 from exporter.livepeer.query import Filters, Scope, request_parameters
 from exporter.livepeer.response import has_next_page, total_count
+from exporter.livepeer.server_clock import MAX_STEP
 from exporter.sessions.session import Session
-
-MAX_CLOCK_ERROR: Final = 60.0
-"""Seconds by which the server's time may have been misjudged before the sessions are read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,7 @@ class LivepeerClient:
         deadline = self.clock.monotonic() + within
         offset = self._clock_offset()
         result = await self._read(scope, on_page, deadline)
-        if abs(self._clock_offset() - offset) > MAX_CLOCK_ERROR:
+        if abs(self._clock_offset() - offset) > MAX_STEP:
             # The windows of the scope were computed before the first response showed that the server's clock differs.
             result = await self._read(scope, on_page, deadline)
         self._page_limit.on_success()
