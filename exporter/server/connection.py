@@ -157,8 +157,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start the response, or queue the request behind the one in progress."""
         self._reading_headers = False
-        # RFC 9112, section 3.2: a second Host header is an error, since proxies may use another one than the server.
-        if len(self.pipeline) >= MAX_PIPELINED_REQUESTS or [name for name, _ in self.headers].count(b"host") > 1:
+        if len(self.pipeline) >= MAX_PIPELINED_REQUESTS or not self._has_valid_host():
             raise _InvalidRequestError
         starts_now = not self._is_responding
         if starts_now:
@@ -190,6 +189,14 @@ class Connection(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         """Keep an idle connection open; `deadline` bounds it."""
+
+    def _has_valid_host(self) -> bool:
+        """Whether the number of Host headers is what RFC 9112, section 3.2, requires.
+
+        A second one is an error, since proxies may use another one than the server; HTTP/1.0 needs none.
+        """
+        count = [name for name, _ in self.headers].count(b"host")
+        return count == 1 or (count == 0 and self.parser.get_http_version() != "1.1")
 
     def _count_header_bytes(self, size: int, error_status: int) -> None:
         self._parsed_size += size

@@ -33,7 +33,8 @@ class ConnectionTable:
         self.state: Final = ServerState()
         self.changed: Final = asyncio.Event()
         self._limits = limits
-        self._handshakes: dict[asyncio.Task[None], float] = {}  # with the time of their start, oldest first
+        # The start of a TLS handshake, oldest first; None for plain HTTP, whose clients have nothing to do before that.
+        self._handshakes: dict[asyncio.Task[None], float | None] = {}
 
     def __len__(self) -> int:
         return len(self.state.connections) + len(self._handshakes)
@@ -41,9 +42,14 @@ class ConnectionTable:
     def __iter__(self) -> Iterator[Connection]:
         return iter(cast("list[Connection]", list(self.state.connections)))
 
-    def add_handshake(self, handshake: asyncio.Task[None], now: float) -> None:
-        """Add a connection that was accepted, until it adds itself to `state`."""
-        self._handshakes[handshake] = now
+    def add_handshake(self, handshake: asyncio.Task[None], tls_start: float | None) -> None:
+        """Add a connection that was accepted, until it adds itself to `state`.
+
+        Args:
+            handshake: the task that opens the connection.
+            tls_start: when its TLS handshake began; None for plain HTTP, which is never closed for another client.
+        """
+        self._handshakes[handshake] = tls_start
 
     def discard_handshake(self, handshake: asyncio.Task[None]) -> None:
         """Remove a connection that has added itself to `state`, or failed to."""
@@ -56,7 +62,7 @@ class ConnectionTable:
         return len(self) >= self._limits.max_connections
 
     def close_idle(self, now: float) -> bool:
-        """Close connections that no client uses, or else the longest-idle one, or else the oldest handshake.
+        """Close connections that no client uses, or else the longest-idle one, or else the oldest TLS handshake.
 
         A connection whose request has arrived but was not yet read is not idle, and neither is one that was just
         accepted or has just got its response.
@@ -75,7 +81,8 @@ class ConnectionTable:
         if longest is not None and longest.idle_since <= now - REQUEST_GRACE:
             self._abort(longest)
             return True
-        oldest, start = next(iter(self._handshakes.items()), (None, now))
+        handshakes = ((each, start) for each, start in self._handshakes.items() if start is not None)
+        oldest, start = next(handshakes, (None, now))
         if oldest is not None and start <= now - REQUEST_GRACE:
             del self._handshakes[oldest]
             oldest.cancel()

@@ -143,8 +143,9 @@ class Listener:
             # asyncio sets it only on sockets that name their protocol. Without it, the body of a response waits until
             # the client acknowledges the headers, which it delays.
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            handshake = loop.create_task(self._open(accepted))
-            self._table.add_handshake(handshake, loop.time())
+            context = self._tls()
+            handshake = loop.create_task(self._open(accepted, context))
+            self._table.add_handshake(handshake, None if context is None else loop.time())
             handshake.add_done_callback(functools.partial(self._on_handshake_done, accepted))
 
     def _retry_accept(self, listening: socket.socket, error: OSError) -> None:
@@ -164,8 +165,7 @@ class Listener:
         loop.remove_reader(listening)
         self._retries[listening] = loop.call_later(delay, loop.add_reader, listening, self._accept, listening)
 
-    async def _open(self, accepted: socket.socket) -> None:
-        context = self._tls()
+    async def _open(self, accepted: socket.socket, context: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
         try:
             if context is None:

@@ -464,7 +464,7 @@ def test_S10_real_bcrypt_over_a_real_socket() -> None:
             for password, status in (("sésame", 200), ("sesame", 401), ("a\0b", 401)):
                 client = await RawClient.connect(listener.port)
                 header = basic(b"alice", password.encode())
-                answer = await client.request(b"GET / HTTP/1.1\r\nAuthorization: " + header + b"\r\n\r\n")
+                answer = await client.request(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: " + header + b"\r\n\r\n")
                 assert answer.status == status
                 await client.close()
 

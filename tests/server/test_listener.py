@@ -435,6 +435,23 @@ def test_V18_a_connection_that_its_client_has_closed_makes_room_before_an_idle_o
     run(scenario)
 
 
+@pytest.mark.parametrize("iterations", range(8))
+def test_V18_a_connection_that_was_just_accepted_is_answered_although_the_loop_was_blocked(iterations: int) -> None:
+    async def scenario() -> None:
+        async with running_listener(static_app(), limits=replace(TIMEOUTS, max_connections=1)) as listener:
+            sockets = [connect_and_request(listener.port)]
+            for _ in range(iterations):
+                await asyncio.sleep(0)
+            sockets.append(connect_and_request(listener.port))
+            advance(4 * REQUEST_GRACE)  # as if the loop had been blocked at this point of opening the first connection
+            clients = [RawClient(*await asyncio.open_connection(sock=each)) for each in sockets]
+            assert [(await client.receive()).status for client in clients] == [200, 200]
+            for client in clients:
+                await client.close()
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("names", [(b"Host", b"Host"), (b"Host", b"hOST"), (b"Host", b"X", b"HOST")])
 def test_V18_a_request_with_two_host_headers_is_rejected(names: tuple[bytes, ...]) -> None:
     async def scenario() -> None:
@@ -443,6 +460,18 @@ def test_V18_a_request_with_two_host_headers_is_rejected(names: tuple[bytes, ...
             headers = b"".join(name + b": localhost\r\n" for name in names)
             response = await client.request(b"GET / HTTP/1.1\r\n" + headers + b"\r\n")
             assert (response.status, response.headers["connection"]) == (400, "close")
+            await client.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("version", "status"), [(b"1.1", 400), (b"1.0", 200)])
+def test_V18_a_request_without_a_host_header_is_rejected_in_HTTP_1_1_only(version: bytes, status: int) -> None:
+    async def scenario() -> None:
+        async with running_listener(static_app()) as listener:
+            client = await RawClient.connect(listener.port)
+            response = await client.request(b"GET / HTTP/" + version + b"\r\nX-Host: localhost\r\n\r\n")
+            assert (response.status, response.headers["connection"]) == (status, "close")
             await client.close()
 
     run(scenario)
@@ -552,7 +581,7 @@ def test_S05_headers_received_in_pieces_are_counted_once() -> None:
         async with running_listener(static_app(), limits=Limits(max_header_bytes=1000)) as listener:
             client = await RawClient.connect(listener.port)
             for _ in range(3):
-                await client.send(b"GET / HTTP/1.1\r\nX-First: " + b"a" * 800 + b"\r\n")
+                await client.send(b"GET / HTTP/1.1\r\nHost: x\r\nX-First: " + b"a" * 800 + b"\r\n")
                 await asyncio.sleep(0.05)
                 assert (await client.request(b"X-Second: b\r\n\r\n")).status == 200
             await client.close()
@@ -647,7 +676,7 @@ def test_pipelined_requests_are_answered_in_order_up_to_a_limit() -> None:
         async with running_listener(echo) as listener:
             client = await RawClient.connect(listener.port)
             await client.send(
-                b"".join(b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(MAX_PIPELINED_REQUESTS))
+                b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(MAX_PIPELINED_REQUESTS))
             )
             assert [(await client.receive()).body for _ in range(MAX_PIPELINED_REQUESTS)] == [
                 b"/%d" % number for number in range(MAX_PIPELINED_REQUESTS)
@@ -688,7 +717,7 @@ def test_a_response_does_not_wait_for_the_request_body() -> None:
     async def scenario() -> None:
         async with running_listener(static_app()) as listener:
             client = await RawClient.connect(listener.port)
-            response = await client.request(b"POST / HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n")
+            response = await client.request(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
             assert (response.status, response.headers["connection"]) == (200, "close")
             await client.close()
 
@@ -699,7 +728,7 @@ def test_an_upgrade_request_is_answered_in_http_1_1(caplog: pytest.LogCaptureFix
     async def scenario() -> None:
         async with running_listener(static_app()) as listener:
             client = await RawClient.connect(listener.port)
-            response = await client.request(b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+            response = await client.request(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
             assert (response.status, response.headers["connection"]) == (200, "close")
             await client.close()
 
@@ -835,6 +864,13 @@ def test_any_bytes_leave_the_server_working_and_no_response_is_5xx(caplog: pytes
         loop.run_until_complete(listener.stop(0))
         loop.close()
     assert caplog.records == []
+
+
+def connect_and_request(port: int) -> socket.socket:
+    """Connect and send a request without yielding to the event loop."""
+    client = socket.create_connection(("127.0.0.1", port))
+    client.sendall(GET)
+    return client
 
 
 def resident_memory() -> int:
