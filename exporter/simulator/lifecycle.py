@@ -6,6 +6,7 @@ amounts of media are in the server's time, in which a second of video takes a se
 """
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,14 +24,45 @@ ENDED_AFTER = 30.0
 NO_RECORDING_AFTER = 3 * HOUR
 """Age at which a recording without an asset is reported as `none`."""
 
-DEGRADED_AFTER = 2 * MINUTE
-DEGRADED_EVERY = 9 * MINUTE
 DEGRADED_FOR = 3.5 * MINUTE  # a transcoding lag that grew for this long takes as long to disappear
+
+NEVER_SEEN_BEFORE_START = 4 * MINUTE
+"""The last session before the start that is never seen was created up to a minute after this age. It is still young, so
+that it passes the age at which the exporter counts it, 5 minutes, soon after the start."""
 
 Outcome = Literal["ready", "failed", "none", "deleted"]
 
 _OUTCOMES: tuple[Outcome, ...] = ("ready", "failed", "none", "deleted")
 _OUTCOME_WEIGHTS = (75, 10, 10, 5)
+_SHORT_OUTCOMES: tuple[Outcome, ...] = ("ready", "failed", "none", "ready", "failed", "deleted")
+"""Those of short sessions in turn: any three of them include a ready and a failed recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """When the sessions of a stream are degraded; in seconds of world time.
+
+    Attributes:
+        after: from the first update to the first degraded period.
+        every: from the start of a period to that of the next.
+        duration: of a period.
+    """
+
+    after: float
+    every: float
+    duration: float
+
+
+_SLOW = Degradation(after=2 * MINUTE, every=9 * MINUTE, duration=DEGRADED_FOR)
+
+DEGRADATIONS: Mapping[Behavior, Degradation] = {
+    Behavior.LOW_INGEST: _SLOW,
+    Behavior.TRANSCODING_LAG: _SLOW,
+    Behavior.MISSING_RENDITION: _SLOW,
+    Behavior.UNHEALTHY: _SLOW,
+    # At the speed of the demo a period takes 6 seconds, so that each is seen by a poll every 5 seconds.
+    Behavior.FLAPPING: Degradation(after=1 * MINUTE, every=4 * MINUTE, duration=1.5 * MINUTE),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +131,32 @@ class Lifecycle:
 
     def degraded_periods(self, now: float) -> list[tuple[float, float]]:
         """Start and end of the degraded periods so far; a period that lasts ends now."""
-        if self.stream.behavior in (Behavior.STEADY, Behavior.SHORT):
+        degradation = DEGRADATIONS.get(self.stream.behavior)
+        if degradation is None:
             return []
-        first = self.first_seen + DEGRADED_AFTER
-        count = int((now - first) // DEGRADED_EVERY) + 1
-        starts = (first + number * DEGRADED_EVERY for number in range(count))
-        return [(start, min(start + DEGRADED_FOR, now)) for start in starts]
+        first = self.first_seen + degradation.after
+        count = int((now - first) // degradation.every) + 1
+        starts = (first + number * degradation.every for number in range(count))
+        return [(start, min(start + degradation.duration, now)) for start in starts]
 
     def is_degraded(self, now: float) -> bool:
         """Whether the session is live and in a degraded period."""
         periods = self.degraded_periods(now)
-        return bool(periods) and now < self.ended and now - periods[-1][0] < DEGRADED_FOR
+        return bool(periods) and now < min(self.ended, periods[-1][0] + self._degraded_for)
+
+    @property
+    def recording_finished(self) -> float:
+        """Time of the outcome of the recording, if the session is recorded."""
+        return self.last_seen + (NO_RECORDING_AFTER if self.outcome == "none" else self.recording_duration)
 
     def recording_status(self, now: float) -> Literal["waiting"] | Outcome:
         """The status of the recording, if the session is recorded."""
-        duration = NO_RECORDING_AFTER if self.outcome == "none" else self.recording_duration
-        return self.outcome if now >= self.last_seen + duration else "waiting"
+        return self.outcome if now >= self.recording_finished else "waiting"
+
+    @property
+    def _degraded_for(self) -> float:
+        degradation = DEGRADATIONS.get(self.stream.behavior)
+        return degradation.duration if degradation else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +176,25 @@ class Slots:
         return range(int((since - self.phase) // self.duration), int((until - self.phase) // self.duration) + 1)
 
 
-def make_slots(seed: int, number: int, behavior: Behavior) -> Slots:
-    """Generate the slots of a stream; the same seed and number produce the same slots."""
+def make_slots(seed: int, number: int, behavior: Behavior, start: float) -> Slots:
+    """Generate the slots of a stream; the same arguments produce the same slots.
+
+    Args:
+        seed: seed of all random values.
+        number: of the stream.
+        behavior: of the stream.
+        start: of the world.
+    """
     rng = random.Random(f"rhythm:{seed}:{number}")
     match behavior:
         case Behavior.SHORT:
             duration = rng.uniform(7, 8) * MINUTE
         case Behavior.NEVER_SEEN:
-            duration = rng.uniform(9, 11) * MINUTE
+            return Slots(rng.uniform(25, 27) * MINUTE, start - NEVER_SEEN_BEFORE_START)
+        case Behavior.RECONNECTING:
+            duration = rng.uniform(20, 24) * MINUTE
+        case Behavior.OVERLAPPING:
+            duration = rng.uniform(35, 40) * MINUTE
         case _:
             duration = rng.uniform(60, 150) * MINUTE
     return Slots(duration, rng.uniform(0, duration))
@@ -154,19 +207,25 @@ def make_lifecycle(seed: int, number: int, stream: Stream, slots: Slots, slot: i
     first_seen = created + rng.uniform(0.3, 1) * MINUTE
     update_interval = rng.uniform(*UPDATE_INTERVAL)
     outcome: Outcome = rng.choices(_OUTCOMES, _OUTCOME_WEIGHTS)[0]
-    if stream.behavior is Behavior.SHORT:
-        outcome = "failed" if slot % 2 else "ready"
-        duration = rng.uniform(3, 4) * MINUTE
-    else:
-        duration = slots.duration - rng.uniform(2, 3) * MINUTE  # the rest of the slot is the pause before the next
+    match stream.behavior:
+        case Behavior.SHORT:
+            outcome = _SHORT_OUTCOMES[slot % len(_SHORT_OUTCOMES)]
+            duration = rng.uniform(3, 4) * MINUTE
+        case Behavior.OVERLAPPING:
+            duration = slots.duration + rng.uniform(3, 5) * MINUTE
+        case Behavior.RECONNECTING:
+            duration = slots.duration - rng.uniform(2, 2.3) * MINUTE
+        case _:
+            duration = slots.duration - rng.uniform(2, 3) * MINUTE  # the rest of the slot is a pause before the next
+    is_seen = stream.behavior is not Behavior.NEVER_SEEN
     return Lifecycle(
         id=random_uuid(rng),
         stream=stream,
         created=created,
         first_seen=first_seen,
-        updates=0 if stream.behavior is Behavior.NEVER_SEEN else int(duration / update_interval) + 1,
+        updates=int(duration / update_interval) + 1 if is_seen else 0,
         update_interval=update_interval,
-        outcome=outcome,
+        outcome=outcome if is_seen else "none",
         recording_duration=rng.uniform(1.5, 2.5) * MINUTE,
         stays_healthy=rng.random() < 1 / 6,
         phase=rng.uniform(0, 6.28),

@@ -1,6 +1,7 @@
 """The parent streams of a simulated account: names, renditions, credentials and behavior."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -40,11 +41,26 @@ class Behavior(StrEnum):
     TRANSCODING_LAG = "transcoding lag"  # transcoding falls behind and catches up, again and again
     MISSING_RENDITION = "missing rendition"  # one rendition is not delivered for a while, again and again
     UNHEALTHY = "unhealthy"  # unhealthy with issue texts, again and again
-    SHORT = "short"  # short sessions; their recordings alternately become ready and fail
+    SHORT = "short"  # short sessions, whose recordings have every outcome
     NEVER_SEEN = "never seen"  # sessions are created, but no media arrives
+    RECONNECTING = "reconnecting"  # the encoder drops, and returns within minutes with a new session
+    OVERLAPPING = "overlapping"  # a new session starts before the one before it ends
+    FLAPPING = "flapping"  # unhealthy for a short time, again and again at short intervals
 
 
-_BEHAVIORS = tuple(Behavior)
+ISSUES: Mapping[Behavior, tuple[str, ...]] = {
+    Behavior.LOW_INGEST: ("Ingest bitrate is far below the source's average",),
+    Behavior.TRANSCODING_LAG: ("Transcoding is slower than real time",),
+    Behavior.UNHEALTHY: (
+        'Key frames come irregularly ("GOP" of 11.2 s)',
+        "Audio track \\ video track out of step 🔇",
+    ),
+    Behavior.FLAPPING: ("Ingest stalls for seconds at a time",),
+}
+"""The issues of a degraded session that is unhealthy; at other behaviors the session stays healthy."""
+
+_BEHAVIORS = (*Behavior, Behavior.STEADY, Behavior.STEADY)
+"""The behaviors of the streams in turn; most streams are healthy most of the time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,19 +4,22 @@ A world is a function of its seed and the time and keeps no other state: worlds 
 jump, and a world that has run for a month needs as much memory as a new one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain, pairwise
+from operator import attrgetter
 
 from exporter.simulator.counters import counters_at, rates_at
-from exporter.simulator.lifecycle import Lifecycle, Pace, make_lifecycle, make_slots
+from exporter.simulator.events import MAX_EVENT_DELAY, Event, events_of
+from exporter.simulator.lifecycle import NO_RECORDING_AFTER, Lifecycle, Pace, make_lifecycle, make_slots
 from exporter.simulator.query import Row
-from exporter.simulator.streams import PROJECT_ID, Behavior, make_stream
+from exporter.simulator.streams import ISSUES, PROJECT_ID, make_stream
 
 DEMO_SPEED = 15.0
 """At this speed every behavior of a stream shows within two minutes."""
 
 DEMO_STREAMS = 12
-"""Enough for every behavior; five of them occur twice."""
+"""Enough for every behavior, with three steady streams."""
 
 HISTORY = 24 * 3600.0
 """Seconds of world time after which ended sessions are no longer listed."""
@@ -35,22 +38,13 @@ _STATISTICS = (
     "outgoingRate",
 )
 
-_ISSUES = {
-    Behavior.LOW_INGEST: ("Ingest bitrate is far below the source's average",),
-    Behavior.TRANSCODING_LAG: ("Transcoding is slower than real time",),
-    Behavior.UNHEALTHY: (
-        'Key frames come irregularly ("GOP" of 11.2 s)',
-        "Audio track \\ video track out of step 🔇",
-    ),
-}
-
 
 class World:
     """The sessions of a simulated account.
 
     Args:
         seed: worlds of the same seed are equal.
-        streams: number of parent streams; 7 have all behaviors.
+        streams: number of parent streams; 10 have all behaviors.
         start: time of the server, in Unix seconds, from which `speed` applies. The history before has realistic length.
         speed: factor by which sessions start, end and are updated faster. Timestamps and amounts of media remain
             correct by the server's clock.
@@ -72,7 +66,9 @@ class World:
         self._pace = Pace(start, speed)
         self._history = history
         self._streams = tuple(make_stream(seed, number, users) for number in range(streams))
-        self._slots = tuple(make_slots(seed, number, stream.behavior) for number, stream in enumerate(self._streams))
+        self._slots = tuple(
+            make_slots(seed, number, stream.behavior, start) for number, stream in enumerate(self._streams)
+        )
         self._lifecycle = lru_cache(_CACHED_LIFECYCLES)(self._make_lifecycle)
 
     def rows(self, now: float) -> Sequence[Row]:
@@ -80,14 +76,31 @@ class World:
         world_time = self._pace.world_time(now)
         return [_row(session, self._pace, world_time) for session in self._sessions(world_time)]
 
+    def events(self, since: float, until: float) -> list[Event]:
+        """Return what happens after a time of the server and until another one, ordered by time.
+
+        The history limits what is listed, but not the events.
+        """
+        begin, end = self._pace.world_time(since - MAX_EVENT_DELAY), self._pace.world_time(until)
+        found = (
+            event
+            for slots in self._between(begin - NO_RECORDING_AFTER, end)
+            for before, session in pairwise([None, *slots])
+            if session is not None
+            for event in events_of(session, before, self._pace)
+            if since < event.time <= until
+        )
+        return sorted(found, key=attrgetter("time"))
+
     def _sessions(self, now: float) -> list[Lifecycle]:
         since = now - self._history
-        sessions = (
-            self._lifecycle(number, slot)
-            for number, slots in enumerate(self._slots)
-            for slot in slots.between(since, now)
-        )
+        sessions = chain.from_iterable(self._between(since, now))
         return [session for session in sessions if session.created <= now and session.ended >= since]
+
+    def _between(self, since: float, until: float) -> Iterator[list[Lifecycle]]:
+        """Yield per stream the sessions of a span of world time, and the one before, which may last into it."""
+        for number, slots in enumerate(self._slots):
+            yield [self._lifecycle(number, slot) for slot in slots.between(since - slots.duration, until)]
 
     def _make_lifecycle(self, number: int, slot: int) -> Lifecycle:
         return make_lifecycle(self._seed, number, self._streams[number], self._slots[number], slot)
@@ -141,7 +154,7 @@ def _statistics(session: Lifecycle, pace: Pace, now: float) -> Row:
 def _health(session: Lifecycle, now: float) -> Row:
     if now >= session.ended:
         return {"isHealthy": True if session.stays_healthy else None, "issues": None}
-    issues = _ISSUES.get(session.stream.behavior)
+    issues = ISSUES.get(session.stream.behavior)
     if issues and session.is_degraded(now):
         return {"isHealthy": False, "issues": list(issues)}
     return {"isHealthy": True, "issues": None}

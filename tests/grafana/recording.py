@@ -56,8 +56,8 @@ INTERVAL: Final = 60.0
 
 SCRAPES: Final = 16
 SPEED: Final = 4.0
-STREAM_COUNT: Final = 28
-"""Four streams of each kind that the simulator has, so that at any time some are unhealthy."""
+STREAM_COUNT: Final = 48
+"""Four streams of each kind that the simulator has, and more, so that at any time some are unhealthy."""
 
 _NOT_SIMULATED: Final = f"{STREAM_DETAIL}|{INVALID}|{FAILING}|{EMPTY}|{LIMITED}"
 
