@@ -50,9 +50,21 @@ class AccountEntry(BaseModel):
     detail: Detail | None = None
 
 
-def default_deadline(interval: float) -> float:
-    """Return the default deadline of a poll in seconds: 25 s, or 25/30 of an interval of 25 s or less."""
-    return 25.0 if interval > 25.0 else interval * 25 / 30
+def longest_poll(interval: float, max_staleness: float, deadline: float | None) -> float:
+    """Return the maximum duration of a poll's requests in seconds.
+
+    Without a deadline: data is published at most this time after its poll began, the next poll begins within an
+    interval after that, and is published within this time again. Then the first data is not yet older than
+    `max_staleness`, so it does not expire during a slow poll (V07).
+
+    Args:
+        interval: the poll interval.
+        max_staleness: age at which data expires.
+        deadline: the setting; for an account with a shorter interval, it is 25/30 of the interval instead.
+    """
+    if deadline is None:
+        return max(0.001, (max_staleness - interval) / 2)
+    return deadline if deadline < interval else interval * 25 / 30
 
 
 def default_staleness(interval: float) -> float:

@@ -45,14 +45,19 @@ def find_conflicts(settings: "Settings") -> Iterator[Conflict]:
 
 
 def _duration_conflicts(settings: "Settings") -> Iterator[Conflict]:
-    if settings.poll_deadline >= settings.poll_interval:
+    deadline, longest = settings.poll_deadline, (settings.max_staleness - settings.poll_interval) / 2
+    if deadline is not None and deadline >= settings.poll_interval:
         yield Conflict(("poll_deadline", "poll_interval"), "must be shorter than {poll_interval}")
-    if settings.request_timeout > settings.poll_deadline:
+    if deadline is not None and settings.request_timeout > deadline:
         yield Conflict(("request_timeout", "poll_deadline"), "must not be longer than {poll_deadline}")
-    if settings.max_staleness < settings.poll_interval:
+    if settings.max_staleness <= settings.poll_interval:
         yield Conflict(
-            ("max_staleness", "poll_interval"),
-            "must not be shorter than {poll_interval}; data would expire between polls",
+            ("max_staleness", "poll_interval"), "must be longer than {poll_interval}; data would expire between polls"
+        )
+    elif deadline is None and settings.request_timeout > longest:
+        yield Conflict(
+            ("request_timeout", "max_staleness", "poll_interval"),
+            "must not be longer than half of {max_staleness} less {poll_interval}, after which a poll ends",
         )
     if settings.active_window > settings.session_window:
         yield Conflict(("active_window", "session_window"), "must not be longer than {session_window}")

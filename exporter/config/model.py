@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from exporter.config.account import Account, AccountEntry, Detail, default_deadline, default_staleness
+from exporter.config.account import Account, AccountEntry, Detail, default_staleness, longest_poll
 from exporter.config.address import Address
 from exporter.config.conflicts import SettingsConflicts, find_conflicts
 from exporter.config.values import (
@@ -122,20 +122,23 @@ class Settings(BaseSettings):
     )
 
     poll_interval: PollInterval = _setting("Polling", 30.0, "time between two polls, at least 1s")
-    poll_deadline: Duration = _derived(
-        "Polling",
-        lambda earlier: default_deadline(earlier["poll_interval"]),
-        "maximum duration of a poll, shorter than the interval; for intervals up to 25s, defaults to 25/30 of it",
-    )
-    request_timeout: Duration = _derived(
-        "Polling",
-        lambda earlier: min(10.0, earlier["poll_deadline"]),
-        "timeout of one API request; defaults to the deadline if that is shorter",
-    )
     max_staleness: Duration = _derived(
         "Polling",
         lambda earlier: default_staleness(earlier["poll_interval"]),
         "age at which data expires while polls fail; defaults to two intervals if that is longer",
+    )
+    poll_deadline: Duration | None = _setting(
+        "Polling",
+        None,
+        "maximum duration of a poll, shorter than the interval; without one, a poll continues while pages arrive, for "
+        "at most half of `--max-staleness` less the interval",
+    )
+    request_timeout: Duration = _derived(
+        "Polling",
+        lambda earlier: min(
+            10.0, longest_poll(earlier["poll_interval"], earlier["max_staleness"], earlier["poll_deadline"])
+        ),
+        "timeout of one API request; defaults to the maximum duration of a poll if that is shorter",
     )
     walk_concurrency: Concurrency = _setting("Polling", 6, "maximum concurrent API requests of one poll, 1 to 32")
     page_limit: PageLimit = _setting("Polling", 1000, "sessions per page of the API, 1 to 1000")
@@ -194,7 +197,8 @@ class Settings(BaseSettings):
 
     def _account(self, name: str, api_key: SecretStr | None, entry: AccountEntry | None) -> Account:
         interval = (entry and entry.poll_interval) or self.poll_interval
-        deadline = self.poll_deadline if self.poll_deadline < interval else default_deadline(interval)
+        max_staleness = max(self.max_staleness, 2 * interval) if entry else self.max_staleness
+        deadline = longest_poll(interval, max_staleness, self.poll_deadline)
         return Account(
             name=name,
             base_url=(entry and entry.base_url) or self.base_url,
@@ -207,7 +211,7 @@ class Settings(BaseSettings):
             session_window=self.session_window,
             recording_window=self.recording_window,
             active_window=self.active_window,
-            max_staleness=max(self.max_staleness, 2 * interval) if entry else self.max_staleness,
+            max_staleness=max_staleness,
             walk_concurrency=self.walk_concurrency,
             page_limit=self.page_limit,
             detail=(entry and entry.detail) or self.detail,

@@ -72,7 +72,7 @@ class Poller:
 
     def publish_initial(self) -> None:
         """Show the account on the page before its first poll."""
-        self._publisher.initial(self.plan.interval)
+        self._publisher.initial(self.plan)
 
     def inherit(self, other: "Poller") -> None:
         """Continue from a poller of the same account with other settings: its counters, status and pause."""

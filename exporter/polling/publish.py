@@ -7,7 +7,7 @@ from exporter.logs import event
 from exporter.metrics import catalogue
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import AccountData, PageStore
-from exporter.polling.plan import Status
+from exporter.polling.plan import Plan, Status
 from exporter.polling.poll import PollResult
 
 logger = logging.getLogger(__name__)
@@ -27,9 +27,10 @@ class Publisher:
         self._telemetry = telemetry
         self._page_store = page_store
 
-    def initial(self, interval: float) -> None:
+    def initial(self, plan: Plan) -> None:
         """Show the account before its first poll."""
-        self._telemetry.set(catalogue.POLL_INTERVAL, interval)
+        self._telemetry.set(catalogue.POLL_INTERVAL, plan.interval)
+        self._telemetry.set(catalogue.MAX_STALENESS, plan.max_staleness)
         self._publish(None)
 
     def count_result(self, result: PollResult) -> None:

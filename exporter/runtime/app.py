@@ -144,7 +144,7 @@ class App:
         for account in self._settings.accounts:
             plan, telemetry = create_plan(account, self._settings), Telemetry(account.name)
             self._starting[account.name] = plan, telemetry
-            Publisher(account.name, telemetry, self.page_store).initial(plan.interval)
+            Publisher(account.name, telemetry, self.page_store).initial(plan)
 
     def _telemetry_of(self, name: str) -> Telemetry:
         if name in self._accounts:

@@ -51,9 +51,8 @@ def data_alerts(thresholds: Thresholds) -> list[Alert]:
 
 
 def _stale(thresholds: Thresholds) -> Alert:
-    interval = f"max by ({_ACCOUNT}) ({_series('exporter_poll_interval_seconds')})"
+    allowed = f"max by ({_ACCOUNT}) ({_series('exporter_max_staleness_seconds')})"
     oldest = f"max by ({_ACCOUNT}) ({queries.snapshot_age(NO_FILTERS)})"
-    allowed = f"{thresholds.stale_intervals:g} * {interval} + {thresholds.stale_grace:g}"
     no_data = (
         f"max by ({_ACCOUNT}) ({_series('up')}) == 0 unless on ({_ACCOUNT}) {_series('snapshot_timestamp_seconds')}"
     )
@@ -63,9 +62,9 @@ def _stale(thresholds: Thresholds) -> Alert:
         for_duration=thresholds.stale_for,
         severity="critical",
         summary="Data of the Livepeer account {{ $labels.account }} is stale",
-        description="The exporter is running, but its last successful poll is too old, or no poll has succeeded yet. "
-        "Data older than --max-staleness is removed: session and stream series disappear, and alerts on streams cannot "
-        "fire.",
+        description="The exporter is running, but the data of its last successful poll is older than --max-staleness, "
+        "or no poll has succeeded yet. Such data is removed: session and stream series disappear, and alerts on "
+        "streams cannot fire.",
         dashboard_uid=EXPORTER_UID,
     )
 

@@ -18,8 +18,6 @@ class Thresholds:
         min_media_speed: seconds of media per second; below it players run out of media.
         lag_warning, lag_critical: seconds by which transcoding is behind the source; an alert fires at critical.
         data_age_warning, data_age_critical: seconds since the last successful poll, for colors only.
-        stale_intervals, stale_grace: data is stale if it is older than this number of poll intervals plus this number
-            of seconds; relative, since the interval is a setting.
         comparison_window: window over which session values are compared.
         down_for, absent_for, stale_for: ``for`` of the alerts on the exporter and its data.
         failure_ratio: failed polls of one class as a ratio of all polls in ``failure_window``.
@@ -41,8 +39,6 @@ class Thresholds:
     lag_critical: float = 30
     data_age_warning: float = 90
     data_age_critical: float = 180
-    stale_intervals: float = 2
-    stale_grace: float = 120
     comparison_window: str = "5m"
     down_for: str = "3m"
     absent_for: str = "5m"

@@ -17,10 +17,20 @@ from tests.config.loads import problems
             "--poll-deadline: must be shorter than --poll-interval",
         ),
         ({"poll_deadline": "30s"}, "--poll-deadline: must be shorter than --poll-interval"),
-        ({"request_timeout": "26s"}, "--request-timeout: must not be longer than --poll-deadline"),
         (
-            {"max_staleness": "29s"},
-            "--max-staleness: must not be shorter than --poll-interval; data would expire between polls",
+            {"poll_deadline": "25s", "request_timeout": "26s"},
+            "--request-timeout: must not be longer than --poll-deadline",
+        ),
+        (
+            {"max_staleness": "30s"},
+            "--max-staleness: must be longer than --poll-interval; data would expire between polls",
+        ),
+        (
+            {"request_timeout": "136s"},
+            (
+                "--request-timeout: must not be longer than half of --max-staleness less --poll-interval, "
+                "after which a poll ends"
+            ),
         ),
         ({"active_window": "2h"}, "--active-window: must not be longer than --session-window"),
         ({"recording_window": "59m"}, "--recording-window: must not be shorter than --session-window"),

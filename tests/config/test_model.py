@@ -15,9 +15,20 @@ def test_the_settings_are_frozen() -> None:
         Settings().page_limit = 3  # type: ignore[misc]
 
 
-def test_a_short_interval_shortens_the_default_deadline_and_timeout() -> None:
+def test_V07_there_is_no_default_deadline_and_polls_are_bounded_by_the_staleness() -> None:
     settings = load({"poll_interval": "6s"}, {}).settings
-    assert (settings.poll_deadline, settings.request_timeout) == (5.0, 5.0)
+    assert (settings.poll_deadline, settings.request_timeout) == (None, 10.0)
+    assert settings.accounts[0].poll_deadline == (300 - 6) / 2
+
+
+def test_the_maximum_duration_of_a_poll_shortens_the_default_timeout() -> None:
+    assert load({"poll_deadline": "5s"}, {}).settings.request_timeout == 5.0
+    assert load({"max_staleness": "36s"}, {}).settings.request_timeout == 3.0
+
+
+def test_V07_a_deadline_adjusts_to_the_interval_of_an_account(tmp_path: Path) -> None:
+    studio, events, slow = load_file(tmp_path, "poll_deadline: 20s\n" + ACCOUNTS).settings.accounts
+    assert (studio.poll_deadline, events.poll_deadline, slow.poll_deadline) == (20.0, 10.0, 20.0)
 
 
 def test_a_long_interval_lengthens_the_default_staleness() -> None:
@@ -42,8 +53,8 @@ def test_without_accounts_there_is_a_single_account() -> None:
         api_key_file=None,
         stream_ids=("a", "b"),
         poll_interval=6.0,
-        poll_deadline=5.0,
-        request_timeout=5.0,
+        poll_deadline=147.0,
+        request_timeout=10.0,
         session_window=3600.0,
         recording_window=14_400.0,
         active_window=90.0,
@@ -75,8 +86,8 @@ def test_an_account_overrides_the_global_settings(tmp_path: Path) -> None:
     assert (studio.name, studio.api_key, studio.api_key_file) == ("studio", None, Path("keys/studio"))
     assert (studio.page_limit, studio.poll_interval, studio.detail) == (500, 30.0, "session")
     assert (events.base_url, events.stream_ids, events.detail) == ("http://localhost:8080/api", ("a",), "account")
-    assert (events.poll_interval, events.poll_deadline, events.request_timeout) == (12.0, 10.0, 10.0)
-    assert (slow.poll_deadline, slow.max_staleness) == (25.0, 1200.0)
+    assert (events.poll_interval, events.poll_deadline, events.request_timeout) == (12.0, 144.0, 10.0)
+    assert (slow.poll_deadline, slow.max_staleness) == (300.0, 1200.0)
 
 
 @pytest.mark.parametrize(

@@ -34,13 +34,13 @@ INGEST_DROPPED, STARVING = "LivepeerIngestDropped", "LivepeerIngestStarving"
 BEHIND, NOTHING_TRANSCODED = "LivepeerTranscodingBehind", "LivepeerNothingTranscoded"
 FAILED, STUCK, EXPECTED = "LivepeerRecordingFailed", "LivepeerRecordingStuck", "LivepeerExpectedStreamNotLive"
 
-_STALE_AGE: Final = 2 * MINUTE + 2 * 30
-"""Highest age of data that is not stale, at a poll interval of 30 s."""
+_STALE_AGE: Final = 300
+"""Highest age of data that is not stale, with the default --max-staleness."""
 
-_RARE_STALE_AGE: Final = 2 * MINUTE + 2 * 300
-"""The same at a poll interval of 300 s."""
-
-_RARE_POLLS: Final = exporter(snapshot_timestamp_seconds=ZERO, exporter_poll_interval_seconds=constant(300))
+_LONG_STALE_AGE: Final = 20 * MINUTE
+_LONG_STALENESS: Final = exporter(
+    snapshot_timestamp_seconds=ZERO, exporter_max_staleness_seconds=constant(_LONG_STALE_AGE)
+)
 
 
 def _build_info(value: Value) -> InputSeries:
@@ -67,8 +67,8 @@ EXPORTER_CASES: Final = (
     Case(STALE, "stale for less than a minute", exporter(snapshot_timestamp_seconds=ZERO), _STALE_AGE + 60, 0),
     Case(STALE, "never polled for a minute", exporter(up=ZERO), 60, 1),
     Case(STALE, "never polled for less than a minute", exporter(up=ZERO), 50, 0),
-    Case(STALE, "not stale at a long poll interval", _RARE_POLLS, _RARE_STALE_AGE + 60, 0),
-    Case(STALE, "stale at a long poll interval", _RARE_POLLS, _RARE_STALE_AGE + 10 + 60, 1),
+    Case(STALE, "V07 below a longer --max-staleness", _LONG_STALENESS, _LONG_STALE_AGE + 60, 0),
+    Case(STALE, "V07 above a longer --max-staleness", _LONG_STALENESS, _LONG_STALE_AGE + 10 + 60, 1),
     Case(
         STALE,
         "one of two replicas is current",

@@ -32,7 +32,7 @@ def account_series(metric: str, *labels: str, instance: str = INSTANCE) -> str:
 
 def exporter(index: str = "0", instance: str = INSTANCE, **metrics: Value) -> InputSeries:
     """Return the series of an exporter whose polls succeed every 30 seconds, except as given in ``metrics``."""
-    defaults: dict[str, Value] = {"up": ONE, "exporter_poll_interval_seconds": constant(30)}
+    defaults: dict[str, Value] = {"up": ONE, "exporter_max_staleness_seconds": constant(300)}
     shard = exporter_series("exporter_shard_info", f'index="{index}"', 'count="2"', instance=instance)
     return {shard: ONE} | {
         account_series(name, instance=instance): value for name, value in (defaults | metrics).items()

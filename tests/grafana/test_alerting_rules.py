@@ -28,8 +28,6 @@ pytestmark = pytest.mark.prometheus
 ALERTS: Final = [alert.name for alert in alerting_rules(DEFAULT)]
 
 MUTATIONS: Final[dict[str, Sequence[Any]]] = {
-    "stale_intervals": (1.9, 2.1),
-    "stale_grace": (110, 130),
     "comparison_window": ("4m", "6m"),
     "down_for": ("170s", "190s"),
     "absent_for": ("290s", "310s"),

@@ -39,6 +39,16 @@ def test_R03_a_signal_during_a_poll_stops_it_with_code_0() -> None:
         assert not [line for line in exporter.lines if "traceback" in line]
 
 
+def test_V07_a_signal_during_a_poll_longer_than_the_interval_stops_it_with_code_0() -> None:
+    upstream = Upstream([])
+    upstream.override = never_respond
+    with serving_in_thread(upstream) as url, running_exporter("--base-url", url, "--poll-interval", "1s") as exporter:
+        exporter.wait_for_event("poll skipped, the previous one is still running")
+        exporter.send_signal(signal.SIGTERM)
+        assert exporter.wait_for_exit() == 0
+        assert not exporter.events("poll failed")
+
+
 def test_R03_a_signal_during_a_scrape_lets_the_scrape_finish(large_account: str) -> None:
     with running_exporter("--base-url", large_account) as exporter:
         exporter.wait_for_event("poll finished")

@@ -112,6 +112,11 @@ POLLS: Final = counter("exporter_polls", "Polls started.")
 POLL_FAILURES: Final = counter("exporter_poll_failures", "Failed polls by class of failure.", ("class", FAILURES))
 POLL_DURATION: Final = _histogram("exporter_poll_duration_seconds", "Duration of polls in seconds, failed ones too.")
 POLL_INTERVAL: Final = gauge("exporter_poll_interval_seconds", "Poll interval in seconds, as configured.")
+MAX_STALENESS: Final = gauge(
+    "exporter_max_staleness_seconds",
+    "Age at which data expires in seconds, as configured (setting max_staleness).",
+    off_dashboards="a setting; the alert LivepeerDataStale compares the age of the data with it",
+)
 CONSECUTIVE_FAILURES: Final = gauge("exporter_poll_consecutive_failures", "Failed polls since the last successful one.")
 LAST_SUCCESS: Final = gauge(
     "exporter_poll_last_success_timestamp_seconds",
@@ -171,6 +176,7 @@ ACCOUNT_FAMILIES: Final = (
     POLL_FAILURES,
     POLL_DURATION,
     POLL_INTERVAL,
+    MAX_STALENESS,
     CONSECUTIVE_FAILURES,
     LAST_SUCCESS,
     BACKOFF_UNTIL,

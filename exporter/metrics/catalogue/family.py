@@ -121,7 +121,9 @@ def counter(name: str, text: str, *labels: tuple[str, tuple[str, ...]]) -> Famil
     )
 
 
-def gauge(name: str, text: str, *labels: tuple[str, tuple[str, ...]], absent_when: str = "never") -> Family:
+def gauge(
+    name: str, text: str, *labels: tuple[str, tuple[str, ...]], absent_when: str = "never", off_dashboards: str = ""
+) -> Family:
     """Declare a gauge of an account or of the process; ``labels`` are names, each with all its values."""
     return Family(
         name=f"{PREFIX}{name}",
@@ -129,4 +131,5 @@ def gauge(name: str, text: str, *labels: tuple[str, tuple[str, ...]], absent_whe
         labels=tuple(label for label, _ in labels),
         label_values=tuple(values for _, values in labels),
         absent_when=absent_when,
+        off_dashboards=off_dashboards,
     )
