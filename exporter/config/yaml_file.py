@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 MAX_FILE_SIZE: Final = 1 << 20
 """Bytes. A larger file is not a configuration file."""
 
+_TEXT_TAG: Final = "tag:yaml.org,2002:str"
+_TEXT_LIKE_TAGS: Final = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "timestamp", "value")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class YamlFile:
@@ -32,8 +37,13 @@ class YamlFileError(ValueError):
     """The file cannot be used. The message names a line but contains no text of the file."""
 
 
-def read_yaml_file(path: Path) -> YamlFile:
+def read_yaml_file(path: Path, *, as_text: bool = False) -> YamlFile:
     """Read a YAML file whose top level is a mapping; an empty file is an empty mapping.
+
+    Args:
+        path: the file.
+        as_text: whether numbers, booleans and dates are read as the text that they are written as, as Go's library
+            does where it expects a string.
 
     Raises:
         YamlFileError: the file cannot be read, is not valid YAML, is not a mapping, or has a tag or a duplicate key.
@@ -47,7 +57,7 @@ def read_yaml_file(path: Path) -> YamlFile:
         raise YamlFileError("cannot be read: invalid file name") from None
     if len(data) > MAX_FILE_SIZE:
         raise YamlFileError("is larger than 1 MiB")
-    return _parse(data)
+    return _parse(data, as_text=as_text)
 
 
 def is_valid_path(text: str) -> bool:
@@ -58,7 +68,7 @@ def is_valid_path(text: str) -> bool:
         return False
 
 
-def _parse(data: bytes) -> YamlFile:
+def _parse(data: bytes, *, as_text: bool) -> YamlFile:
     import yaml  # deferred: most installations have no YAML file, and the library takes a megabyte of memory
 
     class UntaggedLoader(yaml.SafeLoader):
@@ -66,6 +76,10 @@ def _parse(data: bytes) -> YamlFile:
             # No setting needs a tag, and a tag that does not match its value makes PyYAML raise arbitrary exceptions.
             line = self.get_mark().line + 1
             raise YamlFileError(f"has a YAML tag (!) in line {line}; remove it, and quote the value if it is text")
+
+        def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:
+            tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]  # types-PyYAML
+            return _TEXT_TAG if as_text and tag in _TEXT_LIKE_TAGS else tag
 
     try:
         loader = UntaggedLoader(data)

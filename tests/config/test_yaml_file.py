@@ -113,3 +113,16 @@ def test_V04_a_pipe_is_rejected_without_waiting_for_a_writer(tmp_path: Path) -> 
 @pytest.mark.parametrize(("text", "is_valid"), [("a/b", True), ("ä", True), ("a\0b", False), ("\ud800", False)])
 def test_a_path_is_valid_if_the_operating_system_accepts_it(text: str, is_valid: bool) -> None:
     assert is_valid_path(text) == is_valid
+
+
+def test_scalars_can_be_read_as_the_text_that_they_are_written_as(tmp_path: Path) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text("a: 1\nb: [yes, 0x1F, 1.50, 2026-01-02, =]\n3: text\nc:\nd: {<<: {e: 1_000}}\n", encoding="utf-8")
+    values = read_yaml_file(path, as_text=True).values
+    assert values == {
+        "a": "1",
+        "b": ["yes", "0x1F", "1.50", "2026-01-02", "="],
+        "3": "text",
+        "c": None,
+        "d": {"e": "1_000"},
+    }
