@@ -25,6 +25,7 @@ from exporter.runtime.service_manager import ServiceManager, watchdog_interval
 from exporter.server.basic_auth import BasicAuth
 from exporter.server.connection import Limits
 from exporter.server.listener import Listener
+from exporter.server.rate_limit import RateLimiter
 from exporter.server.web_config import WebConfigError
 from exporter.server.web_config_reload import WebConfigFile
 from exporter.version import VERSION
@@ -179,7 +180,13 @@ class Daemon:
     def _create_listeners(self) -> dict[str, Listener]:
         """Create the listeners, by the flag that sets their address."""
         settings, limits = self._settings, _limits(self._settings)
-        pages = BasicAuth(self._app.create_pages(), self._web_config.config, open_paths=UNAUTHENTICATED_PATHS)
+        config = self._web_config.config
+        pages = RateLimiter(
+            BasicAuth(self._app.create_pages(), config, open_paths=UNAUTHENTICATED_PATHS),
+            config,
+            exempt_paths=UNAUTHENTICATED_PATHS,
+            monotonic=self._environment.monotonic,
+        )
         tls = self._web_config.context
         listeners = {PAGES_FLAG: Listener(pages, *settings.web_listen_address, limits=limits, tls=tls)}
         if settings.web_health_listen_address:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import bcrypt
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from exporter.server.middleware import respond, with_headers
 from exporter.server.password_checks import CheckPassword, PasswordChecks, QueueFullError
 from exporter.server.web_config import WebConfig
 
@@ -53,7 +54,7 @@ class BasicAuth:
             return
         config = self._config()
         if config.headers:
-            send = _with_headers(send, config.headers)
+            send = with_headers(send, config.headers)
         if not config.users or scope["path"] in self._open_paths:
             await self._app(scope, receive, send)
             return
@@ -62,12 +63,12 @@ class BasicAuth:
         try:
             is_authenticated = credentials is not None and await self._authenticate(config.users, host, *credentials)
         except QueueFullError:
-            await _respond(send, 503, b"Too many passwords to check\n", (b"retry-after", b"1"))
+            await respond(send, 503, b"Too many passwords to check\n", (b"retry-after", b"1"))
             return
         if is_authenticated:
             await self._app(scope, receive, send)
         else:
-            await _respond(send, 401, b"Unauthorized\n", (b"www-authenticate", b'Basic realm="metrics"'))
+            await respond(send, 401, b"Unauthorized\n", (b"www-authenticate", b'Basic realm="metrics"'))
 
     async def _authenticate(self, users: Mapping[bytes, bytes], host: str, name: bytes, password: bytes) -> bool:
         if len(password) > MAX_PASSWORD_SIZE:  # for known and unknown users alike
@@ -99,28 +100,3 @@ def _credentials(headers: Collection[tuple[bytes, bytes]]) -> tuple[bytes, bytes
     except binascii.Error:
         return None
     return (name, password) if colon else None
-
-
-def _with_headers(send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> Send:
-    names = {name for name, _ in headers}
-
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            # Configured headers override those of the application.
-            kept = [header for header in message.get("headers", ()) if header[0].lower() not in names]
-            message = {**message, "headers": [*kept, *headers]}
-        await send(message)
-
-    return send_with_headers
-
-
-async def _respond(send: Send, status: int, body: bytes, header: tuple[bytes, bytes]) -> None:
-    headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-        header,
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

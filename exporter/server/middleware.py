@@ -1,4 +1,4 @@
-"""ASGI middleware for applications that send large responses and are cancelled on shutdown."""
+"""ASGI middleware for applications that send large responses and are cancelled on shutdown, and parts of others."""
 
 import asyncio
 import contextlib
@@ -42,3 +42,30 @@ def chunk_bodies(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send_chunks)
 
     return wrapped
+
+
+def with_headers(send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> Send:
+    """Return `send` with headers added to each response; they replace those of the same name."""
+    names = {name for name, _ in headers}
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            # Configured headers override those of the application.
+            kept = [header for header in message.get("headers", ()) if header[0].lower() not in names]
+            message = {**message, "headers": [*kept, *headers]}
+        await send(message)
+
+    return send_with_headers
+
+
+async def respond(send: Send, status: int, body: bytes, header: tuple[bytes, bytes]) -> None:
+    """Send a response of plain text that must not be cached, with one more header."""
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        header,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

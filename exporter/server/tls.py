@@ -1,9 +1,14 @@
 """TLS context of the server."""
 
+import os
 import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from exporter.config import open_regular_file
+from exporter.server.client_sans import checking_class
 from exporter.server.web_config import TLSConfig, WebConfigError
 
 
@@ -11,7 +16,8 @@ def create_server_context(config: TLSConfig) -> ssl.SSLContext:
     """Create a TLS context for new connections with the certificates as they are now.
 
     Raises:
-        WebConfigError: a file cannot be read or has the wrong content, or certificate and key do not match.
+        WebConfigError: a file cannot be read or has the wrong content, certificate and key do not match, or OpenSSL
+            lacks a cipher suite or curve.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = config.min_version
@@ -21,22 +27,34 @@ def create_server_context(config: TLSConfig) -> ssl.SSLContext:
     if not config.prefer_server_ciphers:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(["http/1.1"])
-    if config.ciphers:
-        context.set_ciphers(":".join(config.ciphers))
+    _set_algorithms(context, config)
     _load_server_certificate(context, config)
-    if config.client_ca_file is not None:
-        _check_readable("client_ca_file", config.client_ca_file)
-        try:
-            context.load_verify_locations(config.client_ca_file)
-        except ssl.SSLError:
-            raise WebConfigError("client_ca_file: contains no PEM certificate") from None
+    if config.verify_mode != ssl.CERT_NONE:
+        _load_client_authorities(context, config.client_ca)
     context.verify_mode = config.verify_mode
+    if config.allowed_sans is not None:
+        context.sslobject_class = checking_class(config.allowed_sans)
     return context
 
 
+def _set_algorithms(context: ssl.SSLContext, config: TLSConfig) -> None:
+    if config.ciphers:
+        try:
+            context.set_ciphers(":".join(config.ciphers))
+            missing = set(config.ciphers) - {str(cipher["name"]) for cipher in context.get_ciphers()}
+        except ssl.SSLError:
+            missing = set(config.ciphers)
+        if missing:  # OpenSSL ignores unknown names
+            raise WebConfigError(f"cipher_suites: OpenSSL has no {', '.join(sorted(missing))}")
+    if config.curve is not None:
+        try:
+            context.set_ecdh_curve(config.curve)
+        except (ssl.SSLError, ValueError):
+            raise WebConfigError(f"curve_preferences: OpenSSL cannot use {config.curve} as the only curve") from None
+
+
 def _load_server_certificate(context: ssl.SSLContext, config: TLSConfig) -> None:
-    _check_readable("cert_file", config.cert_file)
-    _check_readable("key_file", config.key_file)
+    cert_name, key_name = _name("cert", config.cert), _name("key", config.key)
     is_encrypted = False
 
     def on_password_needed() -> bytes:
@@ -44,17 +62,56 @@ def _load_server_certificate(context: ssl.SSLContext, config: TLSConfig) -> None
         is_encrypted = True
         return b""
 
+    with _as_file(cert_name, config.cert) as cert, _as_file(key_name, config.key) as key:
+        try:
+            # Without a callback, OpenSSL would prompt for the password on the terminal and block.
+            context.load_cert_chain(cert, key, on_password_needed)
+        except ssl.SSLError as error:
+            if is_encrypted:
+                problem = f"{key_name}: is encrypted; remove its password"
+            elif error.reason == "KEY_VALUES_MISMATCH":
+                problem = f"{cert_name} and {key_name} do not match"
+            else:
+                problem = f"{cert_name} or {key_name}: is not valid PEM, or too weak for OpenSSL's security level"
+            raise WebConfigError(problem) from None
+
+
+def _load_client_authorities(context: ssl.SSLContext, source: Path | bytes | None) -> None:
+    if source is None:
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+        return
+    name = _name("client_ca", source)
     try:
-        # Without a callback, OpenSSL would prompt for the password on the terminal and block.
-        context.load_cert_chain(config.cert_file, config.key_file, on_password_needed)
-    except ssl.SSLError as error:
-        if is_encrypted:
-            problem = "key_file: is encrypted; remove its password"
-        elif error.reason == "KEY_VALUES_MISMATCH":
-            problem = "cert_file and key_file do not match"
+        if isinstance(source, bytes):
+            context.load_verify_locations(cadata=source.decode("ascii"))
         else:
-            problem = "cert_file or key_file: is not valid PEM, or too weak for OpenSSL's security level"
-        raise WebConfigError(problem) from None
+            _check_readable(name, source)
+            context.load_verify_locations(source)
+    except ssl.SSLError:
+        raise WebConfigError(f"{name}: contains no PEM certificate") from None
+
+
+def _name(key: str, source: Path | bytes) -> str:
+    return key if isinstance(source, bytes) else f"{key}_file"
+
+
+@contextmanager
+def _as_file(name: str, source: Path | bytes) -> Iterator[str]:
+    """Provide a path that OpenSSL can open; text of the web config file is never written to a disk."""
+    if isinstance(source, Path):
+        _check_readable(name, source)
+        yield str(source)
+        return
+    if sys.platform != "linux":
+        raise WebConfigError(f"{name}: PEM text requires Linux; write it to a file and set {name}_file")
+    try:
+        descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
+    except OSError as error:
+        raise WebConfigError(f"{name}: cannot be passed to OpenSSL in memory: {error.strerror}") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(source)
+        file.flush()
+        yield f"/proc/self/fd/{descriptor}"
 
 
 def _check_readable(name: str, path: Path) -> None:

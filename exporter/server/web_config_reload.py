@@ -11,7 +11,7 @@ from typing import Final
 
 from exporter.logs import event
 from exporter.server.tls import create_server_context
-from exporter.server.web_config import WebConfig, WebConfigError, read_web_config
+from exporter.server.web_config import TLSConfig, WebConfig, WebConfigError, read_web_config
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class WebConfigFile:
     configuration stays in force; this bridges a certificate rotation that replaces two files one after the other.
 
     A file that is being rewritten can be empty or truncated for a moment, and an empty file turns off all protection.
-    A change that removes TLS, all users or the client certificate requirement therefore takes effect only with an
+    A change that removes TLS, all users or a requirement for client certificates therefore takes effect only with an
     explicit `load` and `apply`.
 
     Args:
@@ -136,11 +136,20 @@ def _check_protection(old: WebConfig, new: WebConfig) -> None:
         lost = "TLS"
     elif old.users and not new.users:
         lost = "basic authentication"
-    elif old.tls and new.tls and new.tls.verify_mode < old.tls.verify_mode:
-        lost = "the client certificate requirement"
     else:
-        return
-    raise WebConfigError(f"would turn off {lost}; send SIGHUP or restart to apply it")
+        lost = _lost_requirement(old.tls, new.tls) if old.tls and new.tls else ""
+    if lost:
+        raise WebConfigError(f"would turn off {lost}; send SIGHUP or restart to apply it")
+
+
+def _lost_requirement(old: TLSConfig, new: TLSConfig) -> str:
+    if new.verify_mode < old.verify_mode:
+        return "the client certificate requirement"
+    if old.allowed_sans is not None and new.allowed_sans is None:
+        return "the check of the names of client certificates"
+    if old.client_ca is not None and new.client_ca is None:  # the authorities of the system would be accepted
+        return "the restriction to a CA for client certificates"
+    return ""
 
 
 def _fingerprints_of(paths: Iterable[Path]) -> dict[Path, _Fingerprint]:

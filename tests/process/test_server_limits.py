@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,11 @@ def test_an_idle_connection_is_closed_after_the_idle_timeout() -> None:
     flags = (*LONG_TIMEOUTS, "--web.idle-timeout", "300ms")
     with running_exporter(*UNREACHABLE_API, *flags) as exporter, exporter.connect() as connection:
         wait_until_closed(request_probe(connection))
+
+
+def test_V14_the_rate_limit_of_the_web_config_file_applies_to_pages_and_not_to_probes(tmp_path: Path) -> None:
+    path = tmp_path / "web.yml"
+    path.write_text("rate_limit: {interval: 1h, burst: 2}\n")
+    with running_exporter(*UNREACHABLE_API, "--web.config.file", str(path)) as exporter:
+        pages = ("/metrics", "/livez", "/readyz", "/", "/metrics", "/", "/livez", "/readyz")
+        assert [exporter.request(page).status for page in pages] == [200, 200, 200, 200, 429, 429, 200, 200]

@@ -18,14 +18,10 @@ def config(tmp_path: Path) -> TLSConfig:
     authority = Authority(tmp_path)
     cert, key = authority.issue_server()
     return TLSConfig(
-        cert_file=cert,
-        key_file=key,
-        client_ca_file=authority.file,
+        cert=cert,
+        key=key,
+        client_ca=authority.file,
         verify_mode=ssl.CERT_REQUIRED,
-        min_version=ssl.TLSVersion.TLSv1_2,
-        max_version=ssl.TLSVersion.TLSv1_3,
-        ciphers=(),
-        prefer_server_ciphers=True,
     )
 
 
@@ -79,21 +75,22 @@ def test_an_unusable_file_is_reported_by_its_key(
     assert caught.value.problems == (problem,)
 
 
-@pytest.mark.parametrize("name", ["cert_file", "key_file", "client_ca_file"])
+@pytest.mark.parametrize("name", ["cert", "key", "client_ca"])
 def test_R09_S10_a_device_is_refused_before_it_is_opened(config: TLSConfig, tmp_path: Path, name: str) -> None:
     device = tmp_path / "device"
     device.symlink_to(os.devnull)  # a pipe is refused by the same check, but the test would hang if it were opened
-    with pytest.raises(WebConfigError, match=f"^web config file: {name}: cannot be read: Not a regular file$"):
+    with pytest.raises(WebConfigError, match=f"^web config file: {name}_file: cannot be read: Not a regular file$"):
         create_server_context(replace(config, **{name: device}))  # type: ignore[arg-type]
 
 
 def test_a_key_of_another_certificate_is_refused(config: TLSConfig, tmp_path: Path) -> None:
     other_key = Authority(tmp_path, "other").issue_server("other-server")[1]
     with pytest.raises(WebConfigError, match="cert_file and key_file do not match"):
-        create_server_context(replace(config, key_file=other_key))
+        create_server_context(replace(config, key=other_key))
 
 
 def test_an_encrypted_key_is_refused_without_a_password_prompt(config: TLSConfig) -> None:
-    encrypt_key(config.key_file)
+    assert isinstance(config.key, Path)
+    encrypt_key(config.key)
     with pytest.raises(WebConfigError, match="is encrypted"):
         create_server_context(config)

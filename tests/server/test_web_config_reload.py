@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.server.web_config import WebConfigError
+from exporter.server.web_config import RateLimit, WebConfigError
 from exporter.server.web_config_reload import CHECK_INTERVAL, WebConfigFile
 from tests.server.certificates import Authority, replace_file
 from tests.support.logged import lines
@@ -14,6 +14,7 @@ from tests.support.logged import lines
 HASH = "$2y$10$" + "abcdefghijklmnopqrstuO" + "0123456789012345678901234567890"
 TLS = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
 STRICT = TLS + "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
+SANS = "  client_allowed_sans: [scraper.example.org]\n"
 USERS = f"basic_auth_users:\n  alice: {HASH}\n"
 
 
@@ -216,6 +217,12 @@ def test_R04_a_removed_file_keeps_the_previous_configuration(workspace: Workspac
         (TLS + USERS, TLS, "basic authentication"),
         (TLS + USERS, USERS, "TLS"),
         (STRICT, TLS, "the client certificate requirement"),
+        (STRICT + SANS, STRICT, "the check of the names of client certificates"),
+        (
+            STRICT + SANS,
+            STRICT.replace("  client_ca_file: ca.pem\n", "") + SANS,
+            "the restriction to a CA for client certificates",
+        ),
         (
             STRICT,
             STRICT.replace("RequireAnd", "").replace("ClientCert", "ClientCertIfGiven"),
@@ -235,6 +242,41 @@ def test_a_changed_file_alone_does_not_turn_off_a_protection(
     assert warnings(caplog) == [f"would turn off {lost}; send SIGHUP or restart to apply it"]
 
 
+@pytest.mark.parametrize(
+    "invalid",
+    [
+        "  cipher_suites: [INVENTED]\n",
+        "  curve_preferences: [INVENTED]\n",
+        "  client_allowed_sans: []\n",
+        "rate_limit: 1\n",
+    ],
+)
+def test_V14_an_invalid_option_keeps_the_previous_configuration(workspace: Workspace, invalid: str) -> None:
+    file = workspace.open(STRICT + SANS + "rate_limit: {interval: 1s, burst: 2}\n")
+    config, context = file.config(), file.context()
+    workspace.write(STRICT + invalid)
+    workspace.clock.advance_to_next_check()
+    assert file.config() is config
+    assert file.context() is context
+
+
+def test_V14_changed_pem_texts_and_rate_limits_are_reloaded(workspace: Workspace) -> None:
+    def text(interval: str) -> str:
+        cert, key = (
+            (workspace.directory / name).read_text().replace("\n", "\n    ") for name in ("server.pem", "server.key")
+        )
+        tls = f"tls_server_config:\n  cert: |\n    {cert}\n  key: |\n    {key}\n"
+        return f"{tls}rate_limit: {{interval: {interval}, burst: 2}}\n"
+
+    file = workspace.open(text("1s"))
+    before = file.context()
+    workspace.authority.issue_server()
+    workspace.write(text("2s"))
+    workspace.clock.advance_to_next_check()
+    assert file.context() not in (before, None)
+    assert file.config().rate_limit == RateLimit(2, 2)
+
+
 def test_an_explicit_reload_turns_off_a_protection(workspace: Workspace) -> None:
     file = workspace.open(TLS + USERS)
     workspace.write("")
@@ -246,6 +288,6 @@ def test_an_explicit_reload_turns_off_a_protection(workspace: Workspace) -> None
 def test_warnings_about_the_file_are_logged_when_it_is_applied(
     workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    workspace.open("http_server_config:\n  http2: true\n")
+    workspace.open(TLS + "  client_auth_type: RequireAndVerifyClientCert\n")
     (reason,) = warnings(caplog)
-    assert reason.startswith("http2 is ignored")
+    assert reason.startswith("client_auth_type without client_ca_file accepts client certificates of every authority")

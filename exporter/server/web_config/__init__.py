@@ -1,7 +1,7 @@
-"""The web config file: TLS, basic authentication and response headers in the format of the Prometheus exporter-toolkit.
+"""The web config file of the Prometheus exporter-toolkit: TLS, passwords, response headers and a rate limit.
 
-Options that Python cannot provide are rejected if ignoring them would weaken the server, and otherwise ignored with a
-warning. Format: docs/web-configuration.md in github.com/prometheus/exporter-toolkit.
+Options that Python cannot provide are rejected, never ignored; docs/settings.md lists every key. Format:
+docs/web-configuration.md in github.com/prometheus/exporter-toolkit.
 """
 
 import ssl
@@ -13,30 +13,47 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class TLSConfig:
-    """TLS of the server.
+    """TLS of the server. Certificates and keys are PEM: the path of a file, or the text itself as bytes.
 
     Attributes:
-        cert_file: certificate of the server, followed by intermediate certificates; PEM.
-        key_file: key of the certificate; PEM, not encrypted.
-        client_ca_file: CAs that sign client certificates; None if clients need none.
+        cert: certificate of the server, followed by intermediate certificates.
+        key: key of the certificate, not encrypted.
+        client_ca: CAs that sign client certificates; None for those that the system trusts.
         verify_mode: whether client certificates are requested and required.
+        allowed_sans: a client certificate needs one of these subject alternative names; None to accept any.
         min_version, max_version: protocol versions.
         ciphers: OpenSSL names of the cipher suites for TLS 1.2; empty for Python's default.
         prefer_server_ciphers: whether the order of the server's suites takes precedence over the client's.
+        curve: OpenSSL name of the only curve for key exchange; None for OpenSSL's default.
     """
 
-    cert_file: Path
-    key_file: Path
-    client_ca_file: Path | None
-    verify_mode: ssl.VerifyMode
-    min_version: ssl.TLSVersion
-    max_version: ssl.TLSVersion
-    ciphers: tuple[str, ...]
-    prefer_server_ciphers: bool
+    cert: Path | bytes
+    key: Path | bytes = field(repr=False)
+    client_ca: Path | bytes | None = None
+    verify_mode: ssl.VerifyMode = ssl.VerifyMode.CERT_NONE
+    allowed_sans: frozenset[str] | None = None
+    min_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
+    max_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+    ciphers: tuple[str, ...] = ()
+    prefer_server_ciphers: bool = True
+    curve: str | None = None
 
     def files(self) -> tuple[Path, ...]:
         """Return the files that a TLS context is created from."""
-        return tuple(path for path in (self.cert_file, self.key_file, self.client_ca_file) if path is not None)
+        return tuple(source for source in (self.cert, self.key, self.client_ca) if isinstance(source, Path))
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Limit for the requests of all clients together, as a token bucket that is full at first.
+
+    Attributes:
+        interval: seconds until one more request is allowed.
+        burst: the most requests that can be allowed at once.
+    """
+
+    interval: float
+    burst: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +64,14 @@ class WebConfig:
         tls: None for plain HTTP.
         users: bcrypt hash by user name, both as bytes; empty to disable authentication.
         headers: headers added to each response, in ASGI form (lower-case names).
-        warnings: options that are ignored, one line each.
+        rate_limit: None for no limit.
+        warnings: options that are probably not meant as written, one line each.
     """
 
     tls: TLSConfig | None = None
     users: Mapping[bytes, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    rate_limit: RateLimit | None = None
     warnings: tuple[str, ...] = ()
 
 
