@@ -45,13 +45,13 @@ def _check_settings(loaded: LoadedSettings) -> Iterator[Row]:
 
 
 def _check_web_config(settings: Settings, *, offline: bool) -> Iterator[Row]:
-    """Check the web config file, and unless offline the certificates that it names."""
+    """Check the web config file, and the certificates in it; unless offline also the certificates that it names."""
     path = settings.web_config_file
     if path is None:
         return
     try:
         config = read_web_config(path)
-        if config.tls and not offline:
+        if config.tls and not (offline and config.tls.files()):
             create_server_context(config.tls)
     except WebConfigError as error:
         yield from (Row("web config file", "failed", problem) for problem in error.problems)

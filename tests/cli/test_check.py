@@ -79,7 +79,15 @@ async def test_a_missing_ca_file_is_a_failure() -> None:
     assert "cannot use the CA file: No such file or directory" in output.out
 
 
-@pytest.mark.parametrize("content", ["unknown_key: 1\n", "basic_auth_users: {a: not-a-hash}\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "unknown_key: 1\n",
+        "basic_auth_users: {a: not-a-hash}\n",
+        "rate_limit: {interval: 1s}\n",
+        "tls_server_config: {cert: '-----BEGIN CERTIFICATE-----', key: '-----BEGIN PRIVATE KEY-----'}\n",
+    ],
+)
 @in_loop
 async def test_an_invalid_web_config_file_is_a_failure(tmp_path: Path, content: str) -> None:
     file = tmp_path / "web.yml"
