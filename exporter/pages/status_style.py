@@ -17,6 +17,7 @@ th, td { text-align: left; vertical-align: top; white-space: nowrap; }
 small, footer { color: var(--dim); }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
 .dim { color: var(--dim); }
+summary { cursor: pointer; font-size: 1.1rem; font-weight: 600; margin-top: 2rem; }
 @media (max-width: 600px) {
 thead, td:empty { display: none; }
 table, tbody, tr { display: block; }

@@ -1,4 +1,4 @@
-"""Which sessions need attention, the worst first, and which have changed recently; for the status page."""
+"""The sessions that the status page lists: those that need attention, those that have changed recently, live ones."""
 
 import math
 from collections import Counter, defaultdict
@@ -24,7 +24,7 @@ SLOW_START: Final = 180.0
 
 
 class Kind(IntEnum):
-    """Why a session is listed, the worst first. `ENDED` and `WAITING` are events rather than problems."""
+    """Why a session is listed, the worst first. From `ENDED` on the kinds are not problems."""
 
     UNHEALTHY = 0
     ISSUES = 1
@@ -32,6 +32,7 @@ class Kind(IntEnum):
     RECORDING_FAILED = 3
     ENDED = 4
     WAITING = 5
+    LIVE = 6
 
 
 PROBLEM_KINDS: Final = (Kind.UNHEALTHY, Kind.ISSUES, Kind.NO_INGEST, Kind.RECORDING_FAILED)
@@ -43,6 +44,7 @@ LIST_LIMITS: Final[Mapping[Kind, int]] = {
     Kind.RECORDING_FAILED: 5,  # one broken storage fails the recordings of hours, which must not hide everything else
     Kind.ENDED: 20,
     Kind.WAITING: 20,
+    Kind.LIVE: 100,
 }
 """How many sessions of a kind are listed."""
 
@@ -58,7 +60,7 @@ class Problem:
         active: whether it is active.
         created_ago: seconds since it was created, None if unknown.
         seen_ago: seconds since its last media, None if it was never seen.
-        resumed: for an ended session, whether its stream is live in another one.
+        resumed: for an ended session, whether another session of its stream had media after it.
     """
 
     kind: Kind
@@ -115,50 +117,73 @@ class Problems:
         return replace(self, listed=listed)
 
 
-def _rank(problem: Problem) -> float:
+def _rank(problem: Problem) -> tuple[bool, float]:
     """Order the sessions of a kind, the smaller first.
 
     Active sessions with the oldest media come first: the API updates a live session every 50 to 52 s, so one that is
-    older than that is likely to have stopped. All others are listed with the most recent first. Sessions without a
-    known age come last.
+    older than that is likely to have stopped. All others are listed with the most recent first, and ended ones whose
+    stream has not returned before those whose stream has. Sessions without a known age come last.
     """
-    age = problem.created_ago if problem.kind == Kind.WAITING else problem.seen_ago
+    age = problem.created_ago if problem.kind in (Kind.WAITING, Kind.LIVE) else problem.seen_ago
     if age is None:
-        return math.inf
-    return -age if problem.kind < Kind.RECORDING_FAILED else age
+        return problem.resumed, math.inf
+    return problem.resumed, -age if problem.kind < Kind.RECORDING_FAILED else age
 
 
 def find_problems(account: str, snapshot: Snapshot) -> Cooperative[Problems]:
     """Find the sessions of a snapshot to list; no reference to any other is kept."""
     now = snapshot.server_time
     problems = Problems()
+    recently_ended: list[Session] = []
     for part in batches(snapshot.sessions):
         found: defaultdict[Kind, list[Problem]] = defaultdict(list)
+        live: list[Session] = []
         for session, state in part:
-            for kind in (_problem(session, state), _event(session, state, now)):
-                if kind is not None:
-                    found[kind].append(_listed(kind, account, session, state, now))
+            kind = _problem(session, state)
+            if kind is not None:
+                found[kind].append(_listed(kind, account, session, now, active=state == ACTIVE))
+            if state == ACTIVE:
+                live.append(session)
+            elif state == PENDING and _is_slow(session, now):
+                found[Kind.WAITING].append(_listed(Kind.WAITING, account, session, now))
+            elif state == ENDED and _has_ended_recently(session, now):
+                recently_ended.append(session)
+        counts = {kind: len(many) for kind, many in found.items()}
+        if live:
+            latest = nsmallest(LIST_LIMITS[Kind.LIVE], live, key=_by_creation)
+            found[Kind.LIVE] = [_listed(Kind.LIVE, account, session, now, active=True) for session in latest]
+            counts[Kind.LIVE] = len(live)
         if found:
-            problems = problems.extended(found, {kind: len(many) for kind, many in found.items()})
+            problems = problems.extended(found, counts)
         yield
-    return (yield from _mark_resumed(problems, snapshot))
-
-
-def _mark_resumed(problems: Problems, snapshot: Snapshot) -> Cooperative[Problems]:
-    """Mark the ended sessions whose stream is live in another session."""
-    ended = problems.listed.get(Kind.ENDED, ())
-    parents = {each.session.parent_id for each in ended if each.session.parent_id}
-    live: set[str | None] = set()
-    for part in batches(snapshot.sessions) if parents else ():
-        live |= {session.parent_id for session, state in part if state == ACTIVE and session.parent_id in parents}
+    last_media = yield from _last_media(recently_ended, snapshot)
+    for sessions in batches(recently_ended):
+        ended = [_ended(account, session, now, last_media) for session in sessions]
+        problems = problems.extended({Kind.ENDED: ended}, {Kind.ENDED: len(ended)})
         yield
-    marked = tuple(replace(each, resumed=each.session.parent_id in live) for each in ended)
-    return replace(problems, listed={**problems.listed, Kind.ENDED: marked}) if live else problems
+    return problems
 
 
-def _listed(kind: Kind, account: str, session: Session, state: State, now: float) -> Problem:
+def _last_media(ended: Sequence[Session], snapshot: Snapshot) -> Cooperative[Mapping[str, float]]:
+    """Return the latest ``lastSeen`` of the streams of some sessions, by ``parentId``."""
+    latest = {session.parent_id: 0.0 for session in ended if session.parent_id}
+    for part in batches(snapshot.sessions) if latest else ():
+        for session, _ in part:
+            parent, seen = session.parent_id, session.last_seen
+            if parent in latest and seen and seen > latest[parent]:
+                latest[parent] = seen
+        yield
+    return latest
+
+
+def _ended(account: str, session: Session, now: float, last_media: Mapping[str, float]) -> Problem:
+    resumed = last_media.get(session.parent_id or "", 0.0) > (session.last_seen or 0.0)
+    return replace(_listed(Kind.ENDED, account, session, now), resumed=resumed)
+
+
+def _listed(kind: Kind, account: str, session: Session, now: float, *, active: bool = False) -> Problem:
     created, seen = _age(session.created_at, now), _age(session.last_seen, now)
-    return Problem(kind, account, session, state == ACTIVE, created, seen)
+    return Problem(kind, account, session, active, created, seen)
 
 
 def _age(milliseconds: float | None, now: float) -> float | None:
@@ -176,9 +201,13 @@ def _problem(session: Session, state: State) -> Kind | None:
     return Kind.RECORDING_FAILED if recording_status(session) == "failed" else None
 
 
-def _event(session: Session, state: State, now: float) -> Kind | None:
-    if state == ENDED and session.last_seen and now - session.last_seen / 1000 <= RECENT_END:
-        return Kind.ENDED
-    if state == PENDING and session.created_at and now - session.created_at / 1000 >= SLOW_START:
-        return Kind.WAITING
-    return None
+def _has_ended_recently(session: Session, now: float) -> bool:
+    return bool(session.last_seen) and now - (session.last_seen or 0.0) / 1000 <= RECENT_END
+
+
+def _is_slow(session: Session, now: float) -> bool:
+    return bool(session.created_at) and now - (session.created_at or 0.0) / 1000 >= SLOW_START
+
+
+def _by_creation(session: Session) -> float:
+    return -(session.created_at or 0.0)

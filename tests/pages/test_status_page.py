@@ -66,8 +66,13 @@ class Reader(HTMLParser):
 
 
 def cells(text: str, label: str) -> list[str]:
-    """Return the cells of a column of the page."""
-    return [text.strip() for name, text in Reader(text).cells if name == label]
+    """Return the cells of a column of the page, without those of live sessions."""
+    return [text.strip() for name, text in Reader(text.partition("<details>")[0]).cells if name == label]
+
+
+def live(text: str, label: str) -> list[str]:
+    """Return the cells of a column of the live sessions."""
+    return cells(text.partition("<details>")[2], label)
 
 
 def unhealthy(number: int, **changes: object) -> Session:
@@ -154,7 +159,7 @@ def test_the_worst_problems_come_first() -> None:
 def test_at_most_50_problems_are_listed_and_all_are_counted() -> None:
     accounts = Accounts()
     text = page(accounts, polled(accounts, FakeClient([unhealthy(number) for number in range(MAX_LISTED + 7)])))
-    assert text.count(">unhealthy<") == MAX_LISTED == 50
+    assert len(cells(text, "Problem")) == MAX_LISTED == 50
     assert f"In all {MAX_LISTED + 7} unhealthy; 7 more are not listed." in text
 
 
@@ -162,7 +167,7 @@ def test_the_problems_of_all_accounts_are_in_one_list() -> None:
     accounts = Accounts()
     pollers = [polled(accounts, FakeClient([unhealthy(number) for number in range(40)]), name) for name in ("a", "b")]
     text = page(accounts, *pollers)
-    assert text.count(">unhealthy<") == 50
+    assert len(cells(text, "Problem")) == 50
     assert "30 more are not listed." in text
 
 
@@ -253,13 +258,55 @@ def test_a_recently_ended_session_is_listed_separately() -> None:
     assert "stale issue" not in text
 
 
-def test_an_ended_session_whose_stream_is_live_again_is_marked() -> None:
+def test_an_ended_session_that_was_continued_is_marked() -> None:
     accounts = Accounts()
     before = session(1, name="main", parent_id="p", last_seen=(START - 180) * 1000)
     alone = page(accounts, polled(accounts, FakeClient([before])))
     assert cells(alone, "Stream") == ["main"]
     again = page(accounts, polled(accounts, FakeClient([before, session(2, name="main", parent_id="p")])))
-    assert cells(again, "Stream") == ["mainlive again in another session"]
+    assert cells(again, "Stream") == ["maincontinued in another session"]
+
+
+def test_sessions_that_were_not_continued_come_before_those_that_were() -> None:
+    accounts = Accounts()
+    ended = [
+        session(1, name="returned", parent_id="a", last_seen=(START - 100) * 1000),
+        session(2, name="gone", parent_id="b", last_seen=(START - 500) * 1000),
+        session(3, name="gone before", parent_id="b", last_seen=(START - 700) * 1000),
+    ]
+    text = page(accounts, polled(accounts, FakeClient([*ended, session(4, parent_id="a")])))
+    names = [name.removesuffix("continued in another session") for name in cells(text, "Stream")]
+    assert names == ["gone", "returned", "gone before"]
+
+
+def test_live_sessions_are_behind_a_fold_by_name() -> None:
+    accounts = Accounts()
+    sessions = [
+        session(1, name="b"),
+        unhealthy(2, name="c"),
+        session(3, name="a", is_healthy=None),
+        session(4, name="ended", last_seen=(START - 180) * 1000),
+    ]
+    text = page(accounts, polled(accounts, FakeClient(sessions)))
+    assert "<summary>All 3 live sessions</summary>" in text
+    assert live(text, "Stream") == ["a", "b", "c"]
+    assert live(text, "Health") == ["unknown", "healthy", "unhealthy"]
+    assert "not listed" not in text
+
+
+def test_one_live_session_is_counted_in_the_singular_and_without_any_there_is_no_fold() -> None:
+    accounts = Accounts()
+    assert "<summary>1 live session</summary>" in page(accounts, polled(accounts, FakeClient([session(1)])))
+    assert "<details" not in page(accounts, polled(accounts, FakeClient([])))
+
+
+def test_some_of_many_live_sessions_are_listed_and_the_others_counted() -> None:
+    accounts = Accounts()
+    sessions = [session(number, name=f"{number:03}", created_at=(START - number) * 1000) for number in range(1, 137)]
+    text = page(accounts, polled(accounts, FakeClient(sessions)))
+    assert "<summary>All 136 live sessions</summary>" in text
+    assert "<p>These were created last; 36 more are not listed.</p>" in text
+    assert live(text, "Stream") == [f"{number:03}" for number in range(1, 101)]
 
 
 def test_a_session_without_media_is_listed_separately() -> None:

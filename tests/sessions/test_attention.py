@@ -39,7 +39,9 @@ def ids(listed: Sequence[Problem]) -> list[int]:
 
 
 def test_a_session_without_problems_is_not_listed() -> None:
-    assert problems(session(1)) == Problems()
+    found = problems(session(1))
+    assert (found.count, found.worst) == (0, ())
+    assert found.counts == {Kind.LIVE: 1}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_the_last_values_of_an_ended_session_are_not_a_problem(fields: dict[str,
 
 @pytest.mark.parametrize("rate", [None, 0.5])
 def test_an_ingest_rate_that_is_unknown_or_positive_is_not_a_problem(rate: float | None) -> None:
-    assert problems(session(1, ingest_rate=rate)) == Problems()
+    assert problems(session(1, ingest_rate=rate)).count == 0
 
 
 def test_a_failed_recording_is_a_problem_after_the_end_too() -> None:
@@ -100,7 +102,7 @@ def test_failed_recordings_take_few_rows() -> None:
     failed = [session(number, age=2000 + number, record=True, recording_status="failed") for number in range(30)]
     found = problems(*failed, session(40, ingest_rate=0.0))
     assert ids(found.worst) == [40, *range(LIST_LIMITS[Kind.RECORDING_FAILED])]
-    assert found.counts == {Kind.RECORDING_FAILED: 30, Kind.NO_INGEST: 1}
+    assert found.counts == {Kind.RECORDING_FAILED: 30, Kind.NO_INGEST: 1, Kind.LIVE: 1}
 
 
 def test_recently_ended_sessions_are_listed_with_the_latest_first() -> None:
@@ -108,11 +110,11 @@ def test_recently_ended_sessions_are_listed_with_the_latest_first() -> None:
         session(1, age=RECENT_END), session(2, age=RECENT_END + 1), session(3, age=180), session(4, age=90)
     )
     assert ids(found.listed[Kind.ENDED]) == [3, 1]
-    assert found.counts == {Kind.ENDED: 2}
+    assert found.counts == {Kind.ENDED: 2, Kind.LIVE: 1}
     assert (found.count, found.worst) == (0, ())
 
 
-def test_an_ended_session_is_marked_if_its_stream_is_live_again() -> None:
+def test_ended_sessions_that_were_continued_are_marked_and_come_last() -> None:
     found = problems(
         session(1, age=120, parent_id="came back"),
         session(2, age=130, parent_id="dark"),
@@ -121,7 +123,26 @@ def test_an_ended_session_is_marked_if_its_stream_is_live_again() -> None:
         session(5, age=150, parent_id="dark"),
         session(6),
     )
-    assert [each.resumed for each in found.listed[Kind.ENDED]] == [True, False, False, False]
+    ended = found.listed[Kind.ENDED]
+    assert [(number, each.resumed) for number, each in zip(ids(ended), ended, strict=True)] == [
+        (2, False),
+        (3, False),
+        (1, True),
+        (5, True),
+    ]
+
+
+def test_an_ended_session_that_was_not_continued_is_listed_although_many_were() -> None:
+    continued = [session(number, age=100 + number / 100, parent_id="p") for number in range(2, 2500)]
+    found = problems(session(1, age=800, parent_id="gone"), *continued, session(3000, parent_id="p"))
+    assert ids(found.listed[Kind.ENDED])[0] == 1
+    assert found.counts[Kind.ENDED] == 2499
+
+
+def test_live_sessions_are_listed_with_the_latest_first_and_all_counted() -> None:
+    found = problems(*[session(number, created_at=(START - number) * 1000) for number in range(1, 2500)])
+    assert ids(found.listed[Kind.LIVE]) == list(range(1, 1 + LIST_LIMITS[Kind.LIVE]))
+    assert found.counts == {Kind.LIVE: 2499}
 
 
 def test_an_ended_session_without_a_time_is_not_listed() -> None:
@@ -174,6 +195,6 @@ def test_the_problems_of_two_accounts_merge_in_order_of_kind() -> None:
     one = problems(session(1, issues=("x",)), account="one")
     two = problems(session(2, is_healthy=False), session(3, ingest_rate=0.0), account="two")
     both = one.merged(two)
-    assert both.counts == {Kind.UNHEALTHY: 1, Kind.ISSUES: 1, Kind.NO_INGEST: 1}
+    assert both.counts == {Kind.UNHEALTHY: 1, Kind.ISSUES: 1, Kind.NO_INGEST: 1, Kind.LIVE: 3}
     assert [each.account for each in both.worst] == ["two", "one", "two"]
     assert both.count == 3

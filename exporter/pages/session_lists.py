@@ -1,0 +1,147 @@
+"""The lists of sessions on the status page; each is bounded, and followed by the number of sessions left out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from exporter.metrics.catalogue import MAX_ISSUE, MAX_ISSUES, MAX_NAME
+from exporter.pages.account_status import AccountStatus
+from exporter.pages.html import BREAK, Html, Node, join, tag
+from exporter.pages.tables import Column, table
+from exporter.pages.units import bit_rate, span
+from exporter.sessions.attention import PROBLEM_KINDS, RECENT_END, SLOW_START, Kind, Problem, Problems
+from exporter.sessions.session import MAX_ID, Session
+from exporter.sessions.snapshot import health
+from exporter.text import clean
+
+
+def count_of(problems: Problems, kind: Kind) -> str:
+    """Return the number of sessions with a kind of problem, in words; empty if there are none."""
+    count = problems.counts.get(kind, 0)
+    return f"{count} {_COUNTED[kind]}" if count else ""
+
+
+def problem_list(problems: Problems, accounts: Sequence[AccountStatus], *, issue_texts: bool) -> Html | None:
+    """Return the sessions that need attention.
+
+    Args:
+        problems: of all accounts.
+        accounts: without problems, it depends on them whether that is known.
+        issue_texts: whether the texts of issues are shown, or their number alone.
+    """
+    if not problems.count:
+        if all(each.current for each in accounts):
+            return tag("p", tag("span", "None.", class_="good"))
+        return tag("p", "None in the available data.") if any(each.data for each in accounts) else None
+    rows = problems.worst
+    more = problems.count - len(rows)
+    totals = ", ".join(filter(None, (count_of(problems, kind) for kind in PROBLEM_KINDS)))
+    note = tag("p", f"In all {totals}; {more} more are not listed.") if more else None
+    return join((note, table(_PROBLEM_COLUMNS, (_problem_cells(each, issue_texts=issue_texts) for each in rows))))
+
+
+def event_lists(problems: Problems) -> Html:
+    """Return the sessions that have changed recently, which is not a problem by itself."""
+    return join(_events(problems, kind, title) for kind, title in _EVENTS.items())
+
+
+def live_list(problems: Problems) -> Html | None:
+    """Return the live sessions behind a fold, by account and name."""
+    count, latest = problems.counts.get(Kind.LIVE, 0), problems.listed.get(Kind.LIVE, ())
+    if not latest:
+        return None
+    more = count - len(latest)
+    rows = sorted(latest, key=lambda each: (each.account, each.session.name or "", each.session.id))
+    return tag(
+        "details",
+        tag("summary", "1 live session" if count == 1 else f"All {count} live sessions"),
+        tag("p", f"These were created last; {more} more are not listed.") if more else None,
+        table(_LIVE_COLUMNS, map(_live_cells, rows)),
+    )
+
+
+def _problem_cells(problem: Problem, *, issue_texts: bool) -> list[Node]:
+    return [
+        _stream(problem),
+        tag("span", _PROBLEMS[problem.kind], class_="bad"),
+        _issues(problem, texts=issue_texts) if problem.active else None,
+        *_times(problem),
+        _ingest(problem),
+        _ids(problem),
+    ]
+
+
+def _live_cells(problem: Problem) -> list[Node]:
+    return [_stream(problem), _health(problem.session), *_times(problem), _ingest(problem), _ids(problem)]
+
+
+def _health(session: Session) -> Html:
+    name = health(session)
+    return tag("span", name, class_={"healthy": "good", "unhealthy": "bad"}.get(name, "dim"))
+
+
+def _ingest(problem: Problem) -> str | None:
+    ingest = problem.session.ingest_rate if problem.active else None
+    return None if ingest is None else bit_rate(ingest)
+
+
+def _issues(problem: Problem, *, texts: bool) -> Node:
+    issues = problem.session.issues or ()
+    if not issues:
+        return tag("span", "none", class_="dim")
+    if not texts:
+        return "1 issue" if len(issues) == 1 else f"{len(issues)} issues"
+    return "; ".join(clean(text, MAX_ISSUE) for text in issues[:MAX_ISSUES])
+
+
+def _events(problems: Problems, kind: Kind, title: str) -> Html | None:
+    rows = problems.listed.get(kind, ())
+    if not rows:
+        return None
+    more = problems.counts[kind] - len(rows)
+    note = tag("p", f"{more} more are not listed.") if more else None
+    cells = ((_stream(each), *_times(each), _ids(each)) for each in rows)
+    return join((tag("h2", title), note, table(_EVENT_COLUMNS, cells)))
+
+
+def _stream(problem: Problem) -> Html:
+    name: Node = clean(problem.session.name or "", MAX_NAME) or tag("i", "no name")
+    return join((name, tag("small", "continued in another session") if problem.resumed else None), BREAK)
+
+
+def _times(problem: Problem) -> tuple[str, str]:
+    created = "" if problem.created_ago is None else f"{span(problem.created_ago)} ago"
+    return created, "never" if problem.seen_ago is None else f"{span(problem.seen_ago)} ago"
+
+
+def _ids(problem: Problem) -> Html:
+    parent = clean(problem.session.parent_id or "", MAX_ID)
+    return tag("small", join((problem.account, parent, problem.session.id), BREAK))
+
+
+_IDS: Final[Column] = ("Account, stream, session", "ids")
+_STREAM: Final[Column] = ("Stream", "text")
+_TIMES: Final[tuple[Column, Column]] = (("Created", ""), ("Last media", ""))
+_INGEST: Final[Column] = ("Ingest", "")
+_PROBLEM_COLUMNS: Final[Sequence[Column]] = (
+    *(_STREAM, ("Problem", "text"), ("Issues reported by Livepeer", "text")),
+    *(*_TIMES, _INGEST, _IDS),
+)
+_EVENT_COLUMNS: Final[Sequence[Column]] = (_STREAM, *_TIMES, _IDS)
+_LIVE_COLUMNS: Final[Sequence[Column]] = (_STREAM, ("Health", "text"), *_TIMES, _INGEST, _IDS)
+
+_PROBLEMS: Final[Mapping[Kind, str]] = {
+    Kind.UNHEALTHY: "unhealthy",
+    Kind.ISSUES: "has issues",
+    Kind.NO_INGEST: "active without ingest",
+    Kind.RECORDING_FAILED: "recording failed",
+}
+_EVENTS: Final[Mapping[Kind, str]] = {
+    Kind.ENDED: f"Ended in the last {span(RECENT_END)}",
+    Kind.WAITING: f"Created over {span(SLOW_START)} ago, no media yet",
+}
+_COUNTED: Final[Mapping[Kind, str]] = {
+    Kind.UNHEALTHY: "unhealthy",
+    Kind.ISSUES: "with issues",
+    Kind.NO_INGEST: "active without ingest",
+    Kind.RECORDING_FAILED: "with a failed recording",
+}
