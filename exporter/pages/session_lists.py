@@ -15,7 +15,7 @@ from exporter.text import clean
 
 
 def count_of(problems: Problems, kind: Kind) -> str:
-    """Return the number of sessions with a kind of problem, in words; empty if there are none."""
+    """Return the number of sessions with a kind of problem as text; empty if there are none."""
     count = problems.counts.get(kind, 0)
     return f"{count} {_COUNTED[kind]}" if count else ""
 
