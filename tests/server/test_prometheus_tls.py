@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bcrypt
 import pytest
+from cryptography import x509
 from starlette.types import Message, Receive, Scope, Send
 
 from exporter.server.basic_auth import BasicAuth
@@ -49,6 +50,7 @@ def write_web_config(directory: Path, authority: Authority) -> Path:
     path.write_text(
         "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
         "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
+        "  client_allowed_sans: [scraper@example.org]\n"
         f"basic_auth_users:\n  prometheus: {hashed}\n",
         encoding="utf-8",
     )
@@ -56,8 +58,9 @@ def write_web_config(directory: Path, authority: Authority) -> Path:
 
 
 def write_scrape_config(directory: Path, authority: Authority, port: int) -> Path:
-    """Write three jobs: a valid one, one with a wrong password, one without a certificate."""
+    """Write four jobs: a valid one, one with a wrong password, one without a certificate, one with another name."""
     cert, key = authority.issue_client()
+    other_cert, other_key = authority.issue_client_with("other", x509.DNSName("other.example.org"))
     tls = {"ca_file": str(authority.file), "server_name": "localhost"}
     with_cert = {**tls, "cert_file": str(cert), "key_file": str(key)}
     right = {"username": "prometheus", "password": PASSWORD}
@@ -76,6 +79,7 @@ def write_scrape_config(directory: Path, authority: Authority, port: int) -> Pat
         job("good", with_cert, right),
         job("wrong-password", with_cert, {**right, "password": "guess"}),
         job("no-certificate", tls, right),
+        job("other-name", {**tls, "cert_file": str(other_cert), "key_file": str(other_key)}, right),
     ]
     path = directory / "prometheus.yml"  # JSON is YAML too
     path.write_text(
@@ -85,7 +89,7 @@ def write_scrape_config(directory: Path, authority: Authority, port: int) -> Pat
     return path
 
 
-def test_S10_prometheus_scrapes_with_tls_password_and_client_certificate(prometheus: str, tmp_path: Path) -> None:
+def test_S10_V14_prometheus_scrapes_with_tls_password_and_client_certificate(prometheus: str, tmp_path: Path) -> None:
     async def scenario() -> None:
         authority = Authority(tmp_path)
         file = WebConfigFile(write_web_config(tmp_path, authority))
