@@ -28,7 +28,11 @@ class CounterScope:
 
     def has_stream(self, session: Session) -> bool:
         """Return whether a session's stream is in the scope."""
-        return not self.stream_ids or session.parent_id in self.stream_ids
+        return self.has_parent(session.parent_id)
+
+    def has_parent(self, parent_id: str | None) -> bool:
+        """Return whether the sessions with this ``parentId`` are in the scope."""
+        return not self.stream_ids or parent_id in self.stream_ids
 
     def shows(self, session: Session, now: float) -> bool:
         """Return whether a poll at server time ``now`` (Unix seconds) could show a session."""

@@ -15,6 +15,7 @@ from exporter.cooperative import Cooperative, batches
 from exporter.sessions.counter_scope import CounterScope, PollTime, ScopeHistory
 from exporter.sessions.growth import Entry, Growth, values_of
 from exporter.sessions.session import Session
+from exporter.sessions.session_events import EventLog, SessionEvents
 from exporter.sessions.snapshot import FINISHED, recording_status
 
 MIN_REMEMBERED: Final = 10_000
@@ -51,12 +52,14 @@ class Increments:
         regressions: per field the number of values below the one read before.
         started: sessions that were created since.
         recordings: per result of ``FINISHED`` the number of recordings that reached it.
+        events: the sessions behind these numbers.
     """
 
     amounts: Mapping[str, float] = field(default_factory=dict)
     regressions: Mapping[str, int] = field(default_factory=dict)
     started: int = 0
     recordings: Mapping[str, int] = field(default_factory=dict)
+    events: SessionEvents = SessionEvents()
 
 
 def diff(
@@ -118,32 +121,34 @@ class _Tally:
         self._history = state.history.followed_by(scope, time)
         self._time = time
         self._growth = Growth()
-        self._started = 0
-        self._recordings: dict[str, int] = dict.fromkeys(FINISHED, 0)
+        self._events = EventLog()
 
     def add(self, sessions: Sequence[Session]) -> dict[str, Entry]:
         """Compare sessions; return their new entries by id."""
         entries: dict[str, Entry] = {}
-        changed: list[str] = []
+        changed: list[Session] = []
         known_entries: list[Entry] = []
         read_entries: list[Entry] = []
         for session in sessions:
             read = entries[session.id] = Entry(recording_status(session), session.created_at, *values_of(session))
             known = self._known_entry(session, read)
             if read != known:
-                changed.append(session.id)
+                changed.append(session)
                 known_entries.append(known)
                 read_entries.append(read)
-        for name, known, entry in zip(
-            changed, known_entries, self._growth.add(known_entries, read_entries), strict=True
-        ):
-            entries[name] = entry
-            if entry.recording != known.recording and entry.recording in self._recordings:
-                self._recordings[entry.recording] += 1
+        merged, growth = self._growth.add(known_entries, read_entries)
+        self._events.add_growth(changed, growth)
+        for session, known, entry in zip(changed, known_entries, merged, strict=True):
+            entries[session.id] = entry
+            if entry.recording != known.recording and entry.recording in FINISHED:
+                self._events.finished.append((session, entry.recording))
         return entries
 
     def increments(self) -> Increments:
-        return Increments(self._growth.amounts, self._growth.regressions, self._started, self._recordings)
+        events = self._events.events(is_baseline=self._known is None)
+        results = [result for _, result in events.finished]
+        recordings = {result: results.count(result) for result in FINISHED}
+        return Increments(self._growth.amounts, self._growth.regressions, len(events.started), recordings, events)
 
     def _known_entry(self, session: Session, read: Entry) -> Entry:
         """Return what to compare a session with."""
@@ -156,7 +161,7 @@ class _Tally:
             return known if absent is None or self._history.shown_since(session).monotonic <= absent else read
         if not self._counts_in_full(session):
             return read
-        self._started += 1
+        self._events.started.append(session)
         return _ZERO
 
     def _counts_in_full(self, session: Session) -> bool:

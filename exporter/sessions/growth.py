@@ -66,7 +66,7 @@ class Growth:
         self.amounts: dict[str, float] = dict.fromkeys(COUNTED, 0.0)
         self.regressions: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
-    def add(self, known: Sequence[Entry], read: Sequence[Entry]) -> list[Entry]:
+    def add(self, known: Sequence[Entry], read: Sequence[Entry]) -> tuple[list[Entry], Mapping[str, Sequence[float]]]:
         """Add the growth of sessions.
 
         Args:
@@ -74,7 +74,7 @@ class Growth:
             read: the values of this poll, in the same order.
 
         Returns:
-            What to remember of each.
+            What to remember of each, and per field of ``COUNTED`` the growth of each.
         """
         fallen = {place for place, entry in enumerate(known) if entry.falls}
         changes: dict[str, list[float]] = {}
@@ -83,31 +83,36 @@ class Growth:
             changes[name] = found = _changes(map(value, known), map(value, read))
             if min(found, default=0.0) < 0:
                 fallen.update(place for place, change in enumerate(found) if change < 0)
+        entries = [_merged(old, new) for old, new in zip(known, read, strict=True)]
+        for place in fallen:
+            entries[place], growth = self._compare_fallen(known[place], entries[place], read[place])
+            for name, amount in zip(COUNTED, growth, strict=True):
+                changes[name][place] = amount
         for name, found in changes.items():
-            self.amounts[name] += sum(
-                found if not fallen else [each for place, each in enumerate(found) if place not in fallen]
-            )
-        pairs = zip(known, read, strict=True)
-        return [
-            self._add_fallen(old, new) if place in fallen else _merged(old, new)
-            for place, (old, new) in enumerate(pairs)
-        ]
+            self.amounts[name] += sum(found)
+        return entries, changes
 
-    def _add_fallen(self, known: Entry, read: Entry) -> Entry:
-        """Add the growth of a session with values below their highest ones, field by field."""
+    def _compare_fallen(self, known: Entry, merged: Entry, read: Entry) -> tuple[Entry, Sequence[float]]:
+        """Compare a session with values below their highest ones, field by field.
+
+        Returns:
+            What to remember of it, and its growth per field of ``COUNTED``.
+        """
         references: dict[str, float | None] = {}
         falls: dict[str, tuple[float, ...]] = {}
+        growths = []
         for name, reference, value in zip(COUNTED, values_of(known), values_of(read), strict=True):
             fall = (known.falls or {}).get(name, ())
+            growth = 0.0
             if reference is None or value is None:
                 references[name] = value if reference is None else reference
             else:
                 self.regressions[name] += value < (fall[-1] if fall else reference)
                 growth, references[name], fall = _step(reference, fall, value)
-                self.amounts[name] += growth
+            growths.append(growth)
             if fall:
                 falls[name] = fall
-        return msgspec.structs.replace(_merged(known, read), falls=falls or None, **references)
+        return msgspec.structs.replace(merged, falls=falls or None, **references), growths
 
 
 def _changes(known: Iterable[float | None], read: Iterable[float | None]) -> list[float]:

@@ -61,8 +61,12 @@ class Windows:
     def state(self, session: Session, now: float) -> State:
         """Return the state of a session at server time ``now`` (Unix seconds). A ``lastSeen`` in the future is now."""
         if session.last_seen:
-            return ACTIVE if now - session.last_seen / 1000 <= self.active else ENDED
+            return ACTIVE if self.is_active(session.last_seen, now) else ENDED
         return PENDING if session.created_at is not None and self.contains(session.created_at, now) else ENDED
+
+    def is_active(self, last_seen: float | None, now: float) -> bool:
+        """Return whether a session is active that was last seen at a time, in milliseconds."""
+        return now - last_seen / 1000 <= self.active if last_seen else False
 
     def exports(self, session: Session, now: float) -> bool:
         """Return whether a session is exported: it is within the window, or its recording is unfinished.

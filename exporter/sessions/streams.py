@@ -43,8 +43,13 @@ StreamState = tuple[Stream, State]
 
 
 def stream_id(session: Session) -> str | None:
-    """Return the id of the parent stream, cleaned for labels; ids that become the same text are one stream."""
-    return clean(session.parent_id, MAX_ID) if session.parent_id else None
+    """Return the id of a session's parent stream, see `stream_of`."""
+    return stream_of(session.parent_id)
+
+
+def stream_of(parent_id: str | None) -> str | None:
+    """Return the id of a stream, cleaned for labels; ids that become the same text are one stream."""
+    return clean(parent_id, MAX_ID) if parent_id else None
 
 
 def group_by_stream(sessions: Sequence[SessionState]) -> Cooperative[list[StreamState]]:

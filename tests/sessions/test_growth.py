@@ -10,7 +10,7 @@ def grown(*values: float | None, start: float | None = 0.0) -> tuple[list[float]
     entry, amounts, regressions = Entry(source_bytes=start), [], []
     for value in values:
         growth = Growth()
-        (entry,) = growth.add([entry], [Entry(source_bytes=value)])
+        (entry,), _ = growth.add([entry], [Entry(source_bytes=value)])
         amounts.append(growth.amounts["source_bytes"])
         regressions.append(growth.regressions["source_bytes"])
     return amounts, regressions
@@ -68,5 +68,5 @@ def test_a_fall_of_one_field_does_not_hide_the_growth_of_another() -> None:
 def test_an_unknown_recording_status_keeps_the_last_known_one(
     before: str | None, now: str | None, kept: str | None
 ) -> None:
-    (entry,) = Growth().add([Entry(before)], [Entry(now)])
+    (entry,), _ = Growth().add([Entry(before)], [Entry(now)])
     assert entry.recording == kept

@@ -1,0 +1,167 @@
+"""What is remembered of the life of each session: its health, whether it has started, and whether it has ended."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from exporter.sessions.lifecycle_poll import Elapsed, LifecyclePoll
+from exporter.sessions.session import Session
+from exporter.sessions.snapshot import PENDING, health
+
+START_DEADLINE: Final = 300.0
+"""Seconds after its creation at which a session without any media counts as never started."""
+
+
+class SessionLife(msgspec.Struct, frozen=True, gc=False):
+    """What is remembered of a session.
+
+    Attributes:
+        health: at the last good poll; None if the session was not active.
+        since: server time of the first poll of the present run of good polls with this health.
+        healthy: observed seconds in which the session was healthy.
+        unhealthy: observed seconds in which the session was unhealthy.
+        parent_id: of the session, while it is active.
+        may_end: the session was active, or it counts as started, so that its end counts.
+        ended: a poll has seen the end; another one does not count.
+        start_decided: a poll has decided whether the session counts as never started.
+    """
+
+    health: str | None = None
+    since: float = 0.0
+    healthy: float = 0.0
+    unhealthy: float = 0.0
+    parent_id: str | None = None
+    may_end: bool = False
+    ended: bool = False
+    start_decided: bool = False
+
+
+_UNKNOWN: Final = SessionLife()
+_STARTED: Final = SessionLife(may_end=True)
+_ENDED: Final = {decided: SessionLife(ended=True, start_decided=decided) for decided in (False, True)}
+"""Most sessions have ended; they share these two."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionIncrements:
+    """What happened to sessions between two polls.
+
+    Attributes:
+        never_started: sessions that count as never started.
+        durations: seconds of source media of each session that has ended, as far as they are known.
+        unhealthy_ratios: of each session that has ended, the unhealthy share of its observed time, if there is any.
+    """
+
+    never_started: int = 0
+    durations: Sequence[float] = field(default_factory=list)
+    unhealthy_ratios: Sequence[float] = field(default_factory=list)
+
+
+class SessionPass:
+    """Takes in the sessions of one good poll: first all by `read`, then `leave`, then those of `inactive` by `examine`.
+
+    Attributes:
+        lives: what to remember, by session id.
+        active: the ids of the active sessions.
+        inactive: the other sessions.
+        stream_health: the health of the streams with an active session, by ``parentId``.
+    """
+
+    def __init__(
+        self, lives: Mapping[str, SessionLife], active: Iterable[str], poll: LifecyclePoll, elapsed: Elapsed
+    ) -> None:
+        self.lives = dict(lives)
+        self.active: list[str] = []
+        self.inactive: list[Session] = []
+        self.stream_health: dict[str | None, str] = {}
+        self._active_before = active
+        self._poll = poll
+        self._observed = elapsed.observed
+        self._never_started = 0
+        self._durations: list[float] = []
+        self._ratios: list[float] = []
+        self.lives.update((session.id, _STARTED) for session in poll.events.started)
+
+    def read(self, sessions: Sequence[Session]) -> None:
+        """Take in sessions; those that are not active are collected in ``inactive``."""
+        windows, now = self._poll.windows, self._poll.time.server
+        active: list[Session] = []
+        for session in sessions:
+            (active if windows.is_active(session.last_seen, now) else self.inactive).append(session)
+        self.active += [session.id for session in active]
+        lives, observed, worst = self.lives, self._observed, self.stream_health
+        for session in active:
+            current, parent = health(session), session.parent_id
+            known = lives.get(session.id, _UNKNOWN)
+            before = known.health
+            lives[session.id] = SessionLife(
+                current,
+                known.since if before == current else now,
+                known.healthy + observed if before == "healthy" else known.healthy,
+                known.unhealthy + observed if before == "unhealthy" else known.unhealthy,
+                parent,
+                True,
+                known.ended,
+                known.start_decided,
+            )
+            if worst.get(parent) != current:
+                worst[parent] = worse(worst.get(parent), current)
+
+    def leave(self) -> None:
+        """Take in that sessions are no longer active."""
+        for name in set(self._active_before).difference(self.active):
+            life = self.lives[name]
+            if life.ended:
+                self.lives[name] = _ENDED[life.start_decided]
+                continue
+            observed = self._observed if self._poll.scope.has_parent(life.parent_id) else 0.0
+            self.lives[name] = msgspec.structs.replace(
+                life,
+                health=None,
+                healthy=life.healthy + observed * (life.health == "healthy"),
+                unhealthy=life.unhealthy + observed * (life.health == "unhealthy"),
+            )
+
+    def examine(self, sessions: Sequence[Session]) -> None:
+        """Count the sessions that have ended, or have not started in time, among those that are not active."""
+        lives = self.lives
+        for session in sessions:
+            life = lives.get(session.id, _UNKNOWN)
+            if not session.last_seen:
+                if not life.start_decided:
+                    self._decide_start(session, life)
+            elif session.last_seen > 0 and not life.ended:
+                self._end(session, life)
+
+    def increments(self) -> SessionIncrements:
+        """Return what has happened."""
+        return SessionIncrements(self._never_started, self._durations, self._ratios)
+
+    def _end(self, session: Session, life: SessionLife) -> None:
+        self.lives[session.id] = _ENDED[life.start_decided]
+        if not life.may_end or self._poll.is_new_to_scope(session.parent_id):
+            return
+        if session.source_segments_duration is not None:
+            self._durations.append(session.source_segments_duration)
+        total = life.healthy + life.unhealthy
+        if total > 0:
+            self._ratios.append(life.unhealthy / total)
+
+    def _decide_start(self, session: Session, life: SessionLife) -> None:
+        poll = self._poll
+        if session.created_at is None or poll.windows.state(session, poll.time.server) != PENDING:
+            return
+        if poll.time.server - session.created_at / 1000 < START_DEADLINE:
+            return
+        self.lives[session.id] = msgspec.structs.replace(life, start_decided=True)
+        self._never_started += not poll.is_baseline_of(session, START_DEADLINE)
+
+
+_WORST: Final = {"unhealthy": 2, "healthy": 1, "unknown": 0}
+
+
+def worse(one: str | None, other: str) -> str:
+    """Return the health of a stream from that of two of its parts: unhealthy before healthy before unknown."""
+    return other if one is None or _WORST[other] > _WORST[one] else one

@@ -1,0 +1,152 @@
+"""The lifecycle of streams and sessions: bounds of what is remembered, and rules that random histories rarely meet."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from exporter.sessions.counter_scope import CounterScope, PollTime
+from exporter.sessions.counters import MIN_REMEMBERED, CounterState, diff
+from exporter.sessions.lifecycle import LifecycleIncrements, LifecycleState, advance
+from exporter.sessions.lifecycle_poll import LifecyclePoll
+from exporter.sessions.session import INVALID_TIME, Session
+from exporter.sessions.snapshot import Windows
+from exporter.sessions.stream_life import MAX_ABSENCE, MAX_ABSENT_STREAMS, MAX_RECENT_EVENTS
+from tests.support.cooperative import count_steps, run_to_end
+from tests.support.rows import START, ident
+
+SCOPE = CounterScope("https://api.invalid", frozenset(), 3600.0, 14_400.0)
+
+
+class Account:
+    """The lifecycle of an account over some polls."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.counters = CounterState()
+        self.state = LifecycleState()
+
+    def step(self, sessions: Sequence[Session], seconds: float = 30.0) -> LifecyclePoll:
+        self.passed += seconds
+        now = START + self.passed
+        before, time = self.counters, PollTime(now, now, 1000.0 + self.passed)
+        self.counters, increments = run_to_end(diff(before, sessions, scope=SCOPE, time=time))
+        return LifecyclePoll(
+            sessions=sessions,
+            windows=Windows(session=3600.0, active=90.0),
+            scope=SCOPE,
+            time=time,
+            interval=30.0,
+            duration=1.0,
+            before=before,
+            counters=self.counters,
+            events=increments.events,
+        )
+
+    def poll(self, *sessions: Session, seconds: float = 30.0) -> LifecycleIncrements:
+        poll = self.step(sessions, seconds)
+        self.state, increments = run_to_end(advance(self.state, poll))
+        return increments
+
+    def live(self, number: int, *, healthy: bool | None = True, **fields: Any) -> Session:
+        """A session that is active at the next poll, 30 seconds later."""
+        seen = (START + self.passed + 30) * 1000
+        usual: dict[str, Any] = {"created_at": (START - 600) * 1000, "last_seen": seen, "parent_id": f"parent-{number}"}
+        return Session(id=ident(number), is_healthy=healthy, **(usual | fields))
+
+
+def test_the_longest_absent_streams_are_forgotten_first() -> None:
+    account = Account()
+    account.poll(*map(account.live, range(3)))
+    account.poll(*map(account.live, range(3, 3 + MAX_ABSENT_STREAMS)))
+    assert len(account.state.streams.absent) == 3
+    account.poll()
+    absent = account.state.streams.absent
+    assert len(absent) == MAX_ABSENT_STREAMS
+    assert not {f"parent-{number}" for number in range(3)} & absent.keys()
+
+
+def test_an_absent_stream_is_forgotten_after_a_day_and_a_present_one_is_not() -> None:
+    account = Account()
+    account.poll(account.live(1), account.live(2))
+    account.poll(account.live(1), account.live(2))
+    account.poll(account.live(2))
+    assert account.state.streams.absent.keys() == {"parent-1"}
+    account.poll(account.live(2), seconds=MAX_ABSENCE - 30)
+    assert account.state.streams.absent == {}
+    account.poll(account.live(1), account.live(2))
+    streams = account.state.streams.present
+    assert streams["parent-1"].healthy == 0
+    assert streams["parent-2"].healthy == 30 + 30 + 61  # the poll after a day sees it ended
+
+
+def test_a_stream_that_returns_within_a_day_goes_on_counting() -> None:
+    account = Account()
+    account.poll(account.live(1))
+    account.poll()
+    account.poll(seconds=MAX_ABSENCE - 90)
+    account.poll(account.live(1))
+    account.poll(account.live(1))
+    assert account.state.streams.present["parent-1"].healthy == 60
+
+
+def test_sessions_are_remembered_as_long_as_the_counters_remember_them() -> None:
+    account = Account()
+    for crowd in range(4):
+        first = crowd * 2 * MIN_REMEMBERED
+        account.poll(*map(account.live, range(first, first + MIN_REMEMBERED + 1)))
+    assert account.state.sessions.keys() == (account.counters.entries or {}).keys()
+    assert len(account.state.sessions) == 2 * (MIN_REMEMBERED + 1)
+
+
+def test_the_times_of_recent_episodes_are_those_of_the_last_hour_and_bounded() -> None:
+    account = Account()
+    account.poll(account.live(1))
+    for turn in range(2 * MAX_RECENT_EVENTS + 4):
+        account.poll(account.live(1, healthy=turn % 2 == 1), seconds=10)
+    life = account.state.streams.present["parent-1"]
+    assert life.episodes == MAX_RECENT_EVENTS + 2
+    assert len(life.recent_episodes) == MAX_RECENT_EVENTS
+    account.poll(account.live(1), seconds=3600)
+    account.poll(account.live(1, healthy=False))
+    assert account.state.streams.present["parent-1"].recent_episodes == (START + account.passed,)
+
+
+def test_a_reconnect_is_remembered_with_its_stream() -> None:
+    account = Account()
+    account.poll(account.live(1, parent_id="one"))
+    created = (START + account.passed + 20) * 1000
+    second = account.live(2, parent_id="one", created_at=created)
+    assert account.poll(account.live(1, parent_id="one"), second).streams.reconnects == 1
+    assert account.state.streams.present["one"].recent_reconnects == (START + account.passed,)
+
+
+def test_an_end_without_a_valid_last_seen_does_not_count() -> None:
+    account = Account()
+    account.poll(account.live(1, source_segments_duration=5.0))
+    increments = account.poll(account.live(1, last_seen=INVALID_TIME, source_segments_duration=5.0))
+    assert increments.sessions.durations == []
+    ended = account.live(1, last_seen=(START - 300) * 1000, source_segments_duration=5.0)
+    assert account.poll(ended).sessions.durations == [5.0]
+
+
+def test_parent_ids_that_become_the_same_label_are_one_stream() -> None:
+    account = Account()
+    pair = [(1, "one\n"), (2, "one\t")]
+    for _ in range(2):
+        account.poll(*(account.live(number, healthy=number == 1, parent_id=parent) for number, parent in pair))
+    (life,) = account.state.streams.present.values()
+    assert (life.unhealthy, life.healthy) == (30, 0)
+
+
+def test_another_user_is_a_new_baseline_and_the_streams_keep_their_counters() -> None:
+    account = Account()
+    account.poll(account.live(1, user_id="one"))
+    account.poll(account.live(1, user_id="one"))
+    increments = account.poll(account.live(1, user_id="two", healthy=False))
+    assert (increments.streams.episodes, sum(increments.streams.observed.values())) == (0, 0)
+    assert account.state.streams.present["parent-1"].healthy == 30
+
+
+def test_taking_in_many_sessions_yields_in_between() -> None:
+    account = Account()
+    poll = account.step([account.live(number) for number in range(5000)])
+    assert count_steps(advance(LifecycleState(), poll)) > 10
