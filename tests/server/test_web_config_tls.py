@@ -4,6 +4,7 @@ import asyncio
 import gc
 import ipaddress
 import logging
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from trustme import KeyType
 from exporter.server.client_sans import names_of
 from exporter.server.web_config_reload import CHECK_INTERVAL, WebConfigFile
 from tests.server.certificates import Authority, replace_file
-from tests.server.raw_client import RawClient, run, running_listener, static_app
+from tests.server.raw_client import GET, RawClient, run, running_listener, static_app
+from tests.support.deadlines import HANG
 from tests.support.running import running_exporter
 
 FILES = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
@@ -65,6 +67,19 @@ async def status(port: int, context: ssl.SSLContext) -> int:
         return (await client.request()).status
     finally:
         await client.close()
+
+
+def handshake(
+    port: int, context: ssl.SSLContext, session: ssl.SSLSession | None
+) -> tuple[ssl.SSLSession | None, bool | None]:
+    """Connect and read a response; return the session, and whether it was resumed."""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=HANG) as plain,
+        context.wrap_socket(plain, server_hostname="localhost", session=session) as tls,
+    ):
+        tls.sendall(GET)
+        assert tls.recv(16).startswith(b"HTTP/1.1 200")
+        return tls.session, tls.session_reused
 
 
 def open_descriptors() -> set[str]:
@@ -165,6 +180,18 @@ def test_V14_changed_names_apply_to_new_connections(server: Server) -> None:
             assert await status(listener.port, new) == 200
             with pytest.raises(REJECTED):
                 await status(listener.port, old)
+
+    run(scenario)
+
+
+def test_V14_a_resumed_session_of_an_allowed_client_is_accepted(server: Server) -> None:
+    async def scenario() -> None:
+        async with running_listener(static_app(), tls=server.file(server.sans(DNS.value)).context) as listener:
+            context = server.client(DNS)
+            context.maximum_version = ssl.TLSVersion.TLSv1_2  # session tickets are part of the handshake
+            session, _ = await asyncio.to_thread(handshake, listener.port, context, None)
+            _, is_resumed = await asyncio.to_thread(handshake, listener.port, context, session)
+            assert is_resumed
 
     run(scenario)
 
