@@ -93,13 +93,16 @@ def _create_isolated_context(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-def create_http_client(ssl_context: ssl.SSLContext, *, trust_env: bool, connections: int) -> HTTPClient:
+def create_http_client(
+    ssl_context: ssl.SSLContext, *, trust_env: bool, connections: int, keepalive_expiry: float = KEEPALIVE_EXPIRY
+) -> HTTPClient:
     """Create the HTTP client of one account: HTTP/1.1, no redirects, no cookies.
 
     Args:
         ssl_context: the TLS context for https URLs.
         trust_env: whether the proxy variables of the environment and netrc are used.
         connections: maximum number of concurrent connections.
+        keepalive_expiry: seconds an idle connection is kept.
     """
 
     def client(limits: httpx.Limits) -> httpx.AsyncClient:
@@ -113,7 +116,7 @@ def create_http_client(ssl_context: ssl.SSLContext, *, trust_env: bool, connecti
         )
 
     return HTTPClient(
-        kept=client(httpx.Limits(max_connections=connections, keepalive_expiry=KEEPALIVE_EXPIRY)),
+        kept=client(httpx.Limits(max_connections=connections, keepalive_expiry=keepalive_expiry)),
         fresh=client(httpx.Limits(max_connections=connections, max_keepalive_connections=0)),
     )
 

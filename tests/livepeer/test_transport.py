@@ -1,8 +1,7 @@
 """The HTTP client; what its exceptions become is tested in ``tests/faults``."""
 
-import asyncio
-
 import httpx
+import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.livepeer.transport import KEEPALIVE_EXPIRY, create_http_client
@@ -10,6 +9,7 @@ from exporter.simulator.api import create_app
 from exporter.simulator.serve import serving
 from tests.livepeer.clients import SSL_CONTEXT, FixedAccount
 from tests.support.canary import KEY
+from tests.support.deadlines import NEVER
 from tests.support.loop import in_loop
 from tests.support.rows import START
 
@@ -44,17 +44,20 @@ def recording_ports(app: ASGIApp, ports: list[int]) -> ASGIApp:
     return recording
 
 
+def test_an_idle_connection_is_closed_before_the_server_closes_it() -> None:
+    assert create_http_client.__kwdefaults__ == {"keepalive_expiry": KEEPALIVE_EXPIRY}
+    assert KEEPALIVE_EXPIRY < SERVER_KEEPALIVE
+
+
+@pytest.mark.parametrize(("keepalive_expiry", "is_reused"), [(NEVER, True), (0.0, False)])
 @in_loop
-async def test_an_idle_connection_is_closed_before_the_server_closes_it() -> None:
+async def test_a_connection_is_reused_until_its_expiry(keepalive_expiry: float, is_reused: bool) -> None:
     ports: list[int] = []
     api = create_app(FixedAccount(), key=KEY, now=lambda: START)
-    idle = (KEEPALIVE_EXPIRY + SERVER_KEEPALIVE) / 2
     async with (
         serving(recording_ports(api, ports)) as url,
-        create_http_client(SSL_CONTEXT, trust_env=False, connections=4) as client,
+        create_http_client(SSL_CONTEXT, trust_env=False, connections=4, keepalive_expiry=keepalive_expiry) as client,
     ):
-        for seconds in (0, 0, idle):
-            await asyncio.sleep(seconds)
+        for _ in range(2):
             await client.kept.get(f"{url}/session")
-    assert KEEPALIVE_EXPIRY < SERVER_KEEPALIVE
-    assert ports[0] == ports[1] != ports[2]
+    assert (ports[0] == ports[1]) is is_reused
