@@ -12,13 +12,12 @@ from exporter.cli.once import once
 from exporter.cli.terminal import FAILURE, SUCCESS
 from exporter.config import load
 from exporter.metrics.text_format import Format
-from exporter.runtime.environment import Environment
 from exporter.simulator.serve import serving
 from tests.cli.output import Output, statuses
-from tests.cli.settings import ENVIRONMENT, settings_for
+from tests.cli.settings import ENVIRONMENT, environment_with, settings_for
 from tests.support.canary import KEY
 from tests.support.clock import ManualClock
-from tests.support.loop import in_loop
+from tests.support.loop import advance, in_loop
 from tests.support.rows import START, row
 from tests.support.simulated import Upstream, live_row, never_respond
 
@@ -35,11 +34,6 @@ class RecordingUpstream(Upstream):
         await super().__call__(scope, receive, send)
 
 
-def environment_at_start() -> Environment:
-    clock = ManualClock()
-    return Environment(clock.now, clock.monotonic, lambda: 0.5, lambda _: None, sleep=clock.sleep)
-
-
 @pytest.mark.parametrize("changes", [{}, {"stream_ids": "parent-1,parent-2"}, {"session_window": "5m"}])
 @in_loop
 async def test_D08_it_sends_exactly_the_requests_of_a_poll(changes: dict[str, str]) -> None:
@@ -49,9 +43,9 @@ async def test_D08_it_sends_exactly_the_requests_of_a_poll(changes: dict[str, st
         async with serving(upstream) as url:
             settings = settings_for(url, page_limit="10", **changes)
             if command == "check":
-                assert await check(settings, environment_at_start(), Output().terminal) == SUCCESS
+                assert await check(settings, environment_with(ManualClock()), Output().terminal) == SUCCESS
             else:
-                assert await once(settings, environment_at_start(), Output().terminal, Format.TEXT) == SUCCESS
+                assert await once(settings, environment_with(ManualClock()), Output().terminal, Format.TEXT) == SUCCESS
         queries.append(sorted(upstream.queries))
     assert queries[0] == queries[1]
     assert len(queries[0]) > 3
@@ -133,16 +127,21 @@ async def test_D08_a_shard_does_not_check_the_configured_streams() -> None:
 
 @in_loop
 async def test_D08_a_poll_that_exceeds_its_deadline_shows_how_long_the_requests_took() -> None:
+    clock = ManualClock()
+
+    async def time_out(scope: Scope, receive: Receive, send: Send) -> None:
+        clock.advance(1)
+        advance(3600)
+        await never_respond(scope, receive, send)
+
     upstream = Upstream([])
-    upstream.override = never_respond
+    upstream.override = time_out
     output = Output()
     async with serving(upstream) as url:
-        settings = settings_for(url, request_timeout="20ms", poll_deadline="1s", poll_interval="2s")
-        assert await check(settings, ENVIRONMENT, output.terminal) == FAILURE
+        settings = settings_for(url, request_timeout="1h", poll_deadline="20h", poll_interval="21h")
+        assert await check(settings, environment_with(clock), output.terminal) == FAILURE
     assert re.search(r"account default +failed +timeout: ", output.out)
-    assert re.search(
-        r"requests +ok +\d with 0 kB, 0 of them repeated; 0\.\d\d s per page, at most 0\.\d\d s", output.out
-    )
+    assert re.search(r"requests +ok +\d with 0 kB, 0 of them repeated; \d\.00 s per page, at most \d\.00 s", output.out)
 
 
 @in_loop
@@ -155,9 +154,8 @@ async def test_a_poll_longer_than_the_interval_is_a_warning() -> None:
             await super().__call__(scope, receive, send)
 
     output = Output()
-    environment = Environment(clock.now, clock.monotonic, lambda: 0.5, lambda _: None, sleep=clock.sleep)
     async with serving(SlowUpstream([row(1)], now=clock.now)) as url:
-        assert await check(settings_for(url), environment, output.terminal) == SUCCESS
+        assert await check(settings_for(url), environment_with(clock), output.terminal) == SUCCESS
     assert re.search(r"poll duration +warning +60.00 s, longer than the poll interval of 30s", output.out)
 
 

@@ -9,7 +9,8 @@ from exporter.cli.terminal import FAILURE, SUCCESS
 from exporter.metrics.text_format import Format
 from exporter.simulator.serve import serving
 from tests.cli.output import Output
-from tests.cli.settings import ENVIRONMENT, settings_for
+from tests.cli.settings import ENVIRONMENT, environment_with, settings_for
+from tests.support.clock import ManualClock
 from tests.support.loop import in_loop
 from tests.support.running import Response
 from tests.support.simulated import Upstream, live_row, static_response
@@ -34,8 +35,8 @@ async def test_a_failed_poll_is_printed_as_down_and_is_a_failure() -> None:
     upstream.override = static_response(500)
     output = Output()
     async with serving(upstream) as url:
-        settings = settings_for(url, poll_interval="2s", poll_deadline="1s")
-        assert await once(settings, ENVIRONMENT, output.terminal, Format.TEXT) == FAILURE
+        settings, environment = settings_for(url), environment_with(ManualClock())
+        assert await once(settings, environment, output.terminal, Format.TEXT) == FAILURE
     assert Response(200, {}, output.out.encode()).values['livepeer_studio_up{account="default"}'] == 0
 
 
