@@ -402,7 +402,8 @@ def test_V18_a_request_that_has_arrived_is_answered_before_its_connection_is_clo
             idle = [await RawClient.connect(listener.port) for _ in range(2)]
             for client in idle:
                 await client.request()
-            await asyncio.sleep(2 * REQUEST_GRACE)
+            await wait_until(lambda: all(each.is_idle for each in listener._table))
+            advance(2 * REQUEST_GRACE)
             # The new one first, so that the loop accepts it before it reads the requests.
             new = socket.create_connection(("127.0.0.1", listener.port))
             for client in idle:
@@ -421,7 +422,8 @@ def test_V18_a_connection_that_its_client_has_closed_makes_room_before_an_idle_o
         async with running_listener(static_app(), limits=Limits(max_connections=2)) as listener:
             idle = await RawClient.connect(listener.port)
             await idle.request()
-            await asyncio.sleep(2 * REQUEST_GRACE)
+            await wait_until(lambda: all(each.is_idle for each in listener._table))
+            advance(2 * REQUEST_GRACE)
             closed = socket.create_connection(("127.0.0.1", listener.port))
             await wait_until(lambda: listener.connections == 2)
             new = socket.create_connection(("127.0.0.1", listener.port))
@@ -518,7 +520,8 @@ def test_S04_the_headers_of_a_further_request_have_a_timeout() -> None:
             client = await RawClient.connect(listener.port)
             await client.request()
             await client.send(b"GET / HTTP/1.1\r\nX-")
-            await asyncio.sleep(0.05)  # otherwise the idle timeout applies, which is longer
+            (connection,) = listener._table
+            await wait_until(lambda: connection.is_reading_headers)  # until then the idle timeout applies
             await closed_after(TIMEOUTS.header_timeout, listener)
             assert await client.read_until_closed() == b""
             await client.close()
