@@ -14,6 +14,7 @@ from tests.process.samples import ACTIVE, SHORT_INTERVAL, UP
 from tests.process.scrapes import start_scrape
 from tests.support.canary import KEY
 from tests.support.deadlines import HANG
+from tests.support.ports import listening_ports
 from tests.support.running import COMMAND, ROOT, Exporter, environment, run, running_exporter, wait_until
 from tests.support.simulated import Upstream, live_row, serving_in_thread, static_response
 
@@ -107,27 +108,18 @@ def test_R15_closed_streams_do_not_affect_a_command(base_url: str, command: str,
 
 
 def test_R15_closed_streams_do_not_affect_the_daemon(base_url: str) -> None:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port = chosen.getsockname()[1]
     line = 'exec "$0" -m exporter --base-url "$1" --web.listen-address "$2" --log.level debug 0<&- 1>&- 2>&-'
-    arguments = ["sh", "-c", line, sys.executable, base_url, f"127.0.0.1:{port}"]
+    arguments = ["sh", "-c", line, sys.executable, base_url, "127.0.0.1:0"]
     with subprocess.Popen(arguments, cwd=ROOT, env=environment()) as process:
         try:
-            exporter = Exporter(process, port=port)
-            wait_until(lambda: process.poll() is not None or _is_alive(exporter), "a response")
+            exporter = Exporter(process)
+            wait_until(lambda: process.poll() is not None or listening_ports(process.pid), "the exporter to listen")
+            (exporter.port,) = listening_ports(process.pid)
             exporter.wait_for_value(UP, 1)
             exporter.send_signal(signal.SIGTERM)
             assert exporter.wait_for_exit() == 0
         finally:
             process.kill()
-
-
-def _is_alive(exporter: Exporter) -> bool:
-    try:
-        return exporter.request("/livez").status == 200
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize("command", ["once", "check", "metrics", "--help", "--version"])
