@@ -84,6 +84,7 @@ def test_V04_a_pipe_in_the_place_of_a_file_fails_the_reload_and_the_next_one_wor
     web.write_text("")
     files = ("--config.file", str(settings), "--ca-file", str(authority.file), "--web.config.file", str(web))
     with running_exporter(*files, "--base-url", base_url) as exporter:
+        exporter.wait_for_value(UP, 1)  # the CA file is read after the program listens
         (tmp_path / name).rename(tmp_path / "kept")
         os.mkfifo(tmp_path / name)
         exporter.send_signal(signal.SIGHUP)
