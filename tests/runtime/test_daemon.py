@@ -21,8 +21,10 @@ from exporter.runtime.daemon import Daemon
 from exporter.simulator.serve import serving
 from tests.runtime.apps import ENVIRONMENT, wait_until
 from tests.support.canary import KEY
+from tests.support.deadlines import HANG
 from tests.support.logged import lines
-from tests.support.loop import in_loop
+from tests.support.loop import advance, in_loop
+from tests.support.ports import listening_ports
 from tests.support.simulated import Upstream, live_row
 
 pytestmark = pytest.mark.usefixtures("root_logger_as_before")
@@ -207,12 +209,13 @@ async def test_R04_an_internal_error_in_a_reload_does_not_end_the_daemon(
 async def test_V04_a_reload_that_takes_too_long_fails_and_the_next_one_works(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    may_end = threading.Event()
+    has_begun, may_end = threading.Event(), threading.Event()
     async with serving(Upstream([live_row(1)])) as url:
         running = RunningDaemon(tmp_path, url)
-        timeouts = iter((60, 0))
+        timeouts = iter((HANG, 0))
 
         def load_slowly_once() -> LoadedSettings:
+            has_begun.set()
             may_end.wait(next(timeouts))
             return running.load()
 
@@ -222,14 +225,17 @@ async def test_V04_a_reload_that_takes_too_long_fails_and_the_next_one_works(
             ENVIRONMENT,
             environ={},
             announce=running.set_port,
-            read_timeout=0.1,
+            read_timeout=3600,
         )
 
         async def scenario() -> None:
-            await running.daemon.reload()
+            reloading = asyncio.create_task(running.daemon.reload())
+            await wait_until(has_begun.is_set)
+            advance(3600)
+            await reloading
             assert f"{RELOADED} 0.0" in (await running.get("/metrics")).text
             reasons = [each[2]["reason"] for each in lines(caplog) if each[1].startswith("reload failed")]
-            assert reasons == ["reading the files took longer than 0.1 s"]
+            assert reasons == ["reading the files took longer than 3600 s"]
             await running.daemon.reload()
             assert not may_end.is_set()
             assert f"{RELOADED} 1.0" in (await running.get("/metrics")).text
@@ -248,7 +254,7 @@ async def test_R03_shutdown_does_not_wait_for_a_running_reload(tmp_path: Path) -
 
         def load_until_allowed_to_end() -> LoadedSettings:
             has_begun.set()
-            may_end.wait(60)
+            may_end.wait(HANG)
             return running.load()
 
         running.daemon = Daemon(
@@ -267,12 +273,14 @@ async def test_R03_shutdown_does_not_wait_for_a_running_reload(tmp_path: Path) -
 
 
 @in_loop
-async def test_probes_can_have_their_own_port(tmp_path: Path, free_tcp_port: int) -> None:
+async def test_probes_can_have_their_own_port(tmp_path: Path) -> None:
     async with serving(Upstream([live_row(1)])) as url:
-        running = RunningDaemon(tmp_path, url, web_health_listen_address=f"127.0.0.1:{free_tcp_port}")
+        running = RunningDaemon(tmp_path, url, web_health_listen_address="127.0.0.1:0")
+        others = listening_ports(os.getpid())
 
         async def scenario() -> None:
-            running.port, pages = free_tcp_port, running.port
+            pages = running.port
+            (running.port,) = listening_ports(os.getpid()) - others - {pages}
             found = {path: (await running.get(path)).status_code for path in ("/livez", "/readyz", "/metrics")}
             assert found == {"/livez": 200, "/readyz": 200, "/metrics": 404}
             running.port = pages
@@ -282,9 +290,9 @@ async def test_probes_can_have_their_own_port(tmp_path: Path, free_tcp_port: int
 
 
 @in_loop
-async def test_R07_an_address_in_use_is_an_error_that_names_the_flag(tmp_path: Path, free_tcp_port: int) -> None:
-    with socket.create_server(("127.0.0.1", free_tcp_port)):
-        taken = f"127.0.0.1:{free_tcp_port}"
+async def test_R07_an_address_in_use_is_an_error_that_names_the_flag(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = f"127.0.0.1:{server.getsockname()[1]}"
         for setting, flag in (
             ("web_listen_address", "--web.listen-address"),
             ("web_health_listen_address", "--web.health-listen-address"),
