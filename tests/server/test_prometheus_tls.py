@@ -83,7 +83,7 @@ def write_scrape_config(directory: Path, authority: Authority, port: int) -> Pat
     ]
     path = directory / "prometheus.yml"  # JSON is YAML too
     path.write_text(
-        json.dumps({"global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"}, "scrape_configs": jobs}),
+        json.dumps({"global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"}, "scrape_configs": jobs}),
         encoding="utf-8",
     )
     return path
@@ -121,7 +121,7 @@ def test_S10_V14_prometheus_scrapes_with_tls_password_and_client_certificate(pro
                 authority.issue_server()
                 await wait_until(lambda: file.context() is not old_context)
                 before_change = responses.count(("/good", 200))
-                await wait_until(lambda: responses.count(("/good", 200)) >= before_change + 10)
+                await wait_until(lambda: responses.count(("/good", 200)) >= before_change + 3)
             finally:
                 process.terminate()
                 await process.wait()
