@@ -1,6 +1,7 @@
 """Row V08 of the fault matrix: pages that are too large for the API."""
 
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -18,7 +19,7 @@ from tests.support.rows import START, row
 from tests.support.simulated import never_respond, static_response
 
 HOUR = 3600.0
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "poll_interval": 40 * HOUR,
     "poll_deadline": 39 * HOUR,
     "request_timeout": HOUR,

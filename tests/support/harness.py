@@ -194,7 +194,8 @@ def _parse_small_family(block: str, form: Format) -> list[Metric]:
 
 
 def _parse(text: str, form: Format) -> list[Metric]:
-    return list(parse_openmetrics(text) if form is Format.OPENMETRICS else parse_text(text))
+    parse = parse_openmetrics if form is Format.OPENMETRICS else parse_text
+    return list(parse(text))
 
 
 @asynccontextmanager
