@@ -7,10 +7,12 @@ from exporter.metrics.catalogue import MAX_ISSUE, MAX_ISSUES, MAX_NAME
 from exporter.pages.account_status import AccountStatus
 from exporter.pages.html import BREAK, Html, Node, join, tag
 from exporter.pages.tables import Column, table
-from exporter.pages.units import bit_rate, span
-from exporter.sessions.attention import PROBLEM_KINDS, RECENT_END, SLOW_START, Kind, Problem, Problems
-from exporter.sessions.session import MAX_ID, Session
+from exporter.pages.units import bit_rate, clock_time, span
+from exporter.sessions.attention import RECENT_END, SLOW_START, Problems
+from exporter.sessions.problem import PROBLEM_KINDS, Kind, Problem
+from exporter.sessions.session import MAX_ID
 from exporter.sessions.snapshot import health
+from exporter.sessions.stream_life import MAX_RECENT_EVENTS
 from exporter.text import clean
 
 
@@ -39,9 +41,20 @@ def problem_list(problems: Problems, accounts: Sequence[AccountStatus], *, issue
     return join((note, table(_PROBLEM_COLUMNS, (_problem_cells(each, issue_texts=issue_texts) for each in rows))))
 
 
-def event_lists(problems: Problems) -> Html:
-    """Return the sessions that have changed recently, which is not a problem by itself."""
-    return join(_events(problems, kind, title) for kind, title in _EVENTS.items())
+def other_lists(problems: Problems) -> Html:
+    """Return the streams and sessions that have changed recently, which is not a problem by itself, and live ones."""
+    events = (_events(problems, kind, title) for kind, title in _EVENTS.items())
+    return join((reconnecting_list(problems), *events, live_list(problems)))
+
+
+def reconnecting_list(problems: Problems) -> Html | None:
+    """Return the streams that have reconnected in the last hour, the most often first."""
+    rows = problems.listed.get(Kind.RECONNECTING, ())
+    if not rows:
+        return None
+    more = problems.counts[Kind.RECONNECTING] - len(rows)
+    note = tag("p", f"{more} more are not listed.") if more else None
+    return join((tag("h2", "Reconnecting streams"), note, table(_RECONNECTING_COLUMNS, map(_reconnecting_cells, rows))))
 
 
 def live_list(problems: Problems) -> Html | None:
@@ -59,10 +72,23 @@ def live_list(problems: Problems) -> Html | None:
     )
 
 
+def _reconnecting_cells(problem: Problem) -> list[Node]:
+    count, last = problem.history.reconnects, problem.history.last_reconnect
+    often = "once" if count == 1 else f"{_number(count)} times"
+    when = join((", last " if count > 1 else ", ", clock_time(last.at, last.ago))) if last else None
+    parent = clean(problem.session.parent_id or "", MAX_ID)
+    return [
+        _stream(problem),
+        join((f"reconnected {often} in the last hour", when)),
+        tag("span", "live", class_="good") if problem.active else tag("span", "not live", class_="bad"),
+        tag("small", join((problem.account, parent), BREAK)),
+    ]
+
+
 def _problem_cells(problem: Problem, *, issue_texts: bool) -> list[Node]:
     return [
         _stream(problem),
-        tag("span", _PROBLEMS[problem.kind], class_="bad"),
+        join((_problem(problem), _episodes(problem)), BREAK),
         _issues(problem, texts=issue_texts) if problem.active else None,
         *_times(problem),
         _ingest(problem),
@@ -71,12 +97,42 @@ def _problem_cells(problem: Problem, *, issue_texts: bool) -> list[Node]:
 
 
 def _live_cells(problem: Problem) -> list[Node]:
-    return [_stream(problem), _health(problem.session), *_times(problem), _ingest(problem), _ids(problem)]
+    return [
+        _stream(problem),
+        join((_health(problem), _episodes(problem)), BREAK),
+        *_times(problem),
+        _ingest(problem),
+        _ids(problem),
+    ]
 
 
-def _health(session: Session) -> Html:
-    name = health(session)
-    return tag("span", name, class_={"healthy": "good", "unhealthy": "bad"}.get(name, "dim"))
+def _problem(problem: Problem) -> Html:
+    if problem.kind is Kind.UNHEALTHY:
+        return _health(problem)
+    return tag("span", _PROBLEMS[problem.kind], class_="bad")
+
+
+def _health(problem: Problem) -> Html:
+    """Return the health of an active session, and since when it has it."""
+    name = health(problem.session)
+    verdict = tag("span", name, class_={"healthy": "good", "unhealthy": "bad"}.get(name, "dim"))
+    since = problem.history.since
+    if since is None:
+        return verdict
+    return join((verdict, " since ", clock_time(since.at, since.ago), f" ({span(since.ago)})"))
+
+
+def _episodes(problem: Problem) -> Html | None:
+    """Return how often the stream of an active session became unhealthy."""
+    count = problem.history.episodes
+    if not count or not problem.active:
+        return None
+    episodes = f"{'' if problem.session.is_healthy is False else 'unhealthy '}{'episode' if count == 1 else 'episodes'}"
+    return tag("small", f"{_number(count)} {episodes} in the last hour")
+
+
+def _number(count: int) -> str:
+    return f"at least {count}" if count >= MAX_RECENT_EVENTS else str(count)
 
 
 def _ingest(problem: Problem) -> str | None:
@@ -129,8 +185,12 @@ _PROBLEM_COLUMNS: Final[Sequence[Column]] = (
 _EVENT_COLUMNS: Final[Sequence[Column]] = (_STREAM, *_TIMES, _IDS)
 _LIVE_COLUMNS: Final[Sequence[Column]] = (_STREAM, ("Health", "text"), *_TIMES, _INGEST, _IDS)
 
+_RECONNECTING_COLUMNS: Final[Sequence[Column]] = (
+    *(_STREAM, ("Reconnects", "text"), ("Now", "")),
+    ("Account, stream", "ids"),
+)
+
 _PROBLEMS: Final[Mapping[Kind, str]] = {
-    Kind.UNHEALTHY: "unhealthy",
     Kind.ISSUES: "has issues",
     Kind.NO_INGEST: "active without ingest",
     Kind.RECORDING_FAILED: "recording failed",

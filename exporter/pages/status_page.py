@@ -11,12 +11,13 @@ from exporter.metrics.page_store import AccountPage
 from exporter.pages import account_status
 from exporter.pages.account_status import AccountStatus
 from exporter.pages.html import Html, join, tag
-from exporter.pages.session_lists import count_of, event_lists, live_list, problem_list
+from exporter.pages.session_lists import count_of, other_lists, problem_list
 from exporter.pages.status_style import STYLE
 from exporter.pages.tables import Column, table
 from exporter.pages.units import moment, span
 from exporter.polling.plan import Plan, Status
-from exporter.sessions.attention import PROBLEM_KINDS, Problems
+from exporter.sessions.attention import Problems
+from exporter.sessions.problem import PROBLEM_KINDS
 from exporter.sessions.session import MAX_ID
 from exporter.text import clean
 from exporter.version import VERSION
@@ -65,8 +66,7 @@ def render(
         _data_notes(shown),
         problem_list(problems, shown, issue_texts=issue_texts),
         _absent_streams(shown),
-        event_lists(problems),
-        live_list(problems),
+        other_lists(problems),
         _footer(),
     )
     return f"<!doctype html>\n{tag('html', _head(summary, refresh), body, lang='en')}\n"

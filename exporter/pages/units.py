@@ -1,8 +1,9 @@
-"""Times and rates as text for the status page."""
+"""Times and rates for the status page."""
 
 from datetime import UTC, datetime
 
 from exporter.config.durations import format_duration
+from exporter.pages.html import Html, tag
 
 
 def span(seconds: float) -> str:
@@ -13,6 +14,18 @@ def span(seconds: float) -> str:
 def moment(when: float) -> str:
     """Return a time from Unix seconds, in UTC."""
     return f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def clock_time(when: float, ago: float) -> Html:
+    """Return a time of the day in UTC, preceded by the date if that is not today's.
+
+    Args:
+        when: Unix seconds.
+        ago: seconds from then until now.
+    """
+    then, now = datetime.fromtimestamp(when, UTC), datetime.fromtimestamp(when + ago, UTC)
+    text = f"{then:%H:%M}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M}"
+    return tag("time", text, datetime=f"{then:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def bit_rate(bytes_per_second: float) -> str:

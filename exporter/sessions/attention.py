@@ -1,80 +1,26 @@
 """The sessions that the status page lists: those that need attention, those that have changed recently, live ones."""
 
-import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from heapq import nsmallest
 from itertools import chain
+from operator import attrgetter
 from typing import Final
 
 from exporter.cooperative import Cooperative, batches
+from exporter.sessions.history import history_of, recent
+from exporter.sessions.lifecycle import LifecycleState
+from exporter.sessions.problem import LIST_LIMITS, MAX_LISTED, PROBLEM_KINDS, Kind, Problem
 from exporter.sessions.session import Session
-from exporter.sessions.snapshot import ACTIVE, ENDED, PENDING, Snapshot, State, recording_status
-
-MAX_LISTED: Final = 50
-"""Maximum number of sessions with problems that are listed; a longer list is not read."""
+from exporter.sessions.snapshot import ACTIVE, ENDED, PENDING, SessionState, Snapshot, State, recording_status
+from exporter.sessions.streams import stream_id
 
 RECENT_END: Final = 900.0
 """Seconds after the last media within which the end of a session is listed."""
 
 SLOW_START: Final = 180.0
 """Seconds after its creation from which a session without any media is listed."""
-
-
-class Kind(IntEnum):
-    """Why a session is listed, the worst first. From `ENDED` on the kinds are not problems."""
-
-    UNHEALTHY = 0
-    ISSUES = 1
-    NO_INGEST = 2
-    RECORDING_FAILED = 3
-    ENDED = 4
-    WAITING = 5
-    LIVE = 6
-
-
-PROBLEM_KINDS: Final = (Kind.UNHEALTHY, Kind.ISSUES, Kind.NO_INGEST, Kind.RECORDING_FAILED)
-
-LIST_LIMITS: Final[Mapping[Kind, int]] = {
-    Kind.UNHEALTHY: MAX_LISTED,
-    Kind.ISSUES: MAX_LISTED,
-    Kind.NO_INGEST: MAX_LISTED,
-    Kind.RECORDING_FAILED: 5,  # one broken storage fails the recordings of hours, which must not hide everything else
-    Kind.ENDED: 20,
-    Kind.WAITING: 20,
-    Kind.LIVE: 100,
-}
-"""How many sessions of a kind are listed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A session that is listed.
-
-    Attributes:
-        kind: why.
-        account: the account's name.
-        session: the session.
-        active: whether it is active.
-        created_ago: seconds since it was created, None if unknown.
-        seen_ago: seconds since its last media, None if it was never seen.
-        resumed: for an ended session, whether another session of its stream had media after it.
-    """
-
-    kind: Kind
-    account: str
-    session: Session
-    active: bool
-    created_ago: float | None
-    seen_ago: float | None
-    resumed: bool = False
-
-    def aged(self, seconds: float) -> "Problem":
-        """Return the same problem, some seconds later."""
-        created, seen = (None if each is None else each + seconds for each in (self.created_ago, self.seen_ago))
-        return replace(self, created_ago=created, seen_ago=seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +52,7 @@ class Problems:
     def extended(self, found: Mapping[Kind, Sequence[Problem]], counts: Mapping[Kind, int]) -> "Problems":
         """Return these problems and others; ``counts`` are the numbers of all others, listed or not."""
         first = {
-            kind: tuple(nsmallest(LIST_LIMITS[kind], (*self.listed.get(kind, ()), *many), key=_rank))
+            kind: tuple(nsmallest(LIST_LIMITS[kind], (*self.listed.get(kind, ()), *many), key=attrgetter("rank")))
             for kind, many in found.items()
         }
         return Problems({**self.listed, **first}, Counter(self.counts) + Counter(counts))
@@ -117,51 +63,110 @@ class Problems:
         return replace(self, listed=listed)
 
 
-def _rank(problem: Problem) -> tuple[bool, float]:
-    """Order the sessions of a kind, the smaller first.
+_NO_LIFECYCLE: Final = LifecycleState()
 
-    Active sessions with the oldest media come first: the API updates a live session every 50 to 52 s, so one that is
-    older than that is likely to have stopped. All others are listed with the most recent first, and ended ones whose
-    stream has not returned before those whose stream has. Sessions without a known age come last.
+
+def find_problems(account: str, snapshot: Snapshot, lifecycle: LifecycleState = _NO_LIFECYCLE) -> Cooperative[Problems]:
+    """Find the sessions of a snapshot to list; no reference to any other is kept.
+
+    Args:
+        account: its name.
+        snapshot: of the poll.
+        lifecycle: after the poll; without streams if a poll sees only some sessions of each.
     """
-    age = problem.created_ago if problem.kind in (Kind.WAITING, Kind.LIVE) else problem.seen_ago
-    if age is None:
-        return problem.resumed, math.inf
-    return problem.resumed, -age if problem.kind < Kind.RECORDING_FAILED else age
-
-
-def find_problems(account: str, snapshot: Snapshot) -> Cooperative[Problems]:
-    """Find the sessions of a snapshot to list; no reference to any other is kept."""
-    now = snapshot.server_time
-    problems = Problems()
-    recently_ended: list[Session] = []
+    finder = _Finder(account, snapshot, lifecycle)
     for part in batches(snapshot.sessions):
+        finder.add(part)
+        yield
+    finder.add_live()
+    yield
+    yield from finder.add_reconnecting()
+    yield from finder.add_ended()
+    return finder.problems
+
+
+class _Finder:
+    """Finds the sessions to list, some at a time.
+
+    Attributes:
+        problems: what was found.
+    """
+
+    def __init__(self, account: str, snapshot: Snapshot, lifecycle: LifecycleState) -> None:
+        self.problems = Problems()
+        self._account = account
+        self._snapshot = snapshot
+        self._lifecycle = lifecycle
+        self._now = snapshot.server_time
+        self._live: list[Session] = []
+        self._ended: list[Session] = []
+        self._reconnecting: Collection[str] = ()
+
+    def add(self, sessions: Sequence[SessionState]) -> None:
+        """Find problems and slow starts, and collect live sessions and those that have ended."""
+        now = self._now
         found: defaultdict[Kind, list[Problem]] = defaultdict(list)
-        live: list[Session] = []
-        for session, state in part:
+        for session, state in sessions:
             kind = _problem(session, state)
             if kind is not None:
-                found[kind].append(_listed(kind, account, session, now, active=state == ACTIVE))
+                found[kind].append(self._listed(kind, session, active=state == ACTIVE))
             if state == ACTIVE:
-                live.append(session)
+                self._live.append(session)
             elif state == PENDING and _is_slow(session, now):
-                found[Kind.WAITING].append(_listed(Kind.WAITING, account, session, now))
+                found[Kind.WAITING].append(self._listed(Kind.WAITING, session))
             elif state == ENDED and _has_ended_recently(session, now):
-                recently_ended.append(session)
-        counts = {kind: len(many) for kind, many in found.items()}
-        if live:
-            latest = nsmallest(LIST_LIMITS[Kind.LIVE], live, key=_by_creation)
-            found[Kind.LIVE] = [_listed(Kind.LIVE, account, session, now, active=True) for session in latest]
-            counts[Kind.LIVE] = len(live)
+                self._ended.append(session)
         if found:
-            problems = problems.extended(found, counts)
-        yield
-    last_media = yield from _last_media(recently_ended, snapshot)
-    for sessions in batches(recently_ended):
-        ended = [_ended(account, session, now, last_media) for session in sessions]
-        problems = problems.extended({Kind.ENDED: ended}, {Kind.ENDED: len(ended)})
-        yield
-    return problems
+            self.problems = self.problems.extended(found, {kind: len(many) for kind, many in found.items()})
+
+    def add_live(self) -> None:
+        """Find the live sessions that were created last."""
+        latest = nsmallest(LIST_LIMITS[Kind.LIVE], self._live, key=_by_creation)
+        self._extend([self._listed(Kind.LIVE, session, active=True) for session in latest], len(self._live))
+
+    def add_reconnecting(self) -> Cooperative[None]:
+        """Find the streams that have reconnected in the last hour."""
+        streams, now = self._lifecycle.streams.present, self._now
+        times = {name: recent(life.recent_reconnects, now) for name, life in streams.items() if life.recent_reconnects}
+        counts = {name: len(found) for name, found in times.items() if name and found}
+        self._reconnecting = counts.keys()
+        listed = set(nsmallest(LIST_LIMITS[Kind.RECONNECTING], counts, key=lambda name: -counts[name]))
+        latest: dict[str, SessionState] = {}
+        for part in batches(self._snapshot.sessions) if listed else ():
+            for each in part:
+                name = stream_id(each[0])
+                if name in listed and (name not in latest or _by_creation(each[0]) < _by_creation(latest[name][0])):
+                    latest[name] = each
+            yield
+        rows = (self._listed(Kind.RECONNECTING, session, active=state == ACTIVE) for session, state in latest.values())
+        self._extend(list(rows), len(counts))
+
+    def add_ended(self) -> Cooperative[None]:
+        """Find the sessions that have ended, except for those that a reconnecting stream has continued."""
+        last_media = yield from _last_media(self._ended, self._snapshot)
+        gone, resumed = [], []
+        for sessions in batches(self._ended):
+            for session in sessions:
+                if last_media.get(session.parent_id or "", 0.0) <= (session.last_seen or 0.0):
+                    gone.append(session)
+                elif stream_id(session) not in self._reconnecting:
+                    resumed.append(session)
+            yield
+        latest = [nsmallest(LIST_LIMITS[Kind.ENDED], sessions, key=_by_last_media) for sessions in (gone, resumed)]
+        for sessions, is_resumed in zip(latest, (False, True), strict=True):
+            rows = [replace(self._listed(Kind.ENDED, session), resumed=is_resumed) for session in sessions]
+            self._extend(rows, len(resumed if is_resumed else gone))
+
+    def _extend(self, found: Sequence[Problem], count: int) -> None:
+        """Add sessions of one kind; ``count`` is the number of all, listed or not."""
+        if found:
+            kind = found[0].kind
+            self.problems = self.problems.extended({kind: found}, {kind: count})
+
+    def _listed(self, kind: Kind, session: Session, *, active: bool = False) -> Problem:
+        created, seen = _age(session.created_at, self._now), _age(session.last_seen, self._now)
+        history = history_of(session, self._lifecycle, self._now)
+        return Problem(kind, self._account, session, active, created, seen, history=history)
 
 
 def _last_media(ended: Sequence[Session], snapshot: Snapshot) -> Cooperative[Mapping[str, float]]:
@@ -174,16 +179,6 @@ def _last_media(ended: Sequence[Session], snapshot: Snapshot) -> Cooperative[Map
                 latest[parent] = seen
         yield
     return latest
-
-
-def _ended(account: str, session: Session, now: float, last_media: Mapping[str, float]) -> Problem:
-    resumed = last_media.get(session.parent_id or "", 0.0) > (session.last_seen or 0.0)
-    return replace(_listed(Kind.ENDED, account, session, now), resumed=resumed)
-
-
-def _listed(kind: Kind, account: str, session: Session, now: float, *, active: bool = False) -> Problem:
-    created, seen = _age(session.created_at, now), _age(session.last_seen, now)
-    return Problem(kind, account, session, active, created, seen)
 
 
 def _age(milliseconds: float | None, now: float) -> float | None:
@@ -211,3 +206,7 @@ def _is_slow(session: Session, now: float) -> bool:
 
 def _by_creation(session: Session) -> float:
     return -(session.created_at or 0.0)
+
+
+def _by_last_media(session: Session) -> float:
+    return -(session.last_seen or 0.0)

@@ -16,7 +16,7 @@ from exporter.pages.status_page import render
 from exporter.polling.poller import Poller
 from exporter.runtime.app import App
 from exporter.runtime.environment import Environment
-from exporter.sessions.attention import MAX_LISTED
+from exporter.sessions.problem import MAX_LISTED
 from exporter.sessions.session import Session
 from exporter.simulator.serve import serving
 from tests.support.accounts import Accounts, FakeClient, session, session_lists

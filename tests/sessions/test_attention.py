@@ -5,18 +5,14 @@ from typing import Any
 
 import pytest
 
-from exporter.sessions.attention import (
-    LIST_LIMITS,
-    MAX_LISTED,
-    RECENT_END,
-    SLOW_START,
-    Kind,
-    Problem,
-    Problems,
-    find_problems,
-)
+from exporter.sessions.attention import RECENT_END, SLOW_START, Problems, find_problems
+from exporter.sessions.history import Moment, SessionHistory
+from exporter.sessions.lifecycle import LifecycleState
+from exporter.sessions.problem import LIST_LIMITS, MAX_LISTED, Kind, Problem
 from exporter.sessions.session import Session
+from exporter.sessions.session_life import SessionLife
 from exporter.sessions.snapshot import Windows, take_snapshot
+from exporter.sessions.stream_life import StreamLife, StreamStates
 from tests.support.cooperative import run_to_end
 from tests.support.rows import START, ident
 
@@ -137,6 +133,61 @@ def test_an_ended_session_that_was_not_continued_is_listed_although_many_were() 
     found = problems(session(1, age=800, parent_id="gone"), *continued, session(3000, parent_id="p"))
     assert ids(found.listed[Kind.ENDED])[0] == 1
     assert found.counts[Kind.ENDED] == 2499
+
+
+def reconnected(**times: int) -> LifecycleState:
+    """A state in which streams reconnected a number of times in the last hour, and once before."""
+    streams: dict[str | None, StreamLife] = {
+        name: StreamLife(recent_reconnects=(START - 4000, *(START - 60 - each for each in range(count))))
+        for name, count in times.items()
+    }
+    return LifecycleState(streams=StreamStates(streams))
+
+
+def found_with(lifecycle: LifecycleState, *sessions: Session) -> Problems:
+    return run_to_end(find_problems("default", run_to_end(take_snapshot(sessions, WINDOWS, START)), lifecycle))
+
+
+def test_reconnecting_streams_are_listed_with_the_most_often_reconnected_first() -> None:
+    sessions = [
+        session(1, parent_id="a", age=300, created_at=(START - 900) * 1000),
+        session(2, parent_id="a", created_at=(START - 100) * 1000),
+        session(3, parent_id="b", age=200),
+        session(4, parent_id="long_ago"),
+        session(5, parent_id="never"),
+        session(6),
+    ]
+    found = found_with(reconnected(a=1, b=4, long_ago=0), *sessions)
+    listed = found.listed[Kind.RECONNECTING]
+    assert ids(listed) == [3, 2]  # the latest session of each stream
+    assert [(each.history.reconnects, each.active) for each in listed] == [(4, False), (1, True)]
+    assert found.counts[Kind.RECONNECTING] == 2
+
+
+def test_many_reconnecting_streams_are_listed_in_part_and_all_counted() -> None:
+    names = {f"p{number}": number for number in range(1, 61)}
+    found = found_with(reconnected(**names), *[session(number, parent_id=f"p{number}") for number in names.values()])
+    assert ids(found.listed[Kind.RECONNECTING]) == list(range(60, 60 - LIST_LIMITS[Kind.RECONNECTING], -1))
+    assert found.counts[Kind.RECONNECTING] == 60
+
+
+def test_ended_sessions_that_a_reconnecting_stream_has_continued_are_not_listed_too() -> None:
+    sessions = [
+        session(1, parent_id="a", age=300),
+        session(2, parent_id="a", age=200),
+        session(3, parent_id="b", age=400),
+    ]
+    found = found_with(reconnected(a=2), *sessions)
+    assert ids(found.listed[Kind.ENDED]) == [2, 3]
+    assert found.counts[Kind.ENDED] == 2
+
+
+def test_listed_sessions_have_their_history() -> None:
+    lives = {ident(1): SessionLife(health="unhealthy", since=START - 60)}
+    streams = StreamStates({"a": StreamLife(recent_episodes=(START - 60,))})
+    found = found_with(LifecycleState(sessions=lives, streams=streams), session(1, parent_id="a", is_healthy=False))
+    (problem,) = found.aged(30).worst
+    assert problem.history == SessionHistory(Moment(START - 60, 90), episodes=1)
 
 
 def test_live_sessions_are_listed_with_the_latest_first_and_all_counted() -> None:
