@@ -43,7 +43,8 @@ def _print_page_results(results: PageResults) -> None:
     dropped = f"{results.dropped:,} invalid values and sessions dropped"
     print(f"  of them {_counts(results.outcomes)}; {results.sessions:,} sessions, {dropped}")
     print(f"  the longest step of decoding took {results.longest_step * 1000:.0f} ms of CPU")
-    print(f"  {results.polls.total():,} through poll, exposition and both parsers: {_counts(results.polls)}")
+    print(f"  the longest block of the event loop by a large page took {results.longest_block * 1000:.0f} ms of CPU")
+    print(f"  {results.polls.total():,} polled, then scraped and parsed unless large: {_counts(results.polls)}")
     _print_problems(results.problems)
 
 

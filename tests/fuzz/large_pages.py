@@ -4,9 +4,16 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from tests.support.rows import NUMBERS, ident, page, row
+import msgspec
+
+from exporter.sessions.session import Session
+from tests.support.rows import ident, page, row
 
 MIB: Final = 1024 * 1024
+
+FIELDS: Final = [each.encode_name for each in msgspec.structs.fields(Session) if each.encode_name != "id"]
+"""The fields of a session that can be invalid without making its item invalid."""
+
 Shape = Callable[[random.Random], bytes]
 
 
@@ -21,9 +28,9 @@ def _count(rng: random.Random, largest: int) -> int:
 
 
 def invalid_fields(rng: random.Random) -> bytes:
-    """Items in which many fields are invalid."""
+    """Items in which some or all fields are invalid."""
     wrong = rng.choice(('"x"', "-1", "1e400", "NaN", "[]", "{}", '"\\ud800"'))
-    names = rng.sample([*NUMBERS, "isHealthy", "record", "name"], rng.randint(1, 12))
+    names = rng.sample(FIELDS, _count(rng, len(FIELDS)))
     fields = ",".join(f'"{name}":{wrong}' for name in names)
     return _array(f'{{"id":"{ident(number)}",{fields}}}' for number in range(_count(rng, 15_000)))
 

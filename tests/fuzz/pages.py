@@ -103,6 +103,9 @@ def random_bytes(rng: random.Random) -> bytes:
     return rng.randbytes(rng.randint(0, 300))
 
 
+LARGE: Final = "large"
+"""The kind of the pages that are slow to decode (V02)."""
+
 GENERATORS: Final[Mapping[str, tuple[Generator, float]]] = {
     "valid": (valid, 9.7),
     "invalid values": (invalid_values, 40),
@@ -110,7 +113,7 @@ GENERATORS: Final[Mapping[str, tuple[Generator, float]]] = {
     "corrupted bytes": (corrupted_bytes, 20),
     "random JSON": (random_json, 8),
     "random bytes": (random_bytes, 2),
-    "large": (large, 0.3),
+    LARGE: (large, 0.3),
 }
 """The kinds of pages, with the percentage of each."""
 
