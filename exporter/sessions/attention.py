@@ -135,7 +135,7 @@ class _Finder:
         for part in batches(self._snapshot.sessions) if listed else ():
             for each in part:
                 name = stream_id(each[0])
-                if name in listed and (name not in latest or _by_creation(each[0]) < _by_creation(latest[name][0])):
+                if name in listed and (name not in latest or _by_activity(each) < _by_activity(latest[name])):
                     latest[name] = each
             yield
         rows = (self._listed(Kind.RECONNECTING, session, active=state == ACTIVE) for session, state in latest.values())
@@ -206,6 +206,11 @@ def _is_slow(session: Session, now: float) -> bool:
 
 def _by_creation(session: Session) -> float:
     return -(session.created_at or 0.0)
+
+
+def _by_activity(each: SessionState) -> tuple[bool, float]:
+    session, state = each
+    return state != ACTIVE, _by_creation(session)
 
 
 def _by_last_media(session: Session) -> float:

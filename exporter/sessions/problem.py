@@ -23,7 +23,7 @@ class Kind(IntEnum):
     ENDED = 4
     WAITING = 5
     LIVE = 6
-    RECONNECTING = 7  # the latest session stands for its stream
+    RECONNECTING = 7  # the latest session stands for its stream, an active one if there is any
 
 
 PROBLEM_KINDS: Final = (Kind.UNHEALTHY, Kind.ISSUES, Kind.NO_INGEST, Kind.RECORDING_FAILED)

@@ -152,16 +152,24 @@ def test_reconnecting_streams_are_listed_with_the_most_often_reconnected_first()
     sessions = [
         session(1, parent_id="a", age=300, created_at=(START - 900) * 1000),
         session(2, parent_id="a", created_at=(START - 100) * 1000),
-        session(3, parent_id="b", age=200),
+        session(3, parent_id="b"),
+        session(7, parent_id="b", age=200, created_at=(START - 300) * 1000),
         session(4, parent_id="long_ago"),
         session(5, parent_id="never"),
         session(6),
     ]
     found = found_with(reconnected(a=1, b=4, long_ago=0), *sessions)
     listed = found.listed[Kind.RECONNECTING]
-    assert ids(listed) == [3, 2]  # the latest session of each stream
-    assert [(each.history.reconnects, each.active) for each in listed] == [(4, False), (1, True)]
+    assert ids(listed) == [3, 2]  # the latest active session of each stream
+    assert [(each.history.reconnects, each.active) for each in listed] == [(4, True), (1, True)]
     assert found.counts[Kind.RECONNECTING] == 2
+
+
+def test_a_reconnecting_stream_without_an_active_session_is_listed_with_its_latest_one() -> None:
+    ended = [session(1, parent_id="a", age=300), session(2, parent_id="a", age=200, created_at=(START - 400) * 1000)]
+    (listed,) = found_with(reconnected(a=1), *ended).listed[Kind.RECONNECTING]
+    assert ids([listed]) == [2]
+    assert not listed.active
 
 
 def test_many_reconnecting_streams_are_listed_in_part_and_all_counted() -> None:
