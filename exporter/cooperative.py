@@ -18,10 +18,10 @@ BATCH_SIZE: Final = 1000
 """Sessions per step: one page of the API, at most a few milliseconds of work."""
 
 
-def batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Split a sequence into batches of at most `BATCH_SIZE`."""
-    for start in range(0, len(items), BATCH_SIZE):
-        yield items[start : start + BATCH_SIZE]
+def batches(items: Sequence[Item], size: int = BATCH_SIZE) -> Iterator[Sequence[Item]]:
+    """Split a sequence into batches of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def release(items: list[Item]) -> Cooperative[None]:

@@ -1,9 +1,9 @@
 """Decodes pages of `GET /session` in short steps.
 
 A usual page is decoded in one step, and profiles that are equal in JSON are decoded once. If that fails, or if the page
-is large, the items are decoded one by one, and an invalid item field by field. If msgspec rejects the page as a whole
-(NaN, lone surrogates), the affected tokens are replaced first. An invalid value is dropped without its session, an
-invalid session without its page, and both are counted.
+is large, the items are decoded in batches, those of an invalid batch one by one, and an invalid item field by field. If
+msgspec rejects the page as a whole (NaN, lone surrogates), the affected tokens are replaced first. An invalid value is
+dropped without its session, an invalid session without its page, and both are counted.
 """
 
 from collections import Counter
@@ -25,13 +25,15 @@ MAX_ITEMS: Final = 20_000
 """Sessions of one page. The API returns at most 1000, but a proxy may combine pages."""
 
 MAX_VALUES: Final = 600_000
-"""Values of a page whose items are decoded one by one. A page of 1000 sessions has about 80,000."""
+"""Values of a page with more than `NORMAL_BODY_BYTES`. A page of 1000 sessions has about 80,000."""
 
-STEP_COST: Final = 1_000
-LENIENT_COST: Final = 10
-BYTES_PER_COST: Final = 256
-"""Items that are decoded in one step. An object that is decoded field by field, or 2.5 kB of JSON, costs as much as ten
-items."""
+BATCH_ITEMS: Final = 64
+BATCH_BYTES: Final = 256 * 1024
+"""Items that are decoded in one step if they are valid, and their maximum size. A session has about 1.8 kB."""
+
+STEP_OBJECTS: Final = 100
+BYTES_PER_OBJECT: Final = 2560
+"""Sessions and profiles that are decoded field by field in one step. So many bytes of JSON cost as much as one."""
 
 EARLIEST_TIME: Final = 1_420_070_400_000.0
 """2015-01-01 in milliseconds. Livepeer did not exist earlier, so an earlier time is not in milliseconds."""
@@ -110,24 +112,21 @@ def _decode_at_once(body: Body, latest_time: float) -> Cooperative[DecodedPage]:
 
 
 def _decode_items(body: Body, latest_time: float) -> Cooperative[DecodedPage]:
-    """Decode a page one item after the other."""
+    """Decode a page batch by batch, and a batch with an invalid item one item after the other."""
     builder = _PageBuilder(latest_time)
     items = yield from _split(body)
+    yield
     _check_count(items)
-    cost = 0
-    for item in items:
-        objects = builder.lenient.objects
-        builder.add_item(item)
-        cost += 1 + memoryview(item).nbytes // BYTES_PER_COST + (builder.lenient.objects - objects) * LENIENT_COST
-        if cost >= STEP_COST:
-            cost = 0
-            yield
+    for batch in batches(items, BATCH_ITEMS):
+        if not builder.add_valid_items(batch):
+            yield from builder.add_items(batch)
+        yield
     return builder.page(len(items))
 
 
 def _split(body: Body) -> Cooperative[list[msgspec.Raw]]:
     """Divide a page into its items."""
-    if body.count(b",") >= MAX_VALUES:
+    if len(body) > NORMAL_BODY_BYTES and body.count(b",") >= MAX_VALUES:
         raise ResponseTooLargeError(f"a page has more than {MAX_VALUES} values")
     yield
     try:
@@ -170,8 +169,28 @@ class _PageBuilder:
         """Add rows; raise msgspec's errors, and add none, if the profiles of one are invalid."""
         self._add_sessions(self._with_profiles(rows))
 
-    def add_item(self, item: msgspec.Raw) -> None:
-        """Add the session of an item, if it is one."""
+    def add_valid_items(self, items: Sequence[msgspec.Raw]) -> bool:
+        """Add the sessions of items; return False, and add none, if an item is invalid or if they are large."""
+        if sum([memoryview(item).nbytes for item in items]) > BATCH_BYTES:
+            return False
+        try:
+            self.add([*map(_item_decoder.decode, items)])
+        except _DECODING_ERRORS:
+            return False
+        return True
+
+    def add_items(self, items: Sequence[msgspec.Raw]) -> Cooperative[None]:
+        """Add the sessions of items one by one."""
+        cost = 0
+        for item in items:
+            objects = self.lenient.objects
+            self._add_item(item)
+            cost += memoryview(item).nbytes // BYTES_PER_OBJECT + self.lenient.objects - objects
+            if cost >= STEP_OBJECTS:
+                cost = 0
+                yield
+
+    def _add_item(self, item: msgspec.Raw) -> None:
         if memoryview(item).nbytes <= MAX_PARSED_BYTES:
             try:
                 return self.add([_item_decoder.decode(item)])
