@@ -8,6 +8,7 @@ exposition formats, and the OpenMetrics 1.0 specification.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import starmap
 from typing import Final
 
 import msgspec
@@ -127,7 +128,7 @@ def _renderer(
         value = family.value
 
         def plain(blocks: Sequence[str], subjects: Sequence[tuple[Subject, State]]) -> list[str]:
-            numbers = _numbers([value(subject, state) for subject, state in subjects])
+            numbers = _numbers([*starmap(value, subjects)])
             found = zip(blocks, numbers, strict=True)
             return [f"{name}{{{block}}} {number}\n" for block, number in found if number != _NULL]
 

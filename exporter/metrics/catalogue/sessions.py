@@ -1,6 +1,7 @@
 """The families of each session. Each declares how it becomes the family of a stream."""
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Final
 
 from exporter.metrics.catalogue import texts
@@ -98,14 +99,14 @@ _GAUGES: Final = (
     _gauge(
         "ingest_rate_bytes_per_second",
         "Ingest rate in bytes per second (API field ingestRate).",
-        _of_active(lambda session: session.ingest_rate),
+        _of_active(attrgetter("ingest_rate")),
         Combine.SUM,
         absent_when=_INACTIVE,
     ),
     _gauge(
         "outgoing_rate_bytes_per_second",
         "Outgoing rate in bytes per second (API field outgoingRate).",
-        _of_active(lambda session: session.outgoing_rate),
+        _of_active(attrgetter("outgoing_rate")),
         Combine.SUM,
         absent_when=_INACTIVE,
     ),
