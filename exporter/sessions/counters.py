@@ -85,7 +85,7 @@ def diff(
         yield
     max_sessions = max(state.max_sessions, len(sessions))
     forgotten = state.forgotten
-    if tally.remembered != len(state.entries or {}):
+    if len(entries) - tally.new != len(state.entries or {}):
         absent = yield from _absent(state.entries or {}, entries, time.monotonic)
         remembered = max(max_sessions, MIN_REMEMBERED)
         entries |= islice(absent.items(), remembered)
@@ -114,7 +114,7 @@ class _Tally:
     """Compares some sessions at a time, and adds up what has changed."""
 
     def __init__(self, state: CounterState, scope: CounterScope, time: PollTime) -> None:
-        self.remembered = 0
+        self.new = 0
         self._known = state.entries
         self._forgotten = state.forgotten
         self._previous = state.history.current if state.history.current != scope else None
@@ -129,9 +129,12 @@ class _Tally:
         changed: list[Session] = []
         known_entries: list[Entry] = []
         read_entries: list[Entry] = []
+        remembered = self._known or {}
         for session in sessions:
             read = entries[session.id] = Entry(recording_status(session), session.created_at, *values_of(session))
-            known = self._known_entry(session, read)
+            known = remembered.get(session.id)
+            if known is None or known.absent_since is not None:
+                known = self._reference(session, known, read)
             if read != known:
                 changed.append(session)
                 known_entries.append(known)
@@ -150,16 +153,12 @@ class _Tally:
         recordings = {result: results.count(result) for result in FINISHED}
         return Increments(self._growth.amounts, self._growth.regressions, len(events.started), recordings, events)
 
-    def _known_entry(self, session: Session, read: Entry) -> Entry:
-        """Return what to compare a session with."""
-        if self._known is None:
-            return read
-        known = self._known.get(session.id)
-        if known is not None:
-            self.remembered += 1
-            absent = known.absent_since
-            return known if absent is None or self._history.shown_since(session).monotonic <= absent else read
-        if not self._counts_in_full(session):
+    def _reference(self, session: Session, known: Entry | None, read: Entry) -> Entry:
+        """Return what to compare a session with that the previous poll did not show."""
+        if known is not None and known.absent_since is not None:
+            return known if self._history.shown_since(session).monotonic <= known.absent_since else read
+        self.new += 1
+        if self._known is None or not self._counts_in_full(session):
             return read
         self._events.started.append(session)
         return _ZERO

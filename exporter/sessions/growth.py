@@ -5,8 +5,8 @@ API's database is counted once. If a value stays lower for `MAX_FALL` good polls
 the first of these values is the new reference, and what came after it counts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Mapping, Sequence
+from operator import attrgetter, sub
 from typing import Final
 
 import msgspec
@@ -76,24 +76,30 @@ class Growth:
         Returns:
             What to remember of each, and per field of ``COUNTED`` the growth of each.
         """
-        fallen = {place for place, entry in enumerate(known) if entry.falls}
+        # All values of a field are subtracted at once, and sessions with falls or unknown values are compared by field.
+        single = {place for place, (old, new) in enumerate(zip(known, read, strict=True)) if _keeps_more(old, new)}
         changes: dict[str, list[float]] = {}
         for name in COUNTED:
-            value = attrgetter(name)
-            changes[name] = found = _changes(map(value, known), map(value, read))
+            before, now = ([*map(attrgetter(name), entries)] for entries in (known, read))
+            try:
+                changes[name] = found = [*map(sub, now, before)]
+            except TypeError:
+                pairs = [*zip(before, now, strict=True)]
+                single.update(place for place, pair in enumerate(pairs) if None in pair)
+                changes[name] = found = [0.0 if old is None or new is None else new - old for old, new in pairs]
             if min(found, default=0.0) < 0:
-                fallen.update(place for place, change in enumerate(found) if change < 0)
-        entries = [_merged(old, new) for old, new in zip(known, read, strict=True)]
-        for place in fallen:
-            entries[place], growth = self._compare_fallen(known[place], entries[place], read[place])
+                single.update(place for place, change in enumerate(found) if change < 0)
+        entries = [*read]
+        for place in single:
+            entries[place], growth = self._compare_by_field(known[place], read[place])
             for name, amount in zip(COUNTED, growth, strict=True):
                 changes[name][place] = amount
         for name, found in changes.items():
             self.amounts[name] += sum(found)
         return entries, changes
 
-    def _compare_fallen(self, known: Entry, merged: Entry, read: Entry) -> tuple[Entry, Sequence[float]]:
-        """Compare a session with values below their highest ones, field by field.
+    def _compare_by_field(self, known: Entry, read: Entry) -> tuple[Entry, Sequence[float]]:
+        """Compare a session field by field: its values may be unknown, or below their highest ones.
 
         Returns:
             What to remember of it, and its growth per field of ``COUNTED``.
@@ -112,11 +118,20 @@ class Growth:
             growths.append(growth)
             if fall:
                 falls[name] = fall
-        return msgspec.structs.replace(merged, falls=falls or None, **references), growths
+        entry = Entry(
+            recording=known.recording if read.recording in _UNKNOWN_RECORDING else read.recording,
+            created_at=known.created_at if read.created_at is None else read.created_at,
+            falls=falls or None,
+            **references,
+        )
+        return entry, growths
 
 
-def _changes(known: Iterable[float | None], read: Iterable[float | None]) -> list[float]:
-    return [0.0 if old is None or new is None else new - old for old, new in zip(known, read, strict=True)]
+def _keeps_more(known: Entry, read: Entry) -> bool:
+    """Whether there is more to remember of a session than the values of this poll."""
+    if known.falls or read.created_at is None:
+        return True
+    return read.recording in _UNKNOWN_RECORDING and read.recording != known.recording
 
 
 def _step(reference: float, fall: tuple[float, ...], value: float) -> tuple[float, float, tuple[float, ...]]:
@@ -133,16 +148,3 @@ def _step(reference: float, fall: tuple[float, ...], value: float) -> tuple[floa
         more, reference, rest = _step(reference, rest, each)
         growth += more
     return growth, reference, rest
-
-
-def _merged(known: Entry, read: Entry) -> Entry:
-    """Return what to remember of a session: what is unknown in this poll keeps its last known value."""
-    values = values_of(read)
-    keeps_recording = read.recording in _UNKNOWN_RECORDING and read.recording != known.recording
-    if None not in values and read.created_at is not None and not keeps_recording:
-        return read
-    return Entry(
-        known.recording if keeps_recording else read.recording,
-        known.created_at if read.created_at is None else read.created_at,
-        *(old if new is None else new for old, new in zip(values_of(known), values, strict=True)),
-    )

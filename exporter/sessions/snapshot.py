@@ -161,9 +161,9 @@ class _Sums:
 
     def add(self, sessions: Sequence[SessionState]) -> None:
         active = [session for session, state in sessions if state == ACTIVE]
-        self._states.update(state for _, state in sessions)
+        self._states.update([state for _, state in sessions])
         self._health.update(map(health, active))
-        self._recordings.update(status for session, _ in sessions if (status := recording_status(session)))
+        self._recordings.update([status for session, _ in sessions if (status := recording_status(session))])
         self._ingest += [session.ingest_rate for session in active if session.ingest_rate]
         self._outgoing += [session.outgoing_rate for session in active if session.outgoing_rate]
         if self._stream_ids:
