@@ -16,6 +16,7 @@ from prometheus_client.core import Metric, Sample
 
 from exporter.cooperative import BATCH_SIZE, Cooperative
 from exporter.metrics.catalogue import Family, SubjectFamily, TotalFamily
+from exporter.metrics.catalogue.family import Sample as FamilySample
 from exporter.metrics.catalogue.family import Subject
 from exporter.metrics.chunks import Chunk, Deflater, deflate, join
 from exporter.sessions.session import Session
@@ -135,16 +136,17 @@ def _renderer(
         return plain
 
     samples = family.values or family.samples
-    suffixes: dict[tuple[str, ...], str] = {}
+    endings: dict[FamilySample, str] = {}
 
     def labelled(blocks: Sequence[str], subjects: Sequence[tuple[Subject, State]]) -> list[str]:
         lines = []
         for block, (subject, state) in zip(blocks, subjects, strict=True):
-            for values, number in samples(subject, state):
-                suffix = suffixes.get(values)
-                if suffix is None:
-                    suffix = suffixes[values] = labels_text(family.labels, values)
-                lines.append(f"{name}{{{block},{suffix}}} {number!r}\n")
+            for sample in samples(subject, state):
+                ending = endings.get(sample)
+                if ending is None:
+                    values, number = sample
+                    ending = endings[sample] = f",{labels_text(family.labels, values)}}} {number!r}\n"
+                lines.append(f"{name}{{{block}{ending}")
         return lines
 
     return labelled
