@@ -30,6 +30,7 @@ class Account:
     request_timeout: float
     session_window: float
     recording_window: float
+    recording_interval: float
     active_window: float
     max_staleness: float
     walk_concurrency: int

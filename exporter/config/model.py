@@ -150,6 +150,11 @@ class Settings(BaseSettings):
         "how long a session with an unfinished or failed recording is exported after it was last seen; "
         "defaults to the session window if that is longer",
     )
+    recording_interval: Duration = _setting(
+        "Sessions",
+        300.0,
+        "time between two requests for recordings before the session window, whose series are kept in between",
+    )
     active_window: Duration = _derived(
         "Sessions",
         lambda earlier: min(90.0, earlier["session_window"]),
@@ -210,6 +215,7 @@ class Settings(BaseSettings):
             request_timeout=min(self.request_timeout, deadline),
             session_window=self.session_window,
             recording_window=self.recording_window,
+            recording_interval=self.recording_interval,
             active_window=self.active_window,
             max_staleness=max_staleness,
             walk_concurrency=self.walk_concurrency,

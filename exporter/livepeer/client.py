@@ -57,7 +57,7 @@ class LivepeerClient:
         self._keyset_support = KeysetSupport()
 
     async def sessions(
-        self, scope: Scope, on_page: OnPage = no_progress, *, within: float = math.inf
+        self, scope: Scope, on_page: OnPage = no_progress, *, within: float = math.inf, recordings: bool = True
     ) -> SessionsResult:
         """Read all sessions of a scope.
 
@@ -66,6 +66,7 @@ class LivepeerClient:
             on_page: called after each page, to show progress.
             within: seconds after which the caller gives up. Retries that would probably take longer are not sent, so
                 that the caller gets the error itself instead of running into its timeout.
+            recordings: whether recorded sessions before the session window are read.
 
         Raises:
             PollError: reading failed; the class depends on the cause.
@@ -74,10 +75,10 @@ class LivepeerClient:
         self._page_limit.start_poll()
         deadline = self.clock.monotonic() + within
         offset = self._clock_offset()
-        result = await self._read(scope, on_page, deadline)
+        result = await self._read(scope, on_page, deadline, recordings=recordings)
         if abs(self._clock_offset() - offset) > MAX_STEP:
             # The windows of the scope were computed before the first response showed that the server's clock differs.
-            result = await self._read(scope, on_page, deadline)
+            result = await self._read(scope, on_page, deadline, recordings=recordings)
         self._page_limit.on_success()
         return result
 
@@ -100,10 +101,10 @@ class LivepeerClient:
     def _clock_offset(self) -> float:
         return self.clock.now() - self.clock.monotonic()
 
-    async def _read(self, scope: Scope, on_page: OnPage, deadline: float) -> SessionsResult:
+    async def _read(self, scope: Scope, on_page: OnPage, deadline: float, *, recordings: bool) -> SessionsResult:
         started = self.clock.monotonic()
         read = ReadSessions()
-        for queries in scope.queries(self.clock.now()):
+        for queries in scope.queries(self.clock.now(), recordings=recordings):
             fetchers = [self._page_fetcher(query, deadline) for query in queries]
             await gather_or_cancel(
                 *(

@@ -29,7 +29,12 @@ class Scope:
     stream_ids: frozenset[str] = frozenset()
     ids: IdRange = ALL_IDS
 
-    def queries(self, now: float) -> tuple[list[Filters], list[Filters]]:
+    @property
+    def has_recordings(self) -> bool:
+        """Whether recorded sessions are included for longer than others."""
+        return self.recording_window > self.session_window
+
+    def queries(self, now: float, *, recordings: bool = True) -> tuple[list[Filters], list[Filters]]:
         """Return the queries that select the scope's sessions, as two groups to be run one after the other.
 
         The recently seen sessions are the second group: a session that leaves one of the other queries during the poll
@@ -37,12 +42,13 @@ class Scope:
 
         Args:
             now: the server's time in Unix seconds.
+            recordings: whether recorded sessions before the session window are included.
         """
         seen_since, recorded_since = ((now - window) * 1000 for window in (self.session_window, self.recording_window))
         recently_seen = [_at_least("lastSeen", seen_since)]
         pending = [_at_least("createdAt", seen_since), _equals("lastSeen", 0)]
         recorded = [_equals("record", True), _at_least("lastSeen", recorded_since), _below("lastSeen", seen_since)]
-        earlier = [pending, recorded] if recorded_since < seen_since else [pending]
+        earlier = [pending, recorded] if recordings and self.has_recordings else [pending]
         return self._for_streams(earlier), self._for_streams([recently_seen])
 
     def _for_streams(self, queries: list[Filters]) -> list[Filters]:

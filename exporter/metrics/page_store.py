@@ -40,6 +40,8 @@ class AccountData:
         exported: number of sessions or streams with series of their own.
         dropped: number of those that the series limit keeps off the page.
         absent_streams: the ids of the configured streams without sessions.
+        recordings_began: when the last good poll began that requested the recordings before the session window, Unix
+            seconds of our clock; None if none are requested.
     """
 
     began: float
@@ -51,6 +53,7 @@ class AccountData:
     exported: int
     dropped: int
     absent_streams: tuple[str, ...] = ()
+    recordings_began: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """How an account is polled, and the state of its polling; immutable values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from exporter.livepeer.id_range import ALL_IDS
@@ -11,6 +11,21 @@ Detail = Literal["session", "stream", "account"]
 
 
 @dataclass(frozen=True, slots=True)
+class PollStart:
+    """When a poll began, and with which key.
+
+    Attributes:
+        wall: Unix seconds of our wall clock.
+        monotonic: seconds of our monotonic clock.
+        credentials: digest of the base URL and the key; None if the key is missing.
+    """
+
+    wall: float
+    monotonic: float
+    credentials: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How an account is polled. Durations are in seconds.
 
@@ -18,6 +33,7 @@ class Plan:
         account: its name, the value of the label.
         base_url: of the API.
         interval: from the start of one poll to the start of the next.
+        recording_interval: from one request for recordings before the session window to the next.
         deadline: maximum duration of a poll's requests.
         max_staleness: age from which data is no longer shown.
         detail: what has series of its own: each session, each stream, or the account alone.
@@ -28,6 +44,7 @@ class Plan:
     account: str
     base_url: str
     interval: float
+    recording_interval: float
     deadline: float
     max_staleness: float
     detail: Detail

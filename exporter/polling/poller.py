@@ -11,9 +11,10 @@ from exporter.metrics import catalogue
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import AccountData, PageStore
 from exporter.polling.backoff import backoff, ends_with_another_key
-from exporter.polling.plan import Failure, Plan, Status
-from exporter.polling.poll import PollStart, derive, fetch
+from exporter.polling.plan import Failure, Plan, PollStart, Status
+from exporter.polling.poll import derive, fetch
 from exporter.polling.publish import Publisher
+from exporter.polling.recordings import Recordings
 from exporter.sessions.counters import CounterState
 from exporter.sessions.session import Session
 
@@ -67,6 +68,7 @@ class Poller:
         self._on_page = on_page
         self._publisher = Publisher(plan.account, telemetry, page_store)
         self._counter_state = CounterState()
+        self._recordings: Recordings | None = None
         self._dropped = 0
         self._pause: Pause | None = None
 
@@ -102,7 +104,7 @@ class Poller:
         return await self._poll(credentials)
 
     async def _poll(self, credentials: bytes | None) -> float:
-        started = PollStart(self._now(), self._monotonic())
+        started = PollStart(self._now(), self._monotonic(), credentials)
         before = self.status
         self._telemetry.count(catalogue.POLLS)
         read: list[Session] = []
@@ -122,12 +124,14 @@ class Poller:
 
     async def _read(self, started: PollStart, read: list[Session]) -> AccountData:
         """Poll up to what will be published; ``read`` receives the sessions, so that they are freed in short steps."""
+        kept = self._recordings
+        recordings = None if kept is None or kept.are_due(started, self.plan.recording_interval) else kept
         try:
-            answer = await fetch(self._client, self.plan, self._on_page)
-            result = await derive(answer, self.plan, self._page_store, self._counter_state, started)
+            answer = await fetch(self._client, self.plan, self._on_page, recordings=recordings is None)
+            result = await derive(answer, self.plan, self._page_store, self._counter_state, started, recordings)
         finally:
             self._telemetry.observe(catalogue.POLL_DURATION, self._monotonic() - started.monotonic)
-        self._counter_state = result.counter_state
+        self._counter_state, self._recordings = result.counter_state, result.recordings
         self._publisher.count_result(result)
         read.extend(answer.sessions)
         return result.data

@@ -45,6 +45,10 @@ class Publisher:
         gauge = self._telemetry.set
         gauge(catalogue.UP, 1)
         gauge(catalogue.SNAPSHOT, data.began)
+        if data.recordings_began is None:
+            self._telemetry.remove(catalogue.RECORDINGS_SNAPSHOT)
+        else:
+            gauge(catalogue.RECORDINGS_SNAPSHOT, data.recordings_began)
         if status.succeeded is not None:
             gauge(catalogue.LAST_SUCCESS, status.succeeded)
         gauge(catalogue.EXPORTED, data.exported)

@@ -102,6 +102,7 @@ def create_plan(account: Account, settings: Settings) -> Plan:
         account=account.name,
         base_url=account.base_url,
         interval=account.poll_interval,
+        recording_interval=account.recording_interval,
         deadline=account.poll_deadline,
         max_staleness=account.max_staleness,
         detail=account.detail,

@@ -63,7 +63,12 @@ class Increments:
 
 
 def diff(
-    state: CounterState, sessions: Sequence[Session], *, scope: CounterScope, time: PollTime
+    state: CounterState,
+    sessions: Sequence[Session],
+    *,
+    scope: CounterScope,
+    time: PollTime,
+    recordings: bool = True,
 ) -> Cooperative[tuple[CounterState, Increments]]:
     """Compare the sessions of a poll with those of the polls before.
 
@@ -75,6 +80,8 @@ def diff(
         sessions: all that this poll has read, also those that are not exported: recordings finish after the window.
         scope: the sessions that this poll could show.
         time: when it began.
+        recordings: whether the poll requested recorded sessions before the session window. If not, those that it has
+            not read are not absent.
     """
     user_id = _user_of(sessions)
     state = _for_this_poll(state, user_id, scope)
@@ -86,7 +93,8 @@ def diff(
     max_sessions = max(state.max_sessions, len(sessions))
     forgotten = state.forgotten
     if len(entries) - tally.new != len(state.entries or {}):
-        absent = yield from _absent(state.entries or {}, entries, time.monotonic)
+        unread, absent = yield from _not_read(state.entries or {}, entries, time.monotonic, recordings=recordings)
+        entries |= unread
         remembered = max(max_sessions, MIN_REMEMBERED)
         entries |= islice(absent.items(), remembered)
         dropped = islice(absent.values(), remembered, None)
@@ -174,15 +182,19 @@ class _Tally:
 _ZERO: Final = Entry()
 
 
-def _absent(
-    before: Mapping[str, Entry], present: Mapping[str, Entry], monotonic: float
-) -> Cooperative[dict[str, Entry]]:
-    """Return the entries of absent sessions, the longest absent last."""
+def _not_read(
+    before: Mapping[str, Entry], present: Mapping[str, Entry], monotonic: float, *, recordings: bool
+) -> Cooperative[tuple[dict[str, Entry], dict[str, Entry]]]:
+    """Return the entries of sessions that were not requested, and those of absent ones, the longest absent last."""
+    unread: dict[str, Entry] = {}
     absent: dict[str, Entry] = {}
     for names in batches(tuple(before)):
         for name in names:
             if name not in present:
                 entry = before[name]
+                if not recordings and entry.recording is not None and entry.absent_since is None:
+                    unread[name] = entry
+                    continue
                 absent[name] = entry if entry.absent_since else msgspec.structs.replace(entry, absent_since=monotonic)
         yield
-    return absent
+    return unread, absent

@@ -57,6 +57,7 @@ def test_without_accounts_there_is_a_single_account() -> None:
         request_timeout=10.0,
         session_window=3600.0,
         recording_window=14_400.0,
+        recording_interval=300.0,
         active_window=90.0,
         max_staleness=300.0,
         walk_concurrency=6,

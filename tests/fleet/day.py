@@ -131,7 +131,9 @@ async def simulate(hours: float, key_file: str, interval: float = 60.0) -> Async
         interval: seconds between two polls of an account.
     """
     sources = {name: create_world(name, 5 * HOUR) for name in ACCOUNTS}
-    async with fleet(sources, *ACCOUNTS[:2], key_file=key_file, poll_interval=interval) as running:
+    async with fleet(
+        sources, *ACCOUNTS[:2], key_file=key_file, poll_interval=interval, recording_interval=1
+    ) as running:
         scheduler, clock = running.scheduler, running.scheduler.clock
         first_polls: dict[str, float] = {}
         end, hour = clock.now() + hours * HOUR, 0

@@ -22,6 +22,11 @@ def test_pending_recorded_and_recently_seen_sessions_are_selected() -> None:
     assert scope.queries(START) == ([PENDING, RECORDED], [[SEEN]])
 
 
+def test_recorded_sessions_before_the_session_window_are_not_part_of_every_poll() -> None:
+    scope = Scope(session_window=3600, recording_window=14_400)
+    assert scope.queries(START, recordings=False) == ([PENDING], [[SEEN]])
+
+
 def test_recorded_sessions_need_no_query_if_the_session_window_includes_them() -> None:
     scope = Scope(session_window=3600, recording_window=3600)
     assert scope.queries(START) == ([PENDING], [[SEEN]])

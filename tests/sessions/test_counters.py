@@ -47,11 +47,13 @@ class Account:
         self.recordings: Counter[str] = Counter()
         self.started = 0
 
-    def poll(self, *sessions: Session) -> Increments:
+    def poll(self, *sessions: Session, recordings: bool = True) -> Increments:
         self.monotonic += 10
         now = START + self.monotonic - 1010
         time = PollTime(now + self.clock_error, now, self.monotonic)
-        self.state, increments = run_to_end(diff(self.state, sessions, scope=self.scope, time=time))
+        self.state, increments = run_to_end(
+            diff(self.state, sessions, scope=self.scope, time=time, recordings=recordings)
+        )
         for name, amount in increments.amounts.items():
             self.amounts[name] += round(amount)
         self.regressions.update(increments.regressions)
@@ -292,6 +294,16 @@ def test_a_recording_finished_before_its_session_is_first_seen_is_counted() -> N
     account.poll()
     account.poll(recorded("ready"))
     assert +account.recordings == {"ready": 1}
+
+
+def test_a_recorded_session_that_was_not_requested_is_not_absent() -> None:
+    account = Account()
+    recorded = sent(1, 10, record=True, recording_status="waiting")
+    account.poll(recorded, sent(2, 10))
+    account.poll(recordings=False)
+    assert [entry.absent_since for entry in (account.state.entries or {}).values()] == [None, account.monotonic]
+    account.poll()
+    assert all(entry.absent_since for entry in (account.state.entries or {}).values())
 
 
 def test_a_recording_of_an_absent_session_finishes_once() -> None:

@@ -16,6 +16,9 @@ class Life:
     born: int
     history: dict[int, int] = field(default_factory=dict)
     """Seconds to the bytes received so far; they may restart at a lower value."""
+    recorded: bool = False
+    ready: int = 0
+    """When its recording is ready, if it is recorded."""
 
     def sent(self, time: int) -> int:
         return max((when, value) for when, value in self.history.items() if when <= time)[1]
@@ -28,14 +31,18 @@ class Model:
     Attributes:
         total: bytes that count.
         started: sessions that count as started.
+        finished: recordings that count as finished.
     """
 
     total: int = 0
     started: int = 0
+    finished: int = 0
     baseline: int | None = None
     in_scope_since: dict[str, int] = field(default_factory=dict)
     seen: dict[str, list[int]] = field(default_factory=dict)
     """By session the values read of it since its reference, the reference first."""
+    unfinished: dict[str, bool] = field(default_factory=dict)
+    """By session whether its recording was unfinished when it was last read; a new session's is."""
     seen_in_scope: dict[str, int] = field(default_factory=dict)
     """By session since when its stream was in scope when it was last read."""
 
@@ -56,6 +63,10 @@ class Model:
                 new = name not in self.seen and life.born > max(since, self.baseline)
                 self.seen[name] = [0] if new else [value]
                 self.started += new
+                self.unfinished[name] = new
+            is_ready = life.recorded and life.ready <= time
+            self.finished += is_ready and self.unfinished[name]
+            self.unfinished[name] = life.recorded and not is_ready
             self.seen_in_scope[name] = since
             self.total += self._count(name, value)
 

@@ -27,6 +27,9 @@ POLL_INTERVAL: Final = 2.0
 SESSION_WINDOW: Final = 100.0
 """Seconds of the session window, longer than any time without a successful poll, so that every session is counted."""
 
+RECORDING_INTERVAL: Final = 6.0
+"""Seconds between two requests for recordings before the session window."""
+
 POLL_TIMEOUT: Final = 200.0
 """Seconds within which a poll succeeds without faults; it may be delayed by a pause and by the backoff."""
 
@@ -34,6 +37,7 @@ MEASURE_INTERVAL: Final = 2.0
 RELOAD_INTERVAL: Final = 15.0
 FLAGS: Final = (
     *("--poll-interval", f"{POLL_INTERVAL:g}s", "--session-window", f"{SESSION_WINDOW:g}s", "--max-staleness", "20s"),
+    *("--recording-interval", f"{RECORDING_INTERVAL:g}s"),
     *("--web.header-timeout", "2s", "--web.idle-timeout", "5s", "--log.level", "info"),
 )
 

@@ -59,7 +59,7 @@ class FakeClient:
         return self
 
     async def sessions(
-        self, scope: Scope, on_page: OnPage = no_progress, *, within: float = math.inf
+        self, scope: Scope, on_page: OnPage = no_progress, *, within: float = math.inf, recordings: bool = True
     ) -> SessionsResult:
         self.polls += 1
         self.during()
@@ -75,6 +75,7 @@ def plan(account: str = "default", **changes: Any) -> Plan:
         "account": account,
         "base_url": "https://api.invalid/api",
         "interval": 30.0,
+        "recording_interval": 300.0,
         "deadline": 25.0,
         "max_staleness": 300.0,
         "detail": "session",

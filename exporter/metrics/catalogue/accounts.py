@@ -100,6 +100,13 @@ SNAPSHOT: Final = gauge(
     " All session, stream and account values are polled and cached.",
     absent_when="no poll has succeeded yet",
 )
+RECORDINGS_SNAPSHOT: Final = gauge(
+    "recordings_snapshot_timestamp_seconds",
+    "Start time of the last poll that requested recordings before the session window, in Unix seconds of the exporter's"
+    " clock. The series of these sessions are as old as that, and those of all others as snapshot_timestamp_seconds.",
+    absent_when="no poll has succeeded yet, or recording_window is not longer than session_window",
+    off_dashboards="recordings before the session window change in minutes; for the age of a single one",
+)
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
 
@@ -169,6 +176,7 @@ CLOCK_SKEW: Final = gauge(
 ACCOUNT_FAMILIES: Final = (
     UP,
     SNAPSHOT,
+    RECORDINGS_SNAPSHOT,
     *AMOUNTS.values(),
     STARTED,
     RECORDINGS,
