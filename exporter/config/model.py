@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         ),
         "timeout of one API request; defaults to the maximum duration of a poll if that is shorter",
     )
-    walk_concurrency: Concurrency = _setting("Polling", 6, "maximum concurrent API requests of one poll, 1 to 32")
+    walk_concurrency: Concurrency = _setting("Polling", 2, "maximum concurrent API requests of one poll, 1 to 32")
     page_limit: PageLimit = _setting("Polling", 1000, "sessions per page of the API, 1 to 1000")
 
     session_window: Duration = _setting("Sessions", 3600.0, "how long a session is exported after it was last seen")

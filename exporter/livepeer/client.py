@@ -49,7 +49,7 @@ class LivepeerClient:
         parts: maximum number of parts of the id space that are read in parallel.
     """
 
-    def __init__(self, endpoint: SessionsEndpoint, *, page_limit: int = 1000, parts: int = 4) -> None:
+    def __init__(self, endpoint: SessionsEndpoint, *, page_limit: int = 1000, parts: int = 2) -> None:
         self.clock = endpoint.clock
         self._endpoint = endpoint
         self._page_limit = PageLimit(max(2, page_limit))

@@ -8,7 +8,6 @@ from typing import Final
 
 import httpx
 
-from exporter.config import Settings
 from exporter.livepeer.client import LivepeerClient
 from exporter.livepeer.decoding import decode_page
 from exporter.livepeer.endpoint import SessionsEndpoint
@@ -24,6 +23,9 @@ LATENCY: Final = 0.05
 WALK: Final = "a walk of 100 pages with 50 ms latency"
 CPU: Final = "CPU of the client for a page"
 SEQUENTIAL: Final = f"{EXPORTER}, sequential requests"
+CONCURRENCY: Final = 6
+"""More than the default: parallel requests help against latency, and not against a slow API."""
+
 HTTPX: Final = "AsyncClient.get"
 
 
@@ -37,10 +39,9 @@ async def compare(rounds: int, *, pages: int, limit: int) -> Results:
     """
     seconds: dict[str, list[float]] = {EXPORTER: [], SEQUENTIAL: []}
     scope = Scope(session_window=3600, recording_window=3600)
-    default = Settings().accounts[0].walk_concurrency
     with running_upstream(pages * limit, "--latency", str(LATENCY)) as upstream:
         for _ in range(rounds):
-            for name, concurrency in ((EXPORTER, default), (SEQUENTIAL, 1)):
+            for name, concurrency in ((EXPORTER, CONCURRENCY), (SEQUENTIAL, 1)):
                 async with AsyncExitStack() as resources:
                     http = await resources.enter_async_context(_http_client(concurrency))
                     client = _livepeer_client(http, f"{upstream.url}/api", limit, concurrency)

@@ -60,7 +60,7 @@ def test_without_accounts_there_is_a_single_account() -> None:
         recording_interval=300.0,
         active_window=90.0,
         max_staleness=300.0,
-        walk_concurrency=6,
+        walk_concurrency=2,
         page_limit=1000,
         detail="stream",
     )
