@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from exporter.sessions.snapshot import FINISHED
+
 COUNTED: Final = (
     "source_segments",
     "transcoded_segments",
@@ -31,7 +33,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     The garbage collector does not track entries: there is one per session, and traversing them blocks the event loop.
 
     Attributes:
-        recording: the recording status.
+        recording: the recording status, or the result of a recording that waits again.
         created_at: creation time, milliseconds.
         falls: per field whose value is below the highest one, the values since it fell.
         absent_since: monotonic seconds of the first good poll without the session; None while it is present.
@@ -119,7 +121,7 @@ class Growth:
             if fall:
                 falls[name] = fall
         entry = Entry(
-            recording=known.recording if read.recording in _UNKNOWN_RECORDING else read.recording,
+            recording=known.recording if _keeps_recording(known, read) else read.recording,
             created_at=known.created_at if read.created_at is None else read.created_at,
             falls=falls or None,
             **references,
@@ -131,7 +133,15 @@ def _keeps_more(known: Entry, read: Entry) -> bool:
     """Whether there is more to remember of a session than the values of this poll."""
     if known.falls or read.created_at is None:
         return True
-    return read.recording in _UNKNOWN_RECORDING and read.recording != known.recording
+    return read.recording != known.recording and _keeps_recording(known, read)
+
+
+def _keeps_recording(known: Entry, read: Entry) -> bool:
+    """Whether the known status of a recording is kept: the new one is unknown, or that of a finished one waits again.
+
+    A replica that is behind shows a finished recording as waiting; each recording counts once per result (D04).
+    """
+    return read.recording in _UNKNOWN_RECORDING or (known.recording in FINISHED and read.recording == "waiting")
 
 
 def _step(reference: float, fall: tuple[float, ...], value: float) -> tuple[float, float, tuple[float, ...]]:

@@ -289,6 +289,21 @@ def test_a_recording_is_counted_when_it_reaches_a_result(statuses: list[str | No
     assert +account.recordings == results
 
 
+@pytest.mark.parametrize("result", ["ready", "failed"])
+def test_D04_a_recording_whose_status_alternates_between_two_replicas_is_counted_once(result: str) -> None:
+    account = Account()
+    for status in ("waiting", result, "waiting", result, "waiting", "waiting", "waiting", result):
+        account.poll(recorded(status))
+    assert +account.recordings == {result: 1}
+
+
+def test_D04_a_failed_recording_that_is_ready_after_all_is_counted_with_both_results() -> None:
+    account = Account()
+    for status in ("waiting", "failed", "waiting", "ready"):
+        account.poll(recorded(status))
+    assert +account.recordings == {"failed": 1, "ready": 1}
+
+
 def test_a_recording_finished_before_its_session_is_first_seen_is_counted() -> None:
     account = Account()
     account.poll()
