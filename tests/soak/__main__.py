@@ -1,8 +1,10 @@
 """Run the exporter with a faulty upstream and demanding scrapers for a while, and check that nothing degrades.
 
 ``python -m tests.soak --minutes 15``: thousands of sessions start and end, faults of the reliability matrix occur in
-random order, and scrapers parse every page. At the end the process must use no more resources than in the first minute
-after each fault has occurred once, every scrape must have succeeded, and the counters must equal the true values.
+random order, and scrapers parse every page. Meanwhile the settings are reloaded, and crowds of clients arrive. The
+measurement begins after each of these has occurred once. At the end, the process must use no more resources in the
+last quarter of it than in the first one, its memory must have no rising trend, every scrape must have succeeded, the
+log must be bounded, and the counters must equal the true values.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from tests.soak.faults import FAULTS
+from tests.soak.faults import FAULTS, Fault
 from tests.soak.run import SoakRun, run_soak
 from tests.soak.turnover import Turnover
 from tests.soak.upstream import Upstream, serving
@@ -21,7 +23,7 @@ from tests.soak.upstream import Upstream, serving
 TICK: Final = 0.25
 """Seconds between two changes of the sessions."""
 
-REQUESTS_BETWEEN_FAULTS: Final = 6
+REQUESTS_BETWEEN_FAULTS: Final = 20
 """Valid responses between two faults: those of two polls."""
 
 PAUSE_INTERVAL: Final = 120.0
@@ -36,6 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--rate", type=float, default=4.0, help="sessions started per second (default: 4)")
     parser.add_argument("--scrapers", type=int, default=2, help="scraping processes (default: 2)")
+    parser.add_argument(
+        "--faults",
+        type=lambda text: text.split(","),
+        default=sorted({fault.id for fault in FAULTS}),
+        help="ids of the faults of the upstream, separated by commas (default: all)",
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of all random numbers")
     return asyncio.run(_soak(parser.parse_args(arguments)))
 
@@ -47,7 +55,9 @@ async def _soak(options: argparse.Namespace) -> int:
     async with serving(Upstream(turnover, random.Random(rng.random()))) as upstream:
         tasks = [
             asyncio.create_task(_advance_sessions(run, turnover)),
-            asyncio.create_task(_inject_faults(run, upstream, rng)),
+            asyncio.create_task(
+                _inject_faults(run, upstream, rng, [fault for fault in FAULTS if fault.id in options.faults])
+            ),
         ]
         try:
             report = await asyncio.to_thread(run_soak, run, upstream)
@@ -66,8 +76,8 @@ async def _advance_sessions(run: SoakRun, turnover: Turnover) -> None:
             turnover.advance(time.time())
 
 
-async def _inject_faults(run: SoakRun, upstream: Upstream, rng: random.Random) -> None:
-    """Set all faults in random order, each for a few polls, with successful polls between them.
+async def _inject_faults(run: SoakRun, upstream: Upstream, rng: random.Random, faults: Sequence[Fault]) -> None:
+    """Set the faults in random order, each for a few polls, with successful polls between them.
 
     Without those, the delay between polls would grow until sessions start and end unseen, and no exporter could count
     them.
@@ -76,7 +86,7 @@ async def _inject_faults(run: SoakRun, upstream: Upstream, rng: random.Random) -
         await asyncio.sleep(TICK)
     last_pause = time.monotonic()
     while True:
-        for fault in rng.sample(FAULTS, len(FAULTS)):
+        for fault in rng.sample(faults, len(faults)):
             await _wait_for_valid_responses(upstream, REQUESTS_BETWEEN_FAULTS)
             if not run.faults_occur.is_set():
                 return
@@ -84,10 +94,18 @@ async def _inject_faults(run: SoakRun, upstream: Upstream, rng: random.Random) -
                 continue
             if fault.pauses_polls:
                 last_pause = time.monotonic()
-            upstream.fault = fault
-            await asyncio.sleep(rng.uniform(2, 6))
-            upstream.fault = None
+            await _inject(upstream, fault, rng.uniform(2, 6))
         run.all_faults_occurred.set()
+
+
+async def _inject(upstream: Upstream, fault: Fault, seconds: float) -> None:
+    """Set a fault for some seconds, and at least until it has affected a request."""
+    before = upstream.faulty_requests.total()
+    upstream.fault = fault
+    await asyncio.sleep(seconds)
+    while upstream.faulty_requests.total() == before:  # noqa: ASYNC110 - a counter is simpler than a condition here
+        await asyncio.sleep(TICK)
+    upstream.fault = None
 
 
 async def _wait_for_valid_responses(upstream: Upstream, count: int) -> None:

@@ -1,13 +1,15 @@
 """Faults of the upstream for a running exporter, named by the ids of their rows in docs/reliability.md.
 
-A fault changes either whole responses or the contents of a page. None of them replaces an amount by another plausible
-one, which no client could tell from the true one.
+A fault changes whole responses, the contents of a page, or how the upstream responds. None of them replaces an amount
+by another plausible one, which no client could tell from the true one.
 """
 
 import asyncio
 import gzip
 import json
 import random
+import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -32,12 +34,16 @@ class Fault:
         id: of its row.
         response: the fault of responses, or None.
         content: the fault of contents, or None.
+        drops_connections: whether connections are closed instead of a response, unless it is their first (V05).
+        is_replica: whether every second response is that of a replica that is some seconds behind (D04).
         pauses_polls: whether the exporter pauses its polls for a minute after it.
     """
 
     id: str
     response: ResponseFault | None = None
     content: ContentFault | None = None
+    drops_connections: bool = False
+    is_replica: bool = False
     pauses_polls: bool = False
 
 
@@ -60,6 +66,23 @@ def _retry_headers(rng: random.Random) -> Mapping[str, str]:
     date, later = formatdate(0, usegmt=True), formatdate(2, usegmt=True)
     return rng.choice(({"Retry-After": "2"}, {"Retry-After": "-5"}, {"Retry-After": "soon"}, {},
                        {"Date": date, "Retry-After": later}))  # fmt: skip
+
+
+def _with_date(*steps: float) -> ResponseFault:
+    """Set the clock of the server ahead by one of some numbers of seconds."""
+
+    async def fault(valid: bytes, rng: random.Random) -> AsyncIterator[bytes]:
+        date = formatdate(time.time() + rng.choice(steps), usegmt=True).encode()
+        changed = re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: " + date, valid, count=1)
+        yield changed.replace(b"Connection: keep-alive", b"Connection: close", 1)
+
+    return fault
+
+
+async def _exhausted_pool(valid: bytes, _rng: random.Random) -> AsyncIterator[bytes]:
+    """Fail if the page has more recorded rows than the database has time for."""
+    is_large = valid.count(b'"record":true') > MAX_RECORDED
+    yield reply(b'{"errors": ["timeout exceeded when trying to connect"]}', 500) if is_large else valid
 
 
 async def _compressed(valid: bytes, _rng: random.Random) -> AsyncIterator[bytes]:
@@ -130,6 +153,11 @@ def _replaced_text(old: bytes, new: bytes) -> ContentFault:
     """Replace some text of the body by text that JSON libraries do not generate."""
     return lambda rows, _: _encoded(rows).replace(old, new)
 
+
+MAX_RECORDED: Final = 120
+"""Recorded rows that the exhausted pool of V08 can still deliver in one page."""
+
+HOUR: Final = 3600.0
 
 _AMOUNTS: Final = (
     "sourceSegments",
@@ -203,6 +231,11 @@ FAULTS: Final = (
     ),
     Fault("P18", content=_replaced_field(_TEXTS, ("\ud800", "a\udfffb"))),
     Fault("P19", content=_replaced_field(_TEXTS, ("é" * 65_536,))),
+    Fault("D01", _with_date(2 * HOUR)),
+    Fault("D01", _with_date(-2 * HOUR, 2 * HOUR, 72 * HOUR)),
+    Fault("D04", is_replica=True),
+    Fault("V05", drops_connections=True),
+    Fault("V08", _exhausted_pool),
     Fault("P21", content=_changed_rows(lambda row, rng: {"lastSeen": rng.choice((4e15, row["lastSeen"] / 1000))})),
 )
 """All faults of a soak."""

@@ -10,7 +10,7 @@ from typing import Final
 from tests.support.running import Exporter
 
 MAX_RATIO: Final = {"rss": 1.1, "descriptors": 1.0, "threads": 1.0, "tasks": 1.0}
-"""The maximum ratio of the last minute to the first."""
+"""The maximum ratio of the last quarter to the first."""
 
 MAX_INCREASE: Final = {"rss": 4096, "descriptors": 8, "threads": 0, "tasks": 8}
 """The allowed increase beyond the ratio: the number of connections varies, and an allocator's arena has 4096 kB."""
@@ -36,6 +36,14 @@ class ProcessStats:
         return cls(*(max(getattr(each, one.name) for each in stats) for one in fields(cls)))
 
 
+def trend(values: Sequence[float]) -> float:
+    """Return by how much evenly spaced values rise from the first to the last, by linear regression."""
+    if len(values) < 2:
+        return 0.0
+    slope, _ = statistics.linear_regression(range(len(values)), values)
+    return slope * (len(values) - 1)
+
+
 def measure(exporter: Exporter) -> ProcessStats:
     """Measure the process now; it has to run under `tests.soak.with_task_count`."""
     count = len(exporter.events("tasks"))
@@ -50,3 +58,8 @@ def grown_resources(first: ProcessStats, last: ProcessStats) -> list[str]:
     return [
         name for name in MAX_RATIO if getattr(last, name) > getattr(first, name) * MAX_RATIO[name] + MAX_INCREASE[name]
     ]
+
+
+def is_rising(first: ProcessStats, rss_trend: float) -> bool:
+    """Return whether the trend of the resident memory, in kB, exceeds the allowed increase."""
+    return rss_trend > first.rss * (MAX_RATIO["rss"] - 1) + MAX_INCREASE["rss"]

@@ -1,13 +1,17 @@
 """The results of a soak as a table, and the checks of these results."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
 from exporter.metrics.catalogue import PREFIX
-from tests.soak.process_stats import ProcessStats, grown_resources
+from tests.soak.process_stats import ProcessStats, grown_resources, is_rising
 from tests.soak.scraper import ScrapeResults
 from tests.soak.turnover import COUNTERS
+
+MAX_LINES_PER_MINUTE: Final = 120
+"""Log lines at level info: a fault in each of 30 polls per minute logs a few lines, and clients hardly any."""
 
 ACCOUNT: Final = 'account="default"'
 
@@ -19,11 +23,16 @@ class Report:
     Attributes:
         seed: of all random numbers.
         minutes: the duration after each fault has occurred once.
-        first_minute: the process in the first minute of the duration.
-        last_minute: the process in the last minute.
+        first_quarter: the process in the first quarter of the duration.
+        last_quarter: the process in the last quarter.
+        rss_trend: kB by which the resident memory rises over the duration, by linear regression.
         maximum: the maximum of each resource over the duration.
         by_minute: the process in each minute.
         scrapes: the results of each scraper.
+        disturbances: the number of each disturbance.
+        disturbance_problems: descriptions of unexpected reactions to them.
+        log_lines: the number of lines by event.
+        total_minutes: the whole duration, in which these lines were logged.
         page: the samples of the last page.
         truth: the true values of the counters.
         faulty_requests: the number of requests by the id of their fault.
@@ -34,11 +43,16 @@ class Report:
 
     seed: int
     minutes: float
-    first_minute: ProcessStats
-    last_minute: ProcessStats
+    first_quarter: ProcessStats
+    last_quarter: ProcessStats
+    rss_trend: float
     maximum: ProcessStats
     by_minute: Sequence[ProcessStats]
     scrapes: Sequence[ScrapeResults]
+    disturbances: Mapping[str, int]
+    disturbance_problems: Sequence[str]
+    log_lines: Mapping[str, int]
+    total_minutes: float
     page: Mapping[str, float]
     truth: Mapping[str, float]
     faulty_requests: Mapping[str, int]
@@ -52,7 +66,9 @@ class Report:
         return not (
             [name for name in COUNTERS if self.exported(name) != self.truth[name]]
             or self.problems
-            or grown_resources(self.first_minute, self.last_minute)
+            or grown_resources(self.first_quarter, self.last_quarter)
+            or is_rising(self.first_quarter, self.rss_trend)
+            or self.lines_per_minute > MAX_LINES_PER_MINUTE
             or self.unauthorized_requests
             or self.key_findings
             or self.exit_code
@@ -60,8 +76,13 @@ class Report:
 
     @property
     def problems(self) -> list[str]:
-        """The failed scrapes of all scrapers."""
-        return [problem for results in self.scrapes for problem in results.problems]
+        """The failed scrapes of all scrapers, and the unexpected reactions to disturbances."""
+        return [*(each for results in self.scrapes for each in results.problems), *self.disturbance_problems]
+
+    @property
+    def lines_per_minute(self) -> float:
+        """The log lines per minute."""
+        return sum(self.log_lines.values()) / self.total_minutes
 
     def exported(self, name: str) -> float | None:
         """Return a counter of the last page, by its name in `truth`."""
@@ -77,13 +98,15 @@ class Report:
         return "\n".join((*self._resources(), "", *self._counters(), "", *self._totals()))
 
     def _resources(self) -> Iterator[str]:
-        grown = grown_resources(self.first_minute, self.last_minute)
-        yield _row("process", "first minute", "last minute", "maximum", "")
+        grown = grown_resources(self.first_quarter, self.last_quarter)
+        yield _row("process", "first quarter", "last quarter", "maximum", "")
         for each in fields(ProcessStats):
             name = "RSS, kB" if each.name == "rss" else each.name
-            stats = (self.first_minute, self.last_minute, self.maximum)
+            stats = (self.first_quarter, self.last_quarter, self.maximum)
             values = (f"{getattr(moment, each.name):,}" for moment in stats)
             yield _row(name, *values, "GROWN" if each.name in grown else "flat")
+        rises = is_rising(self.first_quarter, self.rss_trend)
+        yield _row("RSS trend, kB", f"{self.rss_trend:+,.0f}", "", "", "RISING" if rises else "flat")
         yield "RSS by minute, MB: " + " ".join(f"{stats.rss / 1000:.0f}" for stats in self.by_minute)
 
     def _counters(self) -> Iterator[str]:
@@ -102,12 +125,16 @@ class Report:
         faults = ", ".join(f"{name} {count}" for name, count in sorted(self.faulty_requests.items()))
         yield f"{self.minutes:g} minutes, seed {self.seed}, exit code {self.exit_code}"
         yield f"{scrapes:,} successful scrapes, {size / 1e9:.1f} GB of text; the slowest took {slowest:.2f} s"
-        yield f"{len(self.problems):,} failed scrapes; {abusive:,} abusive connections"
-        yield from self.problems[:5]
+        yield f"{len(self.problems):,} problems; {abusive:,} abusive connections"
+        yield from self.problems[:10]
         yield f"{polls:,} polls, of which {failed:,} failed; {requests:,} requests, {retries:,} retries"
         yield f"{values:,} invalid values and {sessions:,} invalid sessions dropped"
         yield f"requests without the key: {self.unauthorized_requests}; outputs with the key: {self.key_findings}"
         yield f"requests by fault: {faults}"
+        yield "disturbances: " + ", ".join(f"{name} {count}" for name, count in sorted(self.disturbances.items()))
+        is_bounded = self.lines_per_minute <= MAX_LINES_PER_MINUTE
+        yield f"{self.lines_per_minute:.0f} log lines per minute: {'bounded' if is_bounded else 'TOO MANY'}"
+        yield from (f"{count:>8,} {name}" for name, count in Counter(self.log_lines).most_common(8))
 
 
 def _row(name: str, *cells: str) -> str:

@@ -14,6 +14,7 @@ from multiprocessing.synchronize import Event
 from typing import Final
 
 from exporter.metrics.text_format import Format
+from tests.soak.login import authorization
 from tests.soak.turnover import STREAM_KEY
 from tests.support.harness import parse_page
 
@@ -60,8 +61,7 @@ def scrape_until(stop: Event, queue: "Queue[ScrapeResults]", port: int, seed: in
             else:
                 if rng.random() < 0.3 or time.monotonic() - last_used > MAX_IDLE_SECONDS:
                     connection.close()  # the next request opens it again
-                _scrape(connection, results, rng)
-                last_used = time.monotonic()
+                last_used = _scrape(connection, results, rng)
         except Exception as error:  # noqa: BLE001 - any exception is a finding
             if len(results.problems) < MAX_PROBLEMS:
                 results.problems.append(f"{type(error).__name__}: {error}"[:200])
@@ -70,13 +70,15 @@ def scrape_until(stop: Event, queue: "Queue[ScrapeResults]", port: int, seed: in
     queue.put(results)
 
 
-def _scrape(connection: http.client.HTTPConnection, results: ScrapeResults, rng: random.Random) -> None:
+def _scrape(connection: http.client.HTTPConnection, results: ScrapeResults, rng: random.Random) -> float:
+    """Scrape and parse; return when the connection became idle, since parsing may take longer than it may be idle."""
     form, coding = rng.choice(list(Format)), rng.choice(("gzip", "gzip", "identity"))
     began = time.monotonic()
-    connection.request("GET", "/metrics", headers={"Accept": form.value, "Accept-Encoding": coding})
+    connection.request("GET", "/metrics", headers=_headers(form, coding))
     response = connection.getresponse()
     body = response.read()
-    results.slowest = max(results.slowest, time.monotonic() - began)
+    received = time.monotonic()
+    results.slowest = max(results.slowest, received - began)
     if response.status != 200 or response.headers["Content-Type"] != form.value:
         raise ValueError(f"status {response.status}, {response.headers['Content-Type']}")
     text = (gzip.decompress(body) if response.headers["Content-Encoding"] == "gzip" else body).decode()
@@ -85,15 +87,41 @@ def _scrape(connection: http.client.HTTPConnection, results: ScrapeResults, rng:
     parse_page(text, form)
     results.scrapes += 1
     results.size += len(text)
+    return received
+
+
+def _headers(form: Format, coding: str) -> dict[str, str]:
+    return {"Accept": form.value, "Accept-Encoding": coding, "Authorization": authorization()}
 
 
 def _connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=30)
 
 
+def _request(further: str = "") -> bytes:
+    return f"GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization()}\r\n{further}\r\n".encode()
+
+
+def _half_close(port: int, _rng: random.Random) -> None:
+    """Shut down the sending side after the request (V06).
+
+    Raises:
+        ValueError: the response is not complete.
+    """
+    with _connect(port) as connection:
+        connection.sendall(_request())
+        connection.shutdown(socket.SHUT_WR)
+        received = bytearray()
+        while data := connection.recv(1 << 16):
+            received += data
+    head, _, body = bytes(received).partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200") or not body.endswith(b"\n"):
+        raise ValueError(f"a half-closed connection received {len(received)} bytes: {head[:20]!r}")
+
+
 def _close_early(port: int, rng: random.Random) -> None:
     with _connect(port) as connection:
-        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(_request())
         connection.recv(rng.choice((1, 1000)))
 
 
@@ -111,7 +139,7 @@ def _send_random_bytes(port: int, rng: random.Random) -> None:
 
 def _read_slowly(port: int, rng: random.Random) -> None:
     with _connect(port) as connection:
-        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        connection.sendall(_request("Connection: close\r\n"))
         for _ in range(rng.randint(1, 20)):
             connection.recv(2048)
             time.sleep(0.005)
@@ -126,6 +154,7 @@ def _request_other_path(port: int, rng: random.Random) -> None:
 
 _ABUSES: Final[tuple[Callable[[int, random.Random], None], ...]] = (
     _close_early,
+    _half_close,
     _send_partial_request,
     _send_random_bytes,
     _read_slowly,

@@ -4,12 +4,17 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from exporter.metrics.catalogue import PREFIX
+from exporter.simulator.table import encode_page
 from tests.docs.test_reliability import IDS
-from tests.soak.faults import FAULTS, Fault
-from tests.soak.process_stats import ProcessStats, grown_resources
+from tests.soak.faults import FAULTS, MAX_RECORDED, Fault
+from tests.soak.process_stats import ProcessStats, grown_resources, is_rising, trend
+from tests.soak.report import ACCOUNT, MAX_LINES_PER_MINUTE, Report
+from tests.soak.scraper import ScrapeResults
 from tests.soak.turnover import COUNTERS, Turnover
 from tests.support.rows import START, encoded, row
 from tests.support.upstream import reply
@@ -46,11 +51,11 @@ def test_every_fault_has_a_row_in_the_matrix() -> None:
     assert {fault.id for fault in FAULTS} <= set(IDS)
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
+@pytest.mark.parametrize("fault", [each for each in FAULTS if each.response or each.content], ids=lambda each: each.id)
 def test_every_fault_changes_the_response(fault: Fault) -> None:
     fields = {"kind": "session", "projectId": "project-1"}
-    rows = [row(number, **fields) for number in range(100)]
-    valid = reply(encoded(rows))
+    rows = [row(number, **fields) for number in range(MAX_RECORDED + 1)]
+    valid = reply(encode_page(rows), headers={"Date": "Sun, 01 Mar 2026 00:00:00 GMT"})
     if fault.content is not None:
         assert fault.content(rows, random.Random(1)) != encoded(rows)
     else:
@@ -73,3 +78,52 @@ async def first(sent: AsyncIterator[bytes]) -> bytes:
 )
 def test_the_resources_that_have_grown_are_reported(last: ProcessStats, names: list[str]) -> None:
     assert grown_resources(ProcessStats(60_000, 10, 2, 5), last) == names
+
+
+def test_a_rising_trend_of_the_memory_is_reported() -> None:
+    first = ProcessStats(60_000, 10, 2, 5)
+    assert trend([60_000.0, 60_500.0, 61_000.0]) == pytest.approx(1000.0)
+    assert not is_rising(first, trend([60_000.0, 66_000.0, 60_000.0]))
+    assert is_rising(first, trend([60_000.0 + 100 * each for each in range(120)]))
+
+
+@pytest.mark.parametrize("changed", [{"exit_code": 1}, {"disturbance_problems": ["V01"]}, {"rss_trend": 90_000.0}])
+def test_a_finding_fails_the_soak(changed: dict[str, Any]) -> None:
+    assert report().passed
+    assert not report(**changed).passed
+    assert report(**changed).table()
+
+
+def test_too_many_log_lines_fail_the_soak() -> None:
+    assert report(log_lines={"poll": int(2 * MAX_LINES_PER_MINUTE)}).passed
+    assert not report(log_lines={"poll": int(2 * MAX_LINES_PER_MINUTE) + 1}).passed
+
+
+def report(**changed: Any) -> Report:
+    """Return a report without findings, except for what is changed."""
+    stats = ProcessStats(60_000, 10, 2, 5)
+    page = {}
+    for name in COUNTERS:
+        family, _, labels = name.rstrip("}").partition("{")
+        page[f"{PREFIX}{family}{{" + ",".join(filter(None, (ACCOUNT, labels))) + "}"] = 1.0
+    good: dict[str, Any] = {
+        "seed": 1,
+        "minutes": 2.0,
+        "total_minutes": 2.0,
+        "exit_code": 0,
+        "rss_trend": 0.0,
+        "first_quarter": stats,
+        "last_quarter": stats,
+        "maximum": stats,
+        "by_minute": [stats],
+        "scrapes": [ScrapeResults(scrapes=1)],
+        "disturbances": {},
+        "disturbance_problems": [],
+        "log_lines": {},
+        "page": page,
+        "truth": dict.fromkeys(COUNTERS, 1.0),
+        "faulty_requests": {},
+        "unauthorized_requests": 0,
+        "key_findings": 0,
+    }
+    return Report(**(good | changed))

@@ -18,6 +18,9 @@ SESSION_SECONDS: Final = (15.0, 40.0)
 RECORDING_SECONDS: Final = (2.0, 12.0)
 """The minimum and maximum time from the end of a session until its recording is ready or has failed."""
 
+UPPER_CASE_SHARE: Final = 0.05
+"""The share of sessions whose id is in upper case, which a collation may sort elsewhere than the code points (D07)."""
+
 SEGMENT_SECONDS: Final = 2.0
 """A number that floats add up without rounding, so that sums are compared exactly."""
 
@@ -108,10 +111,14 @@ class Turnover:
         times = {"createdAt": int(self.now * 1000), "lastSeen": 0}
         self.truth["sessions_started_total"] += 1
         started = row(
-            self._number, **zeros, **times, **_CONSTANT_FIELDS, id=random_uuid(self.rng), ingestRate=0, outgoingRate=0
+            self._number, **zeros, **times, **_CONSTANT_FIELDS, id=self._new_id(), ingestRate=0, outgoingRate=0
         )
         recording_ends = ends + self.rng.uniform(*RECORDING_SECONDS)
         return _Session(started, ends, recording_ends, self.now + self.rng.uniform(0, 3))
+
+    def _new_id(self) -> str:
+        uuid = random_uuid(self.rng)
+        return uuid.upper() if self.rng.random() < UPPER_CASE_SHARE else uuid
 
     def _change(self, session: _Session) -> None:
         session.next_change = self.now + REPORT_INTERVAL

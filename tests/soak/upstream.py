@@ -3,18 +3,26 @@
 import asyncio
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
+from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from exporter.simulator.collation import icu_en_us
 from exporter.simulator.query import parse_query
 from exporter.simulator.table import Table, encode_page
 from tests.soak.faults import Fault
 from tests.soak.turnover import Turnover
 from tests.support.canary import KEY
 from tests.support.upstream import Reset, reply
+
+REPLICA_LAG: Final = 3.0
+"""Seconds by which the replica is behind: less than two poll intervals.
+
+So no value is below the highest one in three polls in a row, which would be a restart of the value (D04).
+"""
 
 
 class Upstream:
@@ -41,18 +49,21 @@ class Upstream:
         self.unauthorized_requests = 0
         self.url = ""
         self._rng = rng
-        self._table = Table(())
-        self._table_time = 0.0
+        self._tables: deque[tuple[float, Table]] = deque()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Handle the requests of a connection."""
         # The client may close the connection at any time.
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             try:
-                keep_alive = True
+                keep_alive, is_kept = True, False
                 while keep_alive:
                     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                     fault = self.fault
+                    if fault is not None and fault.drops_connections and is_kept:
+                        self.faulty_requests[fault.id] += 1
+                        return
+                    is_kept = True
                     async for data in self._respond(head, fault):
                         writer.write(data)
                         await writer.drain()
@@ -77,10 +88,8 @@ class Upstream:
             yield data
 
     def _page(self, parameters: Mapping[str, str], fault: Fault | None) -> bytes:
-        if self._table_time != self.turnover.now:
-            self._table, self._table_time = Table(self.turnover.rows()), self.turnover.now
         query = parse_query(parameters)
-        page = self._table.page(query)
+        page = self._current_table(fault).page(query)
         body = fault.content(page.rows, self._rng) if fault and fault.content else encode_page(page.rows)
         headers = {"Connection": "keep-alive", "Date": formatdate(time.time(), usegmt=True)}
         if query.count and page.rows:
@@ -88,6 +97,16 @@ class Upstream:
         if page.next_offset is not None:
             headers["Link"] = f'<http://127.0.0.1/api/session?cursor=skip{page.next_offset}>; rel="next"'
         return reply(body, headers=headers)
+
+    def _current_table(self, fault: Fault | None) -> Table:
+        """The table of the database, or that of its replica."""
+        now = self.turnover.now
+        if not self._tables or self._tables[-1][0] != now:
+            self._tables.append((now, Table(self.turnover.rows(), icu_en_us)))
+        while self._tables[0][0] < now - REPLICA_LAG:
+            self._tables.popleft()
+        is_replica = fault is not None and fault.is_replica and self._rng.random() < 0.5
+        return self._tables[0 if is_replica else -1][1]
 
 
 @asynccontextmanager
