@@ -119,7 +119,7 @@ def _health(problem: Problem) -> Html:
     since = problem.history.since
     if since is None:
         return verdict
-    return join((verdict, " since ", clock_time(since.at, since.ago), f" ({span(since.ago)})"))
+    return join((verdict, BREAK, "since ", clock_time(since.at, since.ago), f" ({span(since.ago)})"))
 
 
 def _episodes(problem: Problem) -> Html | None:
@@ -179,11 +179,11 @@ _STREAM: Final[Column] = ("Stream", "text")
 _TIMES: Final[tuple[Column, Column]] = (("Created", ""), ("Last media", ""))
 _INGEST: Final[Column] = ("Ingest", "")
 _PROBLEM_COLUMNS: Final[Sequence[Column]] = (
-    *(_STREAM, ("Problem", "text"), ("Issues reported by Livepeer", "text")),
+    *(_STREAM, ("Problem", ""), ("Issues reported by Livepeer", "text")),
     *(*_TIMES, _INGEST, _IDS),
 )
 _EVENT_COLUMNS: Final[Sequence[Column]] = (_STREAM, *_TIMES, _IDS)
-_LIVE_COLUMNS: Final[Sequence[Column]] = (_STREAM, ("Health", "text"), *_TIMES, _INGEST, _IDS)
+_LIVE_COLUMNS: Final[Sequence[Column]] = (_STREAM, ("Health", ""), *_TIMES, _INGEST, _IDS)
 
 _RECONNECTING_COLUMNS: Final[Sequence[Column]] = (
     *(_STREAM, ("Reconnects", "text"), ("Now", "")),
