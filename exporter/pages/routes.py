@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from exporter.metrics.page_store import Page, PageStore
 from exporter.metrics.process import Process
 from exporter.pages.negotiation import choose_format, wants_gzip
+from exporter.pages.session_lists import OPEN_FOLD, Fold
 
 PLAIN_PIECE: Final = 256 * 1024
 """Bytes that are sent at a time to a client that does not take gzip."""
@@ -43,7 +44,7 @@ class Health:
 
 
 def create_app(
-    board: PageStore, process: Process, health: Health, landing: Callable[[], str], *, metrics_path: str
+    board: PageStore, process: Process, health: Health, landing: Callable[[Fold], str], *, metrics_path: str
 ) -> Starlette:
     """All pages as one application."""
 
@@ -53,8 +54,9 @@ def create_app(
         answer = _packed if wants_gzip(_listed(request, "Accept-Encoding")) else _plain
         return answer(board.page(form), process.tail(form), headers)
 
-    async def people(_request: Request) -> Response:
-        return HTMLResponse(landing(), headers=_PAGE_HEADERS)
+    async def people(request: Request) -> Response:
+        fold: Fold = "open" if OPEN_FOLD in request.query_params else "closed"
+        return HTMLResponse(landing(fold), headers=_PAGE_HEADERS)
 
     return _site([_page("/", people), _page(metrics_path, metrics), *probes(health)])
 

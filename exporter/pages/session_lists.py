@@ -1,7 +1,7 @@
 """The lists of sessions on the status page; each is bounded, and followed by the number of sessions left out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from exporter.metrics.catalogue import MAX_ISSUE, MAX_ISSUES, MAX_NAME
 from exporter.pages.account_status import AccountStatus
@@ -14,6 +14,12 @@ from exporter.sessions.session import MAX_ID
 from exporter.sessions.snapshot import health
 from exporter.sessions.stream_life import MAX_RECENT_EVENTS
 from exporter.text import clean
+
+Fold = Literal["open", "closed"]
+"""Whether the list of live sessions is unfolded."""
+
+OPEN_FOLD: Final = "live"
+"""The parameter of the status page's query with which the fold is open, also after the page has reloaded itself."""
 
 
 def count_of(problems: Problems, kind: Kind) -> str:
@@ -41,10 +47,10 @@ def problem_list(problems: Problems, accounts: Sequence[AccountStatus], *, issue
     return join((note, table(_PROBLEM_COLUMNS, (_problem_cells(each, issue_texts=issue_texts) for each in rows))))
 
 
-def other_lists(problems: Problems) -> Html:
+def other_lists(problems: Problems, fold: Fold) -> Html:
     """Return the streams and sessions that have changed recently, which is not a problem by itself, and live ones."""
     events = (_events(problems, kind, title) for kind, title in _EVENTS.items())
-    return join((reconnecting_list(problems), *events, live_list(problems)))
+    return join((reconnecting_list(problems), *events, live_list(problems, fold)))
 
 
 def reconnecting_list(problems: Problems) -> Html | None:
@@ -57,18 +63,21 @@ def reconnecting_list(problems: Problems) -> Html | None:
     return join((tag("h2", "Reconnecting streams"), note, table(_RECONNECTING_COLUMNS, map(_reconnecting_cells, rows))))
 
 
-def live_list(problems: Problems) -> Html | None:
+def live_list(problems: Problems, fold: Fold) -> Html | None:
     """Return the live sessions behind a fold, by account and name."""
     count, latest = problems.counts.get(Kind.LIVE, 0), problems.listed.get(Kind.LIVE, ())
     if not latest:
         return None
     more = count - len(latest)
     rows = sorted(latest, key=lambda each: (each.account, each.session.name or "", each.session.id))
+    query, text = ("", "Fold this list") if fold == "open" else (OPEN_FOLD, "Keep this list open when the page reloads")
     return tag(
         "details",
         tag("summary", "1 live session" if count == 1 else f"All {count} live sessions"),
+        tag("p", tag("a", text, href=f"?{query}")),
         tag("p", f"These were created last; {more} more are not listed.") if more else None,
         table(_LIVE_COLUMNS, map(_live_cells, rows)),
+        **({"open": ""} if fold == "open" else {}),
     )
 
 

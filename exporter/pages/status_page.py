@@ -11,7 +11,7 @@ from exporter.metrics.page_store import AccountPage
 from exporter.pages import account_status
 from exporter.pages.account_status import AccountStatus
 from exporter.pages.html import Html, join, tag
-from exporter.pages.session_lists import count_of, other_lists, problem_list
+from exporter.pages.session_lists import Fold, count_of, other_lists, problem_list
 from exporter.pages.status_style import STYLE
 from exporter.pages.tables import Column, table
 from exporter.pages.units import moment, span
@@ -38,6 +38,7 @@ def render(
     now: float,
     metrics_path: str,
     issue_texts: bool = True,
+    fold: Fold = "closed",
 ) -> str:
     """Return the page.
 
@@ -47,12 +48,9 @@ def render(
         now: Unix seconds of our clock.
         metrics_path: the path of the metrics.
         issue_texts: whether the texts of issues are shown, or their number alone.
+        fold: whether the list of live sessions is unfolded.
     """
-    parts = [account_pages.get(plan.account) for plan, _ in accounts]
-    shown = [
-        AccountStatus(plan, status, part.data if part else None, now)
-        for (plan, status), part in zip(accounts, parts, strict=True)
-    ]
+    shown = _shown(accounts, account_pages, now)
     problems = reduce(Problems.merged, (each.problems() for each in shown), Problems())
     summary = _summary(problems, shown)
     refresh = max(5, round(min((plan.interval for plan, _ in accounts), default=30)))
@@ -66,10 +64,20 @@ def render(
         _data_notes(shown),
         problem_list(problems, shown, issue_texts=issue_texts),
         _absent_streams(shown),
-        other_lists(problems),
+        other_lists(problems, fold),
         _footer(),
     )
     return f"<!doctype html>\n{tag('html', _head(summary, refresh), body, lang='en')}\n"
+
+
+def _shown(
+    accounts: Sequence[tuple[Plan, Status]], account_pages: Mapping[str, AccountPage], now: float
+) -> list[AccountStatus]:
+    parts = [account_pages.get(plan.account) for plan, _ in accounts]
+    return [
+        AccountStatus(plan, status, part.data if part else None, now)
+        for (plan, status), part in zip(accounts, parts, strict=True)
+    ]
 
 
 def _head(summary: str, refresh: int) -> Html:

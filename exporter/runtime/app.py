@@ -11,6 +11,7 @@ from exporter.config import Account, Settings
 from exporter.metrics.instruments import Telemetry
 from exporter.pages import status_page
 from exporter.pages.routes import Health, create_app
+from exporter.pages.session_lists import Fold
 from exporter.polling.plan import Plan, Status
 from exporter.polling.publish import Publisher
 from exporter.polling.scheduler import PollScheduler, Scheduler
@@ -75,8 +76,8 @@ class App:
         path = self._settings.web_telemetry_path
         return create_app(self.page_store, self.process, self.health, self.render_status_page, metrics_path=path)
 
-    def render_status_page(self) -> str:
-        """Render the status page as HTML."""
+    def render_status_page(self, fold: Fold = "closed") -> str:
+        """Render the status page as HTML, with the list of live sessions folded or not."""
         starting = {name: (plan, Status()) for name, (plan, _) in self._starting.items()}
         polled = {name: (each.poller.plan, each.poller.status) for name, each in self._accounts.items()}
         return status_page.render(
@@ -85,6 +86,7 @@ class App:
             now=self._environment.now(),
             metrics_path=self._settings.web_telemetry_path,
             issue_texts=self._settings.issue_texts,
+            fold=fold,
         )
 
     async def start(self) -> None:

@@ -84,7 +84,7 @@ class ExporterCandidate:
         self._poller.publish_initial()
         process = Process(revision="bench", series=page_store.series, series_limit=0, shard=(0, 1), now=time.time)
         health = routes.Health(alive=lambda: True, ready=lambda: True)
-        self.app: ASGIApp = routes.create_app(page_store, process, health, lambda: "", metrics_path=self.path)
+        self.app: ASGIApp = routes.create_app(page_store, process, health, lambda _: "", metrics_path=self.path)
 
     async def fetch(self) -> None:
         """Send the requests of a poll, and discard the responses."""

@@ -26,7 +26,7 @@ def ask(app: ASGIApp, path: str = "/metrics", method: str = "GET", **headers: st
 def site(accounts: Accounts, *, alive: bool = True, ready: bool = True, metrics_path: str = "/metrics") -> ASGIApp:
     process = Process(revision="r", series=accounts.pages.series, series_limit=1, shard=(0, 1), now=accounts.time.now)
     health = Health(alive=lambda: alive, ready=lambda: ready)
-    return create_app(accounts.pages, process, health, lambda: "<p>people</p>", metrics_path=metrics_path)
+    return create_app(accounts.pages, process, health, lambda fold: f"<p>people, {fold}</p>", metrics_path=metrics_path)
 
 
 @pytest.mark.parametrize("form", Format)
@@ -76,6 +76,13 @@ def test_answers_are_not_stored_and_not_guessed_at(path: str) -> None:
     answer = ask(site(Accounts()), path)
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("path", "fold"), [("/", "closed"), ("/?live", "open"), ("/?live=", "open"), ("/?x", "closed")]
+)
+def test_the_query_of_the_status_page_unfolds_the_live_sessions(path: str, fold: str) -> None:
+    assert ask(site(Accounts()), path).text == f"<p>people, {fold}</p>"
 
 
 def test_the_page_for_people_runs_no_scripts_and_is_framed_by_nobody() -> None:

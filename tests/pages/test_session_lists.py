@@ -73,7 +73,7 @@ def test_a_failed_recording_of_an_ended_session_shows_no_episodes() -> None:
 
 
 def test_a_live_session_shows_since_when_it_has_its_health() -> None:
-    assert "healthy since 08:39 (14m)" in text(live_list(problems(Kind.LIVE, SessionHistory(SINCE))))
+    assert "healthy since 08:39 (14m)" in text(live_list(problems(Kind.LIVE, SessionHistory(SINCE)), "closed"))
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,12 @@ def test_reconnecting_streams_that_are_not_listed_are_counted() -> None:
     listed = problems(Kind.RECONNECTING, SessionHistory(reconnects=1, last_reconnect=SINCE), count=8)
     assert "7 more are not listed." in text(reconnecting_list(listed))
     assert reconnecting_list(Problems()) is None
+
+
+def test_the_fold_stays_open_with_a_query() -> None:
+    listed = problems(Kind.LIVE, SessionHistory())
+    closed, opened = str(live_list(listed, "closed")), str(live_list(listed, "open"))
+    assert closed.startswith("<details><summary>")
+    assert '<a href="?live">Keep this list open when the page reloads</a>' in closed
+    assert opened.startswith('<details open=""><summary>')
+    assert '<a href="?">Fold this list</a>' in opened

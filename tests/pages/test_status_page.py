@@ -404,6 +404,21 @@ def test_V12_some_of_many_configured_streams_without_sessions_are_listed() -> No
     assert "<p>7 more are not listed.</p>" in text
 
 
+def test_the_size_of_the_page_does_not_depend_on_the_number_of_sessions() -> None:
+    def size(count: int) -> int:
+        accounts = Accounts()
+        states: list[dict[str, object]] = [
+            {"is_healthy": False, "issues": ("x" * 200,) * 9},
+            {"last_seen": (START - 300) * 1000, "record": True, "recording_status": "failed"},
+            {"last_seen": 0.0},
+        ]
+        sessions = [session(number, name="<" * 200, **states[number % 3]) for number in range(count)]
+        return len(page(accounts, polled(accounts, FakeClient(sessions))))
+
+    assert abs(size(3000) - size(1000)) < 500
+    assert size(3000) < 400_000
+
+
 def test_it_has_no_scripts() -> None:
     accounts = Accounts()
     assert "script" not in Reader(page(accounts, polled(accounts, FakeClient([unhealthy(1)])))).tags

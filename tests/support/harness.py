@@ -32,6 +32,7 @@ from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.text_format import Format
 from exporter.pages import routes, status_page
+from exporter.pages.session_lists import Fold
 from exporter.polling.poller import Poller
 from exporter.runtime.build import (
     create_http_client,
@@ -225,9 +226,9 @@ async def harness(url: str, *, jitter: float = 0.5, **settings: Any) -> AsyncIte
         poller = create_poller(account, chosen, environment, client, telemetry, page_store)
         poller.publish_initial()
 
-        def render_status_page() -> str:
-            pages = page_store.account_pages()
-            return status_page.render([(poller.plan, poller.status)], pages, now=clock.now(), metrics_path="/metrics")
+        def render_status_page(fold: Fold) -> str:
+            accounts, pages = [(poller.plan, poller.status)], page_store.account_pages()
+            return status_page.render(accounts, pages, now=clock.now(), metrics_path="/metrics", fold=fold)
 
         health = routes.Health(alive=lambda: True, ready=lambda: True)
         app = routes.create_app(page_store, process, health, render_status_page, metrics_path="/metrics")
