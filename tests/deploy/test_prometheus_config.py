@@ -1,3 +1,4 @@
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.manifests import DEPLOY, KUBERNETES, ROOT
+from tests.deploy.manifests import DEPLOY, KUBERNETES, ROOT, Rendering, pod_labels, rendered, selects
 
 CONFIGS = DEPLOY / "prometheus"
 
@@ -56,7 +57,50 @@ def test_alertmanager_has_the_shipped_inhibit_rules() -> None:
     assert _read("alertmanager.yml")["inhibit_rules"] == inhibit["inhibit_rules"]
 
 
-@pytest.mark.parametrize("name", ["prometheus.yml", "agent.yml"])
+def _without_discovery(scrape: Any, targets: list[dict[str, Any]]) -> Any:
+    """The configuration with fixed targets, because Debian's Prometheus is built without Kubernetes."""
+    kept = {name: value for name, value in scrape.items() if name != "kubernetes_sd_configs"}
+    return {"scrape_configs": [{**kept, "static_configs": targets}]}
+
+
+@pytest.mark.prometheus
+def test_the_targets_in_a_cluster_are_the_exporter_s_ports_of_running_pods(run_tool: Run, tmp_path: Path) -> None:
+    def target(port: int, phase: str) -> dict[str, Any]:
+        found = {"container_port_number": str(port), "phase": phase, "name": "exporter-1"}
+        labels = {f"__meta_kubernetes_pod_{name}": value for name, value in found.items()}
+        return {"targets": [f"127.0.0.1:{port}"], "labels": {**labels, "__meta_kubernetes_namespace": "livepeer"}}
+
+    [scrape] = _read("kubernetes.yml")["scrape_configs"]
+    targets = [target(9877, "Running"), target(9877, "Failed"), target(3004, "Running")]
+    config = tmp_path / "kubernetes.yml"
+    config.write_text(yaml.safe_dump(_without_discovery(scrape, targets)))
+    done = run_tool("promtool", "check", "service-discovery", "--timeout=1s", config, scrape["job_name"])
+    assert done.returncode == 0, done.stderr
+    [labels] = [each["labels"] for each in json.loads(done.stdout) if each["labels"]]
+    shown = {name: value for name, value in labels.items() if not name.startswith("__")}
+    assert shown == {
+        "instance": "127.0.0.1:9877",
+        "job": "livepeer-session-exporter",
+        "namespace": "livepeer",
+        "pod": "exporter-1",
+    }
+    assert labels["__metrics_path__"] == "/metrics"
+
+
+@pytest.mark.parametrize("rendering", rendered(), ids=str)
+def test_the_discovery_in_a_cluster_selects_every_pod_with_the_exporter(rendering: Rendering) -> None:
+    [scrape] = _read("kubernetes.yml")["scrape_configs"]
+    [discovery] = scrape["kubernetes_sd_configs"]
+    [selector] = discovery["selectors"]
+    assert discovery["role"] == selector["role"] == "pod"
+    name, _, value = selector["label"].partition("=")
+    assert all(selects({name: value}, labels) for labels in pod_labels(rendering))
+
+
+every_configuration = pytest.mark.parametrize("name", ["prometheus.yml", "agent.yml", "kubernetes.yml"])
+
+
+@every_configuration
 def test_the_limits_are_those_of_kubernetes(name: str) -> None:
     [scrape] = _read(name)["scrape_configs"]
     monitor = yaml.safe_load((KUBERNETES / "components" / "podmonitor" / "podmonitor.yaml").read_text())["spec"]
@@ -69,7 +113,7 @@ def test_the_limits_are_those_of_kubernetes(name: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["prometheus.yml", "agent.yml"])
+@every_configuration
 def test_the_job_has_the_same_name_everywhere(name: str) -> None:
     [scrape] = _read(name)["scrape_configs"]
     monitor = yaml.safe_load((KUBERNETES / "components" / "podmonitor" / "podmonitor.yaml").read_text())["spec"]
