@@ -43,7 +43,7 @@ def rendered() -> list[Rendering]:
 
 @dataclass(frozen=True)
 class Container:
-    """A container of the exporter, and its pod."""
+    """A container and its pod."""
 
     file: str
     spec: Object
@@ -66,21 +66,28 @@ class Container:
 
     @property
     def volumes(self) -> list[Object]:
-        mounted = {mount["name"] for mount in self.spec["volumeMounts"]}
+        mounted = {mount["name"] for mount in self.spec.get("volumeMounts", [])}
         return [volume for volume in self.pod["volumes"] if volume["name"] in mounted]
 
     def security(self) -> dict[str, Any]:
         """The container's security context merged over that of its pod, as in Kubernetes."""
         return {**self.pod.get("securityContext", {}), **self.spec["securityContext"]}
 
+    def variables(self) -> dict[str, Object]:
+        return {each["name"]: each for each in self.spec.get("env", [])}
 
-def exporter_containers(renderings: list[Rendering]) -> Iterator[Container]:
+
+def containers(renderings: list[Rendering]) -> Iterator[Container]:
+    """Every container, of the exporter and of the workloads that it is added to."""
     for rendering in renderings:
         for workload in rendering.workloads():
             pod = workload["spec"]["template"]["spec"]
             for spec in [*pod.get("initContainers", []), *pod["containers"]]:
-                if spec["name"] == EXPORTER:
-                    yield Container(rendering.name, spec, pod)
+                yield Container(rendering.name, spec, pod)
+
+
+def exporter_containers(renderings: list[Rendering]) -> Iterator[Container]:
+    return (each for each in containers(renderings) if each.spec["name"] == EXPORTER)
 
 
 def pod_labels(rendering: Rendering) -> list[Mapping[str, str]]:

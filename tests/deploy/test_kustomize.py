@@ -42,6 +42,13 @@ def test_the_config_maps_contain_the_dashboards_unchanged(monitored: Rendering) 
     assert contained == {path.name: path.read_text() for path in (ROOT / "grafana" / "dashboards").glob("*.json")}
 
 
+def test_kube_prometheus_stack_selects_the_monitor_and_the_rules(monitored: Rendering) -> None:
+    selected = [each["kind"] for each in monitored.objects if each["metadata"]["labels"].get("release")]
+    assert {"PodMonitor", "PrometheusRule"} <= {*selected}
+    # The label must not reach selectors, which are immutable.
+    assert "release" not in json.dumps([each["spec"]["selector"] for each in monitored.workloads()])
+
+
 def test_each_dashboard_is_small_enough_for_kubectl_apply(monitored: Rendering) -> None:
     assert max(len(json.dumps(each)) for each in monitored.of_kind("ConfigMap")) < APPLY_LIMIT
 
