@@ -17,6 +17,9 @@ Cooperative = Generator[None, None, T]
 BATCH_SIZE: Final = 1000
 """Sessions per step: one page of the API, at most a few milliseconds of work."""
 
+SMALL_BATCH_SIZE: Final = 64
+"""Sessions per step of work for each of their transcoding profiles, of which a session has up to 64 (V02)."""
+
 
 def batches(items: Sequence[Item], size: int = BATCH_SIZE) -> Iterator[Sequence[Item]]:
     """Split a sequence into batches of at most `size`."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from exporter.cooperative import Cooperative, batches
+from exporter.cooperative import SMALL_BATCH_SIZE, Cooperative, batches
 from exporter.metrics.catalogue import SubjectFamily
 from exporter.metrics.catalogue.family import Subject
 from exporter.sessions.snapshot import ACTIVE, State
@@ -109,7 +109,7 @@ def series_per_subject(
 ) -> Cooperative[list[int]]:
     """Return the number of series of each subject."""
     sizes: list[int] = []
-    for part in batches(subjects):
+    for part in batches(subjects, SMALL_BATCH_SIZE):
         sizes += [sum(len(tuple(family.samples(*each))) for family in families) for each in part]
         yield
     return sizes

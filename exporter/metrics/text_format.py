@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from prometheus_client.core import Metric, Sample
 
-from exporter.cooperative import BATCH_SIZE, Cooperative
+from exporter.cooperative import BATCH_SIZE, SMALL_BATCH_SIZE, Cooperative
 from exporter.metrics.catalogue import Family, SubjectFamily, TotalFamily
 from exporter.metrics.catalogue.family import Sample as FamilySample
 from exporter.metrics.catalogue.family import Subject
@@ -105,12 +105,14 @@ def render_subjects(
         part = subjects[start : start + BATCH_SIZE]
         blocks = [labels(subject) for subject, _ in part]
         yield
-        for render, chunks in zip(renderers, pieces, strict=True):
-            lines = render(blocks, part)
-            series += len(lines)
-            if lines:
-                chunks.append(deflater.chunk("".join(lines).encode()))
-            yield
+        for family, render, chunks in zip(families, renderers, pieces, strict=True):
+            step = SMALL_BATCH_SIZE if family.max_series is None else BATCH_SIZE
+            for first in range(0, len(part), step):
+                lines = render(blocks[first : first + step], part[first : first + step])
+                series += len(lines)
+                if lines:
+                    chunks.append(deflater.chunk("".join(lines).encode()))
+                yield
     rendered = {}
     for family, chunks in zip(families, pieces, strict=True):
         if chunks:

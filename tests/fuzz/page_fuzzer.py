@@ -141,7 +141,7 @@ async def _poll(numbers: Sequence[int], seed: int, results: PageResults, max_blo
     async with (
         upstream(script) as server,
         harness(server.url, profile_series=True, playback_ids=True) as program,
-        harness(server.url) as measured,
+        harness(server.url, profile_series=True, playback_ids=True) as measured,
     ):
         for number in numbers:
             kind, body = page(seed, number)

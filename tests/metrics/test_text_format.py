@@ -15,16 +15,18 @@ from prometheus_client.openmetrics.exposition import generate_latest as as_openm
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.cooperative import BATCH_SIZE
-from exporter.metrics.catalogue import Family, Options
+from exporter.cooperative import BATCH_SIZE, SMALL_BATCH_SIZE
+from exporter.metrics.catalogue import Family, Options, session_families
 from exporter.metrics.chunks import EMPTY, Chunk, deflate, inflate, join
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.process import Process
+from exporter.metrics.series_limit import series_per_subject
 from exporter.metrics.text_format import Format, escape, header, render_subjects
-from exporter.sessions.snapshot import ACTIVE
+from exporter.sessions.session import Session
+from exporter.sessions.snapshot import ACTIVE, State
 from tests.support.accounts import Accounts, session, session_lists
 from tests.support.collector import ReferenceCollector
-from tests.support.cooperative import run_to_end
+from tests.support.cooperative import count_steps, run_to_end
 from tests.support.rows import START
 
 accounts = st.dictionaries(
@@ -139,6 +141,15 @@ def test_rendering_yields_after_every_step() -> None:
     steps = render_subjects([(each, ACTIVE) for each in sessions], families, lambda each: f'session_id="{each.id}"')
     pauses = sum(1 for _ in steps)
     assert pauses >= 5 * len(families)
+
+
+def test_V02_series_per_profile_are_counted_and_rendered_in_small_steps() -> None:
+    families = [each for each in session_families(Options(profile_series=True)) if each.max_series is None]
+    sessions: list[tuple[Session, State]] = [(session(number), ACTIVE) for number in range(BATCH_SIZE)]
+    steps = BATCH_SIZE // SMALL_BATCH_SIZE
+    assert families
+    assert count_steps(series_per_subject(sessions, families)) > steps
+    assert count_steps(render_subjects(sessions, families, lambda each: each.id)) > steps * len(families)
 
 
 def test_the_number_of_series_is_the_number_of_lines() -> None:
