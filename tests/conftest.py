@@ -78,8 +78,18 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[Non
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, object]:
+    """Set up a test marked ``untraced`` as `pytest_runtest_call` runs it."""
+    return (yield from _without_tracer_if_untraced(item))
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, object]:
     """Run a test marked ``untraced`` without coverage's tracer; ``no_cover`` of pytest-cov fails under pytest-xdist."""
+    return (yield from _without_tracer_if_untraced(item))
+
+
+def _without_tracer_if_untraced(item: pytest.Item) -> Generator[None, None, object]:
     trace = sys.gettrace()
     if item.get_closest_marker("untraced"):
         sys.settrace(None)

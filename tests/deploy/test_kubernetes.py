@@ -1,8 +1,8 @@
+import importlib
 import re
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
 from exporter.cli.arguments import parse
@@ -49,6 +49,12 @@ def _rendering(name: str) -> Rendering:
     return next(each for each in RENDERINGS if each.name == name)
 
 
+@pytest.fixture(scope="module")
+def kubernetes_validate() -> Any:
+    """The validator, which is imported by the process only that runs these tests, since that takes seconds."""
+    return importlib.import_module("kubernetes_validate")
+
+
 def _is_custom(each: Any) -> bool:
     return str(each["apiVersion"]).startswith("monitoring.coreos.com/")
 
@@ -65,7 +71,9 @@ def test_every_example_is_rendered() -> None:
 
 @every_rendering
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-def test_objects_are_valid_for_the_oldest_and_the_newest_kubernetes(rendering: Rendering, version: str) -> None:
+def test_objects_are_valid_for_the_oldest_and_the_newest_kubernetes(
+    kubernetes_validate: Any, rendering: Rendering, version: str
+) -> None:
     for each in rendering.objects:
         if not _is_custom(each):
             assert version.startswith(kubernetes_validate.validate(each, version, strict=True))
@@ -74,13 +82,15 @@ def test_objects_are_valid_for_the_oldest_and_the_newest_kubernetes(rendering: R
 @pytest.mark.parametrize(
     "rendering", [each for each in RENDERINGS if each.name in ("install", "standalone", "sidecar-plain")], ids=str
 )
-def test_objects_without_native_sidecar_are_valid_for_an_older_kubernetes(rendering: Rendering) -> None:
+def test_objects_without_native_sidecar_are_valid_for_an_older_kubernetes(
+    kubernetes_validate: Any, rendering: Rendering
+) -> None:
     for each in rendering.objects:
         if not _is_custom(each):
             kubernetes_validate.validate(each, OLDEST_WITHOUT_NATIVE_SIDECARS, strict=True)
 
 
-def test_the_validator_rejects_a_misspelt_field() -> None:
+def test_the_validator_rejects_a_misspelt_field(kubernetes_validate: Any) -> None:
     service = next(each for each in RENDERINGS[0].objects if each["kind"] == "Service")
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate({**service, "spce": {}}, NEWEST, strict=True)

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from deploy.sbom import dependencies_of, without_registry_addresses
 
@@ -24,6 +22,10 @@ def bill() -> dict[str, Any]:
 
 
 def test_the_bill_is_valid_cyclonedx(bill: dict[str, Any]) -> None:
+    # Imported here, since that takes seconds of each process that collects the tests.
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is None
 
 

@@ -3,6 +3,7 @@
 Time starts at 0 and there is a scrape every 10 seconds. Values are functions of the time in seconds; None is no sample.
 """
 
+import os
 import subprocess
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,7 +98,10 @@ def run_tests(
     document = {"rule_files": ["rules.yaml"], "evaluation_interval": f"{SCRAPE_INTERVAL}s", "tests": list(tests)}
     path = directory / "tests.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    return subprocess.run([promtool, "test", "rules", str(path)], capture_output=True, text=True, timeout=HANG)
+    command = [promtool, "test", "rules", str(path)]
+    # It runs briefly; with the default, garbage collection takes a fifth of its processor time.
+    environment = {**os.environ, "GOGC": "400"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANG)
 
 
 def run_alert_tests(

@@ -93,6 +93,7 @@ def test_profiles_with_too_much_text_are_one_invalid_value(other: dict[str, Any]
     assert decoded.invalid_values.total() == 2 + len(other)
 
 
+@pytest.mark.untraced
 def test_P18_a_lone_surrogate_on_a_page_with_many_profiles_drops_nothing() -> None:
     rows = [row(number, profiles=[{"name": "720p", "fps": 30}] * MAX_PROFILES) for number in range(1, 1001)]
     decoded = decode(page(*rows).replace(b'"720p"', b'"\\ud800"', 1))
@@ -108,6 +109,7 @@ def test_sessions_and_profiles_with_invalid_values_are_limited_together() -> Non
         decode(page(*rows))
 
 
+@pytest.mark.untraced
 def test_V02_the_number_of_invalid_values_is_limited() -> None:
     fields = dict.fromkeys(NUMBERS, -1)
     count = MAX_INVALID_VALUES // len(fields)
