@@ -11,7 +11,8 @@ p { overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .8rem .35rem 0; }
-th, td { text-align: left; vertical-align: top; white-space: nowrap; }
+th, td { text-align: left; vertical-align: top; }
+td { white-space: nowrap; }
 .text, .ids { min-width: 9rem; overflow-wrap: anywhere; white-space: normal; }
 .ids { min-width: 19rem; }
 small, footer { color: var(--dim); }
