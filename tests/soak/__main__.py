@@ -23,7 +23,7 @@ from tests.soak.upstream import Upstream, serving
 TICK: Final = 0.25
 """Seconds between two changes of the sessions."""
 
-REQUESTS_BETWEEN_FAULTS: Final = 20
+REQUESTS_BETWEEN_FAULTS: Final = 10
 """Valid responses between two faults: those of two polls."""
 
 PAUSE_INTERVAL: Final = 120.0
