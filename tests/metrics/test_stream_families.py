@@ -5,12 +5,16 @@ from typing import Any
 import pytest
 
 from exporter.metrics.catalogue import EVERY_OPTION, PREFIX, stream_families
-from exporter.metrics.catalogue.family import Sample
+from exporter.metrics.catalogue.family import Combine, Sample, SessionFamily, StreamFamily
+from exporter.metrics.catalogue.streams import stream_family
 from exporter.sessions.session import INVALID_TIME, Profile, Session
 from exporter.sessions.snapshot import SessionState, State
 from exporter.sessions.streams import Stream
 
-FAMILIES = {each.name.removeprefix(f"{PREFIX}stream_"): each for each in stream_families(EVERY_OPTION)}
+
+def family(name: str) -> StreamFamily:
+    # Derived in each test, so that `make mutants` changes the functions that the tests call.
+    return {each.name.removeprefix(f"{PREFIX}stream_"): each for each in stream_families(EVERY_OPTION)}[name]
 
 
 def session(state: State = "active", **fields: Any) -> SessionState:
@@ -19,7 +23,7 @@ def session(state: State = "active", **fields: Any) -> SessionState:
 
 def samples(name: str, *sessions: SessionState) -> list[Sample]:
     stream = Stream("1", sessions)
-    return list(FAMILIES[name].samples(stream, stream.state))
+    return list(family(name).samples(stream, stream.state))
 
 
 def value(name: str, *sessions: SessionState) -> float | None:
@@ -106,3 +110,23 @@ def test_issues_are_the_distinct_ones_of_active_sessions_up_to_the_limit() -> No
 def test_sessions_are_counted_by_state() -> None:
     found = samples("sessions", session(), session("ended"), session("ended"))
     assert found == [(("pending",), 0.0), (("active",), 1.0), (("ended",), 2.0)]
+
+
+def of_session(**changes: Any) -> SessionFamily:
+    """A declaration of a family of sessions."""
+    usual: dict[str, Any] = {"name": f"{PREFIX}session_x", "help": "Text.", "combine": Combine.SUM}
+    return SessionFamily(**(usual | changes))
+
+
+def test_only_the_first_word_session_of_a_name_is_replaced() -> None:
+    assert stream_family(of_session(name=f"{PREFIX}session_session_x")).name == f"{PREFIX}stream_session_x"
+
+
+def test_the_family_of_a_stream_has_the_labels_and_the_limit_of_that_of_its_sessions() -> None:
+    derived = stream_family(of_session(labels=("a",), label_values=(("x", "y"),), max_series=7))
+    assert (derived.labels, derived.label_values, derived.max_series) == (("a",), (("x", "y"),), 7)
+
+
+def test_the_reason_why_no_panel_shows_a_family_is_kept() -> None:
+    assert stream_family(of_session(off_dashboards="because")).off_dashboards == "because"
+    assert stream_family(of_session()).off_dashboards == "the dashboards show it for each session"

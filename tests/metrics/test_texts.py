@@ -1,6 +1,8 @@
 """Samples with texts in their labels, by example."""
 
-from exporter.metrics.catalogue.texts import MAX_TEXT, bitrates, profiles
+import pytest
+
+from exporter.metrics.catalogue.texts import MAX_ISSUE, MAX_NAME, MAX_TEXT, Options, bitrates, info, issues, profiles
 from exporter.sessions.session import Profile, Session
 from exporter.sessions.snapshot import ACTIVE
 
@@ -53,3 +55,34 @@ def test_a_long_name_of_a_profile_is_cut() -> None:
 def test_of_profiles_with_the_same_name_the_first_has_its_bitrate() -> None:
     found = bitrates(session(Profile(name="a", bitrate=8.0), Profile(name="a", bitrate=16.0)), ACTIVE)
     assert list(found) == [(("a",), 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        (Options(), ("n",)),
+        (Options(playback_ids=True), ("n", "p")),
+        (Options(project_ids=True), ("n", "j")),
+        (Options(playback_ids=True, project_ids=True), ("n", "p", "j")),
+    ],
+)
+def test_the_ids_of_a_session_are_labels_on_request(options: Options, labels: tuple[str, ...]) -> None:
+    found = Session(id="1", name="n", playback_id="p", project_id="j")
+    assert list(info(options)(found, ACTIVE)) == [(labels, 1.0)]
+
+
+@pytest.mark.parametrize("options", [Options(), Options(playback_ids=True, project_ids=True)])
+def test_an_unknown_text_of_a_session_is_an_empty_label(options: Options) -> None:
+    ((labels, _),) = info(options)(Session(id="1"), ACTIVE)
+    assert not any(labels)
+
+
+@pytest.mark.parametrize("options", [Options(), Options(playback_ids=True, project_ids=True)])
+def test_a_long_text_of_a_session_is_cut(options: Options) -> None:
+    long = "x" * (MAX_NAME + 1)
+    ((labels, _),) = info(options)(Session(id="1", name=long, playback_id=long, project_id=long), ACTIVE)
+    assert set(labels) == {"x" * MAX_NAME}
+
+
+def test_a_long_issue_is_cut() -> None:
+    assert list(issues(Session(id="1", issues=("x" * (MAX_ISSUE + 1),)), ACTIVE)) == [(("x" * MAX_ISSUE,), 1.0)]

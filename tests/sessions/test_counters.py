@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from exporter.cooperative import BATCH_SIZE
 from exporter.sessions.counter_scope import CounterScope, PollTime
 from exporter.sessions.counters import MIN_REMEMBERED, CounterState, Increments, diff
 from exporter.sessions.growth import COUNTED
@@ -95,6 +96,19 @@ def test_a_session_created_after_the_baseline_counts_in_full() -> None:
     account.poll()
     assert account.poll(sent(1, 500, born=NEW)).amounts["source_bytes"] == 500
     assert account.started == 1
+
+
+def test_a_session_created_at_the_baseline_is_a_baseline() -> None:
+    assert counted([], [sent(1, 500, born=0.0)]) == [0, 0]
+
+
+def test_the_growth_of_all_batches_is_counted() -> None:
+    before, after = ([sent(number, amount) for number in range(BATCH_SIZE + 1)] for amount in (100, 130))
+    assert counted(before, after) == [0, 30 * (BATCH_SIZE + 1)]
+
+
+def test_a_session_is_remembered_while_others_replace_it() -> None:
+    assert counted([sent(1, 100)], [sent(2, 5), sent(3, 5)], [sent(1, 130)]) == [0, 0, 30]
 
 
 @pytest.mark.parametrize("born", [1.0, 9000.0, None])
@@ -302,6 +316,13 @@ def test_D04_a_failed_recording_that_is_ready_after_all_is_counted_with_both_res
     for status in ("waiting", "failed", "waiting", "ready"):
         account.poll(recorded(status))
     assert +account.recordings == {"failed": 1, "ready": 1}
+
+
+def test_the_recordings_of_two_sessions_that_finish_in_the_same_poll_add_up() -> None:
+    account = Account()
+    for status in ("waiting", "ready"):
+        account.poll(*(sent(number, 100, record=True, recording_status=status) for number in (1, 2)))
+    assert account.recordings["ready"] == 2
 
 
 def test_a_recording_finished_before_its_session_is_first_seen_is_counted() -> None:

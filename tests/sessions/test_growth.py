@@ -39,6 +39,34 @@ def test_D04_every_value_below_the_one_before_is_a_regression() -> None:
     assert grown(100, 40, 30, 90, 80, 100)[1] == [0, 1, 1, 0, 1, 0]
 
 
+def test_a_lower_value_that_stays_the_same_is_one_regression() -> None:
+    assert grown(100, 40, 40)[1] == [0, 1, 0]
+
+
+def test_the_regressions_of_two_sessions_add_up() -> None:
+    growth = Growth()
+    growth.add([Entry(source_bytes=100.0)] * 2, [Entry(source_bytes=50.0)] * 2)
+    assert growth.regressions["source_bytes"] == 2
+
+
+def test_a_value_that_is_first_known_while_another_one_falls_is_a_baseline() -> None:
+    growth = Growth()
+    (entry,), _ = growth.add(
+        [Entry(source_bytes=100.0, source_segments=None)], [Entry(source_bytes=50.0, source_segments=7.0)]
+    )
+    assert (entry.source_segments, growth.amounts["source_segments"]) == (7, 0)
+
+
+def test_an_unknown_value_of_one_session_does_not_hide_the_growth_of_another() -> None:
+    growth = Growth()
+    entries, changes = growth.add(
+        [Entry(source_bytes=100.0), Entry(source_bytes=100.0)], [Entry(source_bytes=None), Entry(source_bytes=130.0)]
+    )
+    assert [entry.source_bytes for entry in entries] == [100, 130]
+    assert list(changes["source_bytes"]) == [0, 30]
+    assert growth.amounts["source_bytes"] == 30
+
+
 def test_a_value_that_was_never_known_is_a_baseline() -> None:
     assert grown(100, 130, start=None)[0] == [0, 30]
 

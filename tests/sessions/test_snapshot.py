@@ -101,6 +101,27 @@ def test_the_totals_without_sessions_are_explicit_zeros() -> None:
     assert (totals.ingest_rate, totals.outgoing_rate) == (0, 0)
 
 
+def test_the_totals_are_summed_over_all_batches() -> None:
+    streams = frozenset({"a", "b", "c"})
+    parents = ["a", *["b"] * (BATCH_SIZE - 1), None]
+    sessions = [
+        session(number, ingest_rate=1.0, outgoing_rate=2.0, parent_id=parent) for number, parent in enumerate(parents)
+    ]
+    taken = run_to_end(take_snapshot(sessions, WINDOWS, START, streams))
+    assert (taken.totals.ingest_rate, taken.totals.outgoing_rate) == (BATCH_SIZE + 1, 2 * (BATCH_SIZE + 1))
+    assert taken.totals.configured_streams == {"live": 2, "idle": 0, "absent": 1}
+
+
+def test_the_configured_streams_without_sessions_are_listed() -> None:
+    taken = run_to_end(take_snapshot([session(parent_id="b")], WINDOWS, START, {"c", "b", "a"}))
+    assert taken.absent_streams == ("a", "c")
+
+
+@pytest.mark.parametrize(("value", "name"), [(None, "unknown"), (True, "healthy"), (False, "unhealthy")])
+def test_the_health_of_a_session_has_three_values(value: bool | None, name: str) -> None:
+    assert health(session(is_healthy=value)) == name
+
+
 def test_rates_and_health_count_active_sessions_only() -> None:
     live = session(1, ingest_rate=100.0, outgoing_rate=300.0, is_healthy=True)
     left_standing = session(2, age=120, ingest_rate=100.0, outgoing_rate=300.0, is_healthy=False)
