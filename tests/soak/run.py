@@ -92,7 +92,7 @@ def run_soak(run: SoakRun, upstream: Upstream) -> Report:
             run.faults_occur.clear()
             upstream.fault = None
             run.sessions_change.clear()
-            _wait_for_poll_after(exporter, time.time() + POLL_INTERVAL)
+            _wait_for_poll_after(exporter, time.time() + RECORDING_INTERVAL + POLL_INTERVAL)
             stats.append(measure(exporter))
             page = _samples(exporter)
             exporter.send_signal(signal.SIGTERM)
