@@ -1,5 +1,6 @@
 """What the comparison of two polls has found for each session: the events behind the numbers of the counters."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,6 +14,8 @@ STREAM_AMOUNTS: Final = (
     "transcoded_segments_duration",
 )
 """The cumulative fields of a session whose growth is counted per stream too."""
+
+_ZEROS: Final = (0.0,) * len(STREAM_AMOUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +45,17 @@ class EventLog:
     def __init__(self) -> None:
         self.started: list[Session] = []
         self.finished: list[tuple[Session, str]] = []
-        self._growth: dict[str | None, list[float]] = {}
+        self._growth: dict[str | None, Sequence[float]] = {}
 
     def add_growth(self, sessions: Sequence[Session], growth: Mapping[str, Sequence[float]]) -> None:
         """Add the growth of sessions to their streams; ``growth`` has a value of each session per field."""
-        streams = self._growth
+        by_stream: defaultdict[str | None, list[Sequence[float]]] = defaultdict(list)
         rows = zip(*(growth[name] for name in STREAM_AMOUNTS), strict=True)
         for session, row in zip(sessions, rows, strict=True):
-            total = streams.get(session.parent_id)
-            if total is None:
-                streams[session.parent_id] = [*row]
-            else:
-                streams[session.parent_id] = [a + b for a, b in zip(total, row, strict=True)]
+            by_stream[session.parent_id].append(row)
+        for stream, amounts in by_stream.items():
+            earlier = self._growth.get(stream, _ZEROS)
+            self._growth[stream] = [*map(sum, zip(earlier, *amounts, strict=True))]
 
     def events(self, *, is_baseline: bool) -> SessionEvents:
         """Return what was collected."""
