@@ -12,15 +12,13 @@ from exporter.cooperative import run_yielding
 from exporter.livepeer.client import SessionsResult
 from exporter.livepeer.errors import PollError
 from exporter.livepeer.page_reader import OnPage
-from exporter.metrics.page_store import PageStore
-from exporter.metrics.series_limit import series_per_subject
-from exporter.polling.plan import Plan
-from exporter.polling.poll import fetch
+from exporter.polling.plan import Plan, PollStart
+from exporter.polling.poll import History, PollSpan, compare, fetch
+from exporter.polling.render import Series
 from exporter.runtime.build import create_http_client, create_livepeer_client, create_page_store, create_plan
 from exporter.runtime.environment import Environment
 from exporter.sessions.session import MAX_ID
 from exporter.sessions.snapshot import STATES, Snapshot, take_snapshot
-from exporter.sessions.streams import group_by_stream
 from exporter.text import clean
 
 MAX_CLOCK_SKEW: Final = 5.0
@@ -83,7 +81,9 @@ async def check_account(
         return AccountCheck([failed, *described, *_requests(meter)])
     seconds = environment.monotonic() - began
     snapshot = await run_yielding(take_snapshot(read.sessions, plan.windows, read.server_time, plan.reported_streams))
-    series = await _count_series(snapshot, plan, create_page_store(settings, environment))
+    changes = await run_yielding(compare(read, plan, History(), PollSpan(PollStart(environment.now(), began), seconds)))
+    pages = create_page_store(settings, environment)
+    series = await run_yielding(Series(plan, pages, snapshot, changes.history.lifecycle).count())
     rows = [
         Row(name, "ok", f"API key accepted; {len(read.sessions)} sessions in {read.pages} pages read"),
         *described,
@@ -97,14 +97,6 @@ async def check_account(
         *_clock(client.clock.skew),
     ]
     return AccountCheck(rows, series)
-
-
-async def _count_series(snapshot: Snapshot, plan: Plan, pages: PageStore) -> int:
-    if plan.detail == "stream":
-        streams = await run_yielding(group_by_stream(snapshot.sessions))
-        return sum(await run_yielding(series_per_subject(streams, pages.stream_families)))
-    sessions = snapshot.sessions if plan.detail == "session" else ()
-    return sum(await run_yielding(series_per_subject(sessions, pages.session_families)))
 
 
 def _key_source(account: Account) -> str:

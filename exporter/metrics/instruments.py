@@ -9,8 +9,10 @@ from prometheus_client.core import Metric
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import ACCOUNT_FAMILIES, Family
+from exporter.metrics.catalogue.family import IN_SHARDS
 from exporter.metrics.catalogue.label_values import CODES
 from exporter.sessions.counters import Increments
+from exporter.sessions.lifecycle import LifecycleIncrements
 
 _CREATED: Final = "_created"
 
@@ -28,6 +30,7 @@ class Telemetry:
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
+        self._is_shard = False
         for family in ACCOUNT_FAMILIES:
             self._declare(family)
         self.set(catalogue.UP, 0)
@@ -37,7 +40,8 @@ class Telemetry:
         if family.type == "histogram":
             histogram = Histogram(family.name, family.help, labels, registry=self._registry, buckets=family.buckets)
             self._histograms[family.name] = histogram
-            histogram.labels(self._account)
+            for values in product(*family.label_values):
+                histogram.labels(self._account, *values)
             return
         instrument: Counter | Gauge
         if family.type == "counter":
@@ -46,7 +50,7 @@ class Telemetry:
             )
         else:
             instrument = self._gauges[family.name] = Gauge(family.name, family.help, labels, registry=self._registry)
-        if family.absent_when == "never":
+        if family.absent_when in ("never", IN_SHARDS):
             for values in product(*family.label_values):
                 instrument.labels(self._account, *values)
 
@@ -62,9 +66,16 @@ class Telemetry:
         """Remove the samples of a gauge."""
         self._gauges[family.name].clear()
 
-    def observe(self, family: Family, value: float) -> None:
+    def become_shard(self) -> None:
+        """Remove the counters that a shard does not export; they are not counted from now on."""
+        self._is_shard = True
+        for family in ACCOUNT_FAMILIES:
+            if not family.in_shards:
+                self._counters[family.name].clear()
+
+    def observe(self, family: Family, value: float, *labels: str) -> None:
         """Observe a value in a histogram."""
-        self._histograms[family.name].labels(self._account).observe(value)
+        self._histograms[family.name].labels(self._account, *labels).observe(value)
 
     def request(self, code: str, seconds: float, size: int) -> None:
         """Count a finished API request.
@@ -107,6 +118,24 @@ class Telemetry:
         for result, count in increments.recordings.items():
             self.count(catalogue.RECORDINGS, count, result)
         self.count(catalogue.STARTED, increments.started)
+
+    def count_lifecycle(self, increments: LifecycleIncrements) -> None:
+        """Add what has happened to sessions and streams between two polls."""
+        streams, sessions = increments.streams, increments.sessions
+        if not self._is_shard:
+            for health, seconds in streams.observed.items():
+                self.count(catalogue.OBSERVED, seconds, health)
+            self.count(catalogue.UNOBSERVED, streams.unobserved)
+            self.count(catalogue.EPISODES, streams.episodes)
+            self.count(catalogue.RECONNECTS, streams.reconnects)
+        self.count(catalogue.NEVER_STARTED, sessions.never_started)
+        for seconds in sessions.durations:
+            self.observe(catalogue.ENDED_DURATION, seconds)
+        for ratio in sessions.unhealthy_ratios:
+            self.observe(catalogue.ENDED_UNHEALTHY, ratio)
+        for result, found in increments.processing.items():
+            for seconds in found:
+                self.observe(catalogue.PROCESSING, seconds, result)
 
     def collect(self) -> Iterable[Metric]:
         """Return the families in the order of the catalogue, without ``_created`` series."""

@@ -13,6 +13,9 @@ from prometheus_client.core import Metric
 
 from exporter.metrics.catalogue import (
     ACCOUNT_FAMILIES,
+    SESSION_LIFE_FAMILIES,
+    STREAM_LIFE_COUNTERS,
+    STREAM_LIFE_GAUGES,
     TOTAL_FAMILIES,
     Family,
     Options,
@@ -74,24 +77,24 @@ class Page:
     """One generation of one format, without the metrics of the process, which a scrape appends.
 
     Attributes:
-        start: the header of a gzip member, and the series and totals as raw deflate; the same bytes for both formats.
-        rest: the accounts' instruments, as raw deflate.
+        start: the header of a gzip member, and the gauges and totals as raw deflate; the same bytes for both formats.
+        rest: the counters of streams and the accounts' instruments, as raw deflate.
         size: bytes of the whole text.
         crc: CRC-32 of the whole text.
         pieces: the same text in chunks that can be inflated one at a time.
     """
 
     start: bytes | memoryview
-    rest: bytes
+    rest: bytes | memoryview
     size: int
     crc: int
     pieces: Sequence[Chunk]
 
-    def packed(self, tail: bytes) -> tuple[bytes | memoryview, bytes]:
-        """Return the page with a tail as one gzip member, in two parts. The first part is not copied."""
+    def packed(self, tail: bytes) -> Sequence[bytes | memoryview]:
+        """Return the page with a tail as one gzip member, in parts. Only the last part is made for this scrape."""
         end = deflate(tail, last=True)
         whole = join([Chunk(b"", self.size, self.crc), end])
-        return self.start, b"".join((self.rest, whole.data, gzip_trailer(whole)))
+        return self.start, self.rest, b"".join((whole.data, gzip_trailer(whole)))
 
     def plain(self) -> Iterator[bytes]:
         """Return the text of the page, piece by piece."""
@@ -114,11 +117,14 @@ class PageStore:
         self._monotonic = monotonic
         self._accounts: dict[str, AccountPage] = {}
         self._expires = float("inf")
-        families: tuple[Family, ...] = (*self.session_families, *self.stream_families, *TOTAL_FAMILIES)
-        self._data_headers = {each.name: deflate(header(each, Format.TEXT).encode()) for each in families}
-        self._account_headers = {
-            form: [deflate(header(family, form).encode()) for family in ACCOUNT_FAMILIES] for form in Format
-        }
+        gauges: tuple[Family, ...] = (
+            *(*self.session_families, *SESSION_LIFE_FAMILIES),
+            *(*self.stream_families, *STREAM_LIFE_GAUGES),
+            *TOTAL_FAMILIES,
+        )
+        self._data_headers = _headers(gauges, Format.TEXT)
+        self._stream_headers = {form: _headers(STREAM_LIFE_COUNTERS, form) for form in Format}
+        self._account_headers = {form: _headers(ACCOUNT_FAMILIES, form) for form in Format}
         self._data = Chunk(GZIP_HEADER, 0, 0)
         self._data_pieces: Sequence[Chunk] = ()
         self._pages = self._built_pages()
@@ -196,7 +202,7 @@ class PageStore:
         self._data_changed = self._outdated = self._scraped = False
 
     def _rebuild_data(self) -> None:
-        """Concatenate the series and totals of all accounts, family by family; their chunks become views of it."""
+        """Concatenate the gauges and totals of all accounts, family by family; their chunks become views of it."""
         shown = self._with_data()
         keys: list[tuple[str | None, str]] = []
         pieces: list[Chunk] = []
@@ -207,7 +213,7 @@ class PageStore:
                 pieces += [head, *(chunk for _, chunk in found)]
         self._data = join([Chunk(GZIP_HEADER, 0, 0), *pieces])
         self._data_pieces = slices_of(self._data, pieces, len(GZIP_HEADER))
-        views: dict[str, dict[str, Chunk]] = {account: {} for account, _ in shown}
+        views = {account: dict(data.chunks) for account, data in shown}
         for (account, name), view in zip(keys, self._data_pieces, strict=True):
             if account is not None:
                 views[account][name] = view
@@ -217,17 +223,29 @@ class PageStore:
     def _built_pages(self) -> Mapping[Format, Page]:
         columns = zip(*(part.texts for part in self._accounts.values()), strict=True)
         families = [deflate(b"".join(texts)) for texts in columns] or [EMPTY] * len(ACCOUNT_FAMILIES)
+        shown = self._with_data()
+        counters = [
+            [data.chunks[family.name] for _, data in shown if family.name in data.chunks]
+            for family in STREAM_LIFE_COUNTERS
+        ]
         pages = {}
         for form in Format:
-            headers = self._account_headers[form]
-            pieces = [piece for pair in zip(headers, families, strict=True) for piece in pair if piece.size]
+            of_streams = zip(self._stream_headers[form].values(), counters, strict=True)
+            of_accounts = zip(self._account_headers[form].values(), families, strict=True)
+            pieces = [piece for head, chunks in of_streams if chunks for piece in (head, *chunks)]
+            pieces += [piece for pair in of_accounts for piece in pair if piece.size]
             rest = join(pieces)
             both = join([replace(self._data, data=b""), replace(rest, data=b"")])
             pages[form] = Page(
                 start=self._data.data,
-                rest=bytes(rest.data),
+                rest=rest.data,
                 size=both.size,
                 crc=both.crc,
                 pieces=(*self._data_pieces, *pieces),
             )
         return pages
+
+
+def _headers(families: Sequence[Family], form: Format) -> dict[str, Chunk]:
+    """Return the compressed header of each family, by name."""
+    return {each.name: deflate(header(each, form).encode()) for each in families}

@@ -1,6 +1,6 @@
 """Which sessions or streams get series of their own when there are more than the series limit allows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
@@ -16,6 +16,21 @@ class Selection(Generic[Subject]):
 
     subjects: Sequence[tuple[Subject, State]]
     dropped: int = 0
+
+
+@dataclass(frozen=True)
+class Shared(Generic[Subject]):
+    """Series that several subjects have in common, as sessions have those of their stream.
+
+    They are selected together with the first of these subjects.
+
+    Attributes:
+        owner: from a subject to the name of what has the series.
+        sizes: the number of series, by this name.
+    """
+
+    owner: Callable[[Subject], str | None]
+    sizes: Mapping[str | None, int]
 
 
 class SeriesBudget:
@@ -77,6 +92,7 @@ def select(
     families: Sequence[SubjectFamily[Subject]],
     last_seen: Callable[[Subject], float],
     claim: Callable[[int], int],
+    shared: Shared[Subject] | None = None,
 ) -> Cooperative[Selection[Subject]]:
     """Select subjects until their series reach the limit: active ones first, then the most recently seen.
 
@@ -85,21 +101,23 @@ def select(
         families: the series of each.
         last_seen: from a subject to a time, for the order.
         claim: from the number of series wanted to the number granted, see `SeriesBudget.claim`.
+        shared: further series, which several of the subjects have in common.
     """
+    common = sum(shared.sizes.values()) if shared else 0
     everything = Selection(subjects)
     bounds = [family.max_series for family in families]
     if None not in bounds:
-        at_most = len(subjects) * sum(filter(None, bounds))
+        at_most = common + len(subjects) * sum(filter(None, bounds))
         if claim(at_most) >= at_most:
             return everything
     sizes = yield from series_per_subject(subjects, families)
-    wanted = sum(sizes)
+    wanted = common + sum(sizes)
     limit = claim(wanted)
     if wanted <= limit:
         return everything
     importance = [(state == ACTIVE, last_seen(subject)) for subject, state in subjects]
     yield
-    selected = _within(limit, sizes, importance)
+    selected = _within(limit, sizes, importance, _shared_sizes(subjects, shared))
     yield
     return Selection([subjects[place] for place in selected], dropped=len(sizes) - len(selected))
 
@@ -115,12 +133,33 @@ def series_per_subject(
     return sizes
 
 
-def _within(limit: int, sizes: Sequence[int], importance: Sequence[tuple[bool, float]]) -> list[int]:
-    """Return the places of the most important subjects whose sizes do not exceed the limit, in ascending order."""
+def _shared_sizes(
+    subjects: Sequence[tuple[Subject, State]], shared: Shared[Subject] | None
+) -> Sequence[tuple[str | None, int]]:
+    """Return the owner of each subject with its number of series."""
+    if shared is None:
+        return [(None, 0)] * len(subjects)
+    owners = [shared.owner(subject) for subject, _ in subjects]
+    return [(owner, shared.sizes[owner]) for owner in owners]
+
+
+def _within(
+    limit: int,
+    sizes: Sequence[int],
+    importance: Sequence[tuple[bool, float]],
+    shared: Sequence[tuple[str | None, int]],
+) -> list[int]:
+    """Return the places of the most important subjects whose sizes do not exceed the limit, in ascending order.
+
+    What subjects share with others, as an owner and a size, is added to the first of them.
+    """
     selected: list[int] = []
+    owners: set[str | None] = set()
     for place in sorted(range(len(sizes)), key=importance.__getitem__, reverse=True):
-        limit -= sizes[place]
+        owner, common = shared[place]
+        limit -= sizes[place] + (0 if owner in owners else common)
         if limit < 0:
             break
+        owners.add(owner)
         selected.append(place)
     return sorted(selected)

@@ -52,9 +52,14 @@ class Plan:
     windows: Windows
 
     @property
+    def is_shard(self) -> bool:
+        """Whether the poll reads a part of the sessions only, and so only some sessions of a stream."""
+        return self.scope.ids != ALL_IDS
+
+    @property
     def reported_streams(self) -> frozenset[str]:
         """The configured streams whose state is reported; none in a shard, which sees only some of their sessions."""
-        return self.scope.stream_ids if self.scope.ids == ALL_IDS else frozenset()
+        return frozenset() if self.is_shard else self.scope.stream_ids
 
 
 class Failure(NamedTuple):

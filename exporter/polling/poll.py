@@ -4,22 +4,59 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.cooperative import run_yielding
+from exporter.cooperative import Cooperative, run_yielding
 from exporter.livepeer.client import LivepeerClient, SessionsResult
 from exporter.livepeer.errors import PollTimeoutError
 from exporter.livepeer.page_reader import OnPage
 from exporter.metrics.catalogue import TOTAL_FAMILIES
 from exporter.metrics.page_store import AccountData, PageStore
-from exporter.metrics.series_limit import select
-from exporter.metrics.text_format import Rendered, render_subjects, render_totals, session_labels, stream_labels
+from exporter.metrics.text_format import render_totals
 from exporter.polling.plan import Plan, PollStart
 from exporter.polling.recordings import Recordings, kept, to_keep
+from exporter.polling.render import Series
 from exporter.sessions.attention import find_problems
 from exporter.sessions.counter_scope import CounterScope, PollTime
 from exporter.sessions.counters import CounterState, Increments, diff
+from exporter.sessions.lifecycle import LifecycleIncrements, LifecycleState, advance
+from exporter.sessions.lifecycle_poll import LifecyclePoll
 from exporter.sessions.session import Session
-from exporter.sessions.snapshot import SessionState, Snapshot, take_snapshot
-from exporter.sessions.streams import Stream, group_by_stream
+from exporter.sessions.snapshot import take_snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class PollSpan:
+    """When a poll began, and how many seconds it took to read the sessions."""
+
+    started: PollStart
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is remembered of the good polls of an account.
+
+    Attributes:
+        counters: for the counters.
+        lifecycle: for the lifecycle of sessions and streams.
+    """
+
+    counters: CounterState = CounterState()
+    lifecycle: LifecycleState = LifecycleState()
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What has changed since the last good poll.
+
+    Attributes:
+        history: what to compare the next poll with.
+        increments: what the counters grow by.
+        lifecycle: what has happened to sessions and streams.
+    """
+
+    history: History
+    increments: Increments
+    lifecycle: LifecycleIncrements
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +66,13 @@ class PollResult:
     Attributes:
         data: what the page will show.
         read: the sessions as the client returned them.
-        counter_state: what the next poll is compared with.
-        increments: what the counters grow by.
+        changes: since the last good poll.
         recordings: those before the session window, for the next poll; None if it requests all sessions.
     """
 
     data: AccountData
     read: SessionsResult
-    counter_state: CounterState
-    increments: Increments
+    changes: Changes
     recordings: Recordings | None
 
 
@@ -64,8 +99,8 @@ async def derive(
     read: SessionsResult,
     plan: Plan,
     page_store: PageStore,
-    counter_state: CounterState,
-    started: PollStart,
+    history: History,
+    span: PollSpan,
     recordings: Recordings | None = None,
 ) -> PollResult:
     """Derive what will be published from the API's sessions.
@@ -74,19 +109,19 @@ async def derive(
         read: the sessions as the client returned them.
         plan: how the account is polled.
         page_store: its families are rendered, within its series budget.
-        counter_state: after the last good poll.
-        started: when the poll began.
+        history: after the last good poll.
+        span: of the poll.
         recordings: those of the last good poll, whose series are kept; None if the poll has requested them.
     """
-    sessions, now = await _with_kept(read, plan, recordings), read.server_time
+    now, started = read.server_time, span.started
+    unread = await _kept(read, plan, recordings)
+    sessions = [*read.sessions, *unread] if unread else read.sessions
     snapshot = await run_yielding(take_snapshot(sessions, plan.windows, now, plan.reported_streams))
-    rendered, exported, dropped = await _render(plan, page_store, snapshot)
+    changes = await run_yielding(compare(read, plan, history, span, unread=None if recordings is None else unread))
+    series = await run_yielding(Series(plan, page_store, snapshot, changes.history.lifecycle).render())
     problems = await run_yielding(find_problems(plan.account, snapshot))
-    time = PollTime(now, started.wall, started.monotonic)
-    counter_state, increments = await run_yielding(
-        diff(counter_state, read.sessions, scope=_counter_scope(plan), time=time, recordings=recordings is None)
-    )
     following = await _to_keep(sessions, plan, now, started if recordings is None else recordings.requested)
+    rendered = series.rendered
     data = AccountData(
         began=started.wall,
         expires=started.monotonic + plan.max_staleness,
@@ -94,18 +129,18 @@ async def derive(
         problems=problems,
         chunks={**rendered.chunks, **render_totals(plan.account, snapshot.totals, TOTAL_FAMILIES)},
         series=rendered.series,
-        exported=exported,
-        dropped=dropped,
+        exported=series.exported,
+        dropped=series.dropped,
         absent_streams=snapshot.absent_streams,
         recordings_began=following.requested.wall if following else None,
     )
-    return PollResult(data, read, counter_state, increments, following)
+    return PollResult(data, read, changes, following)
 
 
-async def _with_kept(read: SessionsResult, plan: Plan, recordings: Recordings | None) -> Sequence[Session]:
+async def _kept(read: SessionsResult, plan: Plan, recordings: Recordings | None) -> Sequence[Session]:
     if recordings is None:
-        return read.sessions
-    return [*read.sessions, *await run_yielding(kept(recordings, read.sessions, plan.scope, read.server_time))]
+        return ()
+    return await run_yielding(kept(recordings, read.sessions, plan.scope, read.server_time))
 
 
 async def _to_keep(sessions: Sequence[Session], plan: Plan, now: float, requested: PollStart) -> Recordings | None:
@@ -114,30 +149,35 @@ async def _to_keep(sessions: Sequence[Session], plan: Plan, now: float, requeste
     return Recordings(requested, await run_yielding(to_keep(sessions, plan.scope, plan.recording_interval, now)))
 
 
-def _counter_scope(plan: Plan) -> CounterScope:
-    scope = plan.scope
-    return CounterScope(plan.base_url, scope.stream_ids, scope.session_window, scope.recording_window)
+def compare(
+    read: SessionsResult, plan: Plan, history: History, span: PollSpan, *, unread: Sequence[Session] | None = None
+) -> Cooperative[Changes]:
+    """Compare the sessions of a poll with those of the polls before.
 
-
-async def _render(plan: Plan, page_store: PageStore, snapshot: Snapshot) -> tuple[Rendered, int, int]:
-    """Return the rendered series, the number of sessions or streams that have some, and that of the others."""
-
-    def claim(series: int) -> int:
-        return page_store.budget.claim(plan.account, series)
-
-    if plan.detail == "stream":
-        streams = await run_yielding(group_by_stream(snapshot.sessions))
-        selected_streams = await run_yielding(select(streams, page_store.stream_families, _last_seen, claim))
-        labels = stream_labels(plan.account)
-        rendered = await run_yielding(render_subjects(selected_streams.subjects, page_store.stream_families, labels))
-        return rendered, len(selected_streams.subjects), selected_streams.dropped
-    sessions: Sequence[SessionState] = snapshot.sessions if plan.detail == "session" else ()
-    selected = await run_yielding(select(sessions, page_store.session_families, _last_seen, claim))
-    rendered = await run_yielding(
-        render_subjects(selected.subjects, page_store.session_families, session_labels(plan.account))
+    Args:
+        read: the sessions as the client returned them.
+        plan: how the account is polled.
+        history: after the last good poll.
+        span: of the poll.
+        unread: the recorded sessions before the session window that are kept; None if the poll has requested them.
+    """
+    filters = plan.scope
+    scope = CounterScope(plan.base_url, filters.stream_ids, filters.session_window, filters.recording_window)
+    time = PollTime(read.server_time, span.started.wall, span.started.monotonic)
+    counters, increments = yield from diff(
+        history.counters, read.sessions, scope=scope, time=time, recordings=unread is None
     )
-    return rendered, len(selected.subjects), selected.dropped
-
-
-def _last_seen(subject: Session | Stream) -> float:
-    return subject.last_seen or 0.0
+    poll = LifecyclePoll(
+        sessions=read.sessions,
+        unread=unread or (),
+        windows=plan.windows,
+        scope=scope,
+        time=time,
+        interval=plan.interval,
+        duration=span.seconds,
+        before=history.counters,
+        counters=counters,
+        events=increments.events,
+    )
+    lifecycle, lifecycle_increments = yield from advance(history.lifecycle, poll)
+    return Changes(History(counters, lifecycle), increments, lifecycle_increments)

@@ -12,10 +12,9 @@ from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import AccountData, PageStore
 from exporter.polling.backoff import backoff, ends_with_another_key
 from exporter.polling.plan import Failure, Plan, PollStart, Status
-from exporter.polling.poll import derive, fetch
+from exporter.polling.poll import History, PollSpan, derive, fetch
 from exporter.polling.publish import Publisher
 from exporter.polling.recordings import Recordings
-from exporter.sessions.counters import CounterState
 from exporter.sessions.session import Session
 
 
@@ -67,7 +66,7 @@ class Poller:
         self._jitter = jitter
         self._on_page = on_page
         self._publisher = Publisher(plan.account, telemetry, page_store)
-        self._counter_state = CounterState()
+        self._history = History()
         self._recordings: Recordings | None = None
         self._dropped = 0
         self._pause: Pause | None = None
@@ -80,7 +79,7 @@ class Poller:
         """Continue from a poller of the same account with other settings: its counters, status and pause."""
         self.status = other.status
         self._pause = other._pause
-        self._counter_state = other._counter_state
+        self._history = other._history
         self._dropped = other._dropped
 
     def on_skipped(self) -> None:
@@ -128,10 +127,11 @@ class Poller:
         recordings = None if kept is None or kept.are_due(started, self.plan.recording_interval) else kept
         try:
             answer = await fetch(self._client, self.plan, self._on_page, recordings=recordings is None)
-            result = await derive(answer, self.plan, self._page_store, self._counter_state, started, recordings)
+            span = PollSpan(started, self._monotonic() - started.monotonic)
+            result = await derive(answer, self.plan, self._page_store, self._history, span, recordings)
         finally:
             self._telemetry.observe(catalogue.POLL_DURATION, self._monotonic() - started.monotonic)
-        self._counter_state, self._recordings = result.counter_state, result.recordings
+        self._history, self._recordings = result.changes.history, result.recordings
         self._publisher.count_result(result)
         read.extend(answer.sessions)
         return result.data

@@ -29,6 +29,8 @@ class Publisher:
 
     def initial(self, plan: Plan) -> None:
         """Show the account before its first poll."""
+        if plan.is_shard:
+            self._telemetry.become_shard()
         self._telemetry.set(catalogue.POLL_INTERVAL, plan.interval)
         self._telemetry.set(catalogue.MAX_STALENESS, plan.max_staleness)
         self._publish(None)
@@ -37,7 +39,8 @@ class Publisher:
         """Add a poll's result to the counters, which grow even if publishing fails."""
         self._telemetry.count_pages(pages=result.read.pages, duplicates=result.read.duplicates)
         self._telemetry.count_invalid(result.read.invalid_values, result.read.invalid_sessions)
-        self._telemetry.count_increments(result.increments)
+        self._telemetry.count_increments(result.changes.increments)
+        self._telemetry.count_lifecycle(result.changes.lifecycle)
 
     def success(self, data: AccountData, status: Status, skew: float | None) -> None:
         """Show new data. If this raises, the page is as it was before."""

@@ -27,6 +27,8 @@ class LifecyclePoll:
 
     Attributes:
         sessions: all that it has read.
+        unread: recorded sessions that the account still has, although this poll has not read them. Their streams are
+            present; nothing happens to these sessions, and none of them is active.
         windows: decide the state of each.
         scope: the sessions that it could show.
         time: when it began.
@@ -38,6 +40,7 @@ class LifecyclePoll:
     """
 
     sessions: Sequence[Session]
+    unread: Sequence[Session]
     windows: Windows
     scope: CounterScope
     time: PollTime

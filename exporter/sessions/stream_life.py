@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 import msgspec
@@ -147,7 +147,7 @@ class StreamPass:
         Args:
             health: of the streams with an active session, by ``parentId``.
         """
-        parents = {session.parent_id for session in self._poll.sessions}
+        parents = {session.parent_id for session in chain(self._poll.sessions, self._poll.unread)}
         names = {parent: stream_of(parent) for parent in parents}
         yield
         current: dict[str | None, str] = {}

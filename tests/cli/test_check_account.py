@@ -59,7 +59,9 @@ async def test_D08_it_names_the_url_the_window_and_the_series_of_the_budget() ->
         assert await check(settings_for(url, max_series="10000"), ENVIRONMENT, output.terminal) == SUCCESS
         exposition = Output()
         await once(settings_for(url), ENVIRONMENT, exposition.terminal, Format.TEXT)
-    series = sum(line.startswith("livepeer_studio_session_") for line in exposition.out.splitlines())
+    series = sum(
+        line.startswith(("livepeer_studio_session_", "livepeer_studio_stream_")) for line in exposition.out.splitlines()
+    )
     assert re.search(rf"base URL +ok +{re.escape(url)}\n", output.out)
     assert "3 in the window of 1h: 0 pending, 2 active, 1 ended" in output.out
     assert f"{series} of at most 10000 on the page" in output.out

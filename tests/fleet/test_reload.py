@@ -83,7 +83,7 @@ async def test_a_changed_account_keeps_its_data_and_counters(key_file: str) -> N
 @in_loop
 async def test_a_coarser_detail_leaves_more_series_for_the_other_accounts(key_file: str) -> None:
     accounts = {name: Account([row(number) for number in range(40)]) for name in ("anna", "bert")}
-    async with fleet(accounts, "anna", "bert", key_file=key_file, max_series=1000) as running:
+    async with fleet(accounts, "anna", "bert", key_file=key_file, max_series=2000) as running:
         await running.scheduler.run_for(120)
         both = exported_sessions(running)
         assert 0 < both["anna"] == both["bert"] < 40

@@ -60,6 +60,12 @@ def test_sessions_and_streams_have_the_documented_number_of_series(
     assert count(scrape(rows, subject), subject) == sum(formula[term] for term in terms)
 
 
+@pytest.mark.parametrize(("fields", "place"), [({}, -2), (ENDED, -1)])
+def test_the_streams_of_sessions_have_the_documented_number_of_series(fields: Row, place: int) -> None:
+    page = scrape([row(number, parentId="one", **fields) for number in range(5)], "session")
+    assert count(page, "stream") == numbers("session")[place]
+
+
 def test_profiles_have_the_documented_number_of_series() -> None:
     (each,) = re.findall(r"`--profile-series` \| (\d+) more", SCALING)
     more = count(scrape([row(1)], "session", profile_series=True), "session")

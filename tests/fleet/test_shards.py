@@ -9,7 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.metrics.catalogue import AMOUNTS, EXPORTED, PREFIX, RECORDINGS, REGRESSIONS, STARTED, TOTAL_FAMILIES
+from exporter.metrics.catalogue import (
+    AMOUNTS,
+    ENDED_DURATION,
+    ENDED_UNHEALTHY,
+    EVERY_OPTION,
+    EXPORTED,
+    NEVER_STARTED,
+    PREFIX,
+    PROCESSING,
+    RECORDINGS,
+    REGRESSIONS,
+    STARTED,
+    TOTAL_FAMILIES,
+    everything,
+)
 from exporter.sessions.session import MAX_ID
 from exporter.simulator.bulk import bulk_rows
 from exporter.text import clean
@@ -23,7 +37,15 @@ pytestmark = pytest.mark.untraced
 SampleKey = tuple[str, frozenset[tuple[str, str]]]
 Samples = dict[SampleKey, float]
 
-SUMMED = {family.name for family in (*TOTAL_FAMILIES, *AMOUNTS.values(), STARTED, RECORDINGS, REGRESSIONS, EXPORTED)}
+SUMMED = {
+    family.name + suffix
+    for family in (
+        *(*TOTAL_FAMILIES, *AMOUNTS.values(), STARTED, RECORDINGS, REGRESSIONS, EXPORTED),
+        *(NEVER_STARTED, ENDED_DURATION, ENDED_UNHEALTHY, PROCESSING),
+    )
+    for suffix in (("_bucket", "_count", "_sum") if family.type == "histogram" else ("",))
+}
+NOT_IN_SHARDS = {family.name.removeprefix(PREFIX) for family, _ in everything(EVERY_OPTION) if not family.in_shards}
 MINIMUM = {"stream_healthy"}
 MAXIMUM = {"stream_active", "stream_last_seen_timestamp_seconds", "stream_created_timestamp_seconds"}
 UNION = {"stream_issue_info"}
@@ -157,7 +179,8 @@ def test_streams_of_all_shards_combine_to_those_of_a_single_exporter(
 ) -> None:
     (single,) = scrapes(1, histories, keyset=keyset, page_limit=limit, detail="stream")
     parts = scrapes(count, histories, keyset=keyset, page_limit=limit, detail="stream")
-    not_summed = MINIMUM | MAXIMUM | OF_LATEST_SESSION | UNION
+    not_summed = MINIMUM | MAXIMUM | OF_LATEST_SESSION | UNION | NOT_IN_SHARDS
+    assert not any(select(part, NOT_IN_SHARDS.__contains__) for part in parts)
 
     def is_summed(name: str) -> bool:
         return name.startswith("stream_") and name not in not_summed

@@ -2,6 +2,7 @@
 
 import math
 from itertools import product
+from math import prod
 
 import pytest
 
@@ -10,6 +11,10 @@ from exporter.metrics.catalogue import ACCOUNT_FAMILIES, PREFIX, Family
 from exporter.metrics.catalogue.label_values import CODES
 from exporter.metrics.instruments import Telemetry
 from exporter.sessions.counters import Increments
+from exporter.sessions.lifecycle import LifecycleIncrements
+from exporter.sessions.session_life import SessionIncrements
+from exporter.sessions.snapshot import HEALTH
+from exporter.sessions.stream_life import StreamIncrements
 
 
 def samples(telemetry: Telemetry) -> dict[tuple[str, ...], float]:
@@ -28,20 +33,23 @@ def test_the_families_are_those_of_the_catalogue_in_its_order() -> None:
 @pytest.mark.parametrize("family", [each for each in ACCOUNT_FAMILIES if each.label_values], ids=lambda each: each.name)
 def test_every_series_of_a_closed_set_starts_at_zero(family: Family) -> None:
     found = samples(Telemetry("a"))
+    name = family.name.removeprefix(PREFIX) + ("_count" if family.type == "histogram" else "")
     for values in product(*family.label_values):
-        assert found[family.name.removeprefix(PREFIX), *values] == 0
+        assert found[name, *values] == 0
 
 
 @pytest.mark.parametrize("family", [each for each in ACCOUNT_FAMILIES if each.buckets], ids=lambda each: each.name)
 def test_a_histogram_has_the_declared_buckets(family: Family) -> None:
     name = f"{family.name.removeprefix(PREFIX)}_bucket"
-    bounds = [bound for found, *labels in samples(Telemetry("a")) if found == name for bound in labels]
-    assert [float(bound) for bound in bounds] == [*family.buckets, math.inf]
+    bounds = [labels[-1] for found, *labels in samples(Telemetry("a")) if found == name]
+    assert list(map(float, bounds)) == [*family.buckets, math.inf] * prod(map(len, family.label_values))
 
 
 def test_a_value_unknown_at_the_start_has_no_sample() -> None:
     names = {name for name, *_ in samples(Telemetry("a"))}
-    unknown = {each.name.removeprefix(PREFIX) for each in ACCOUNT_FAMILIES if each.absent_when != "never"}
+    unknown = {
+        each.name.removeprefix(PREFIX) for each in ACCOUNT_FAMILIES if each.absent_when != "never" and each.in_shards
+    }
     assert unknown
     assert not unknown & names
 
@@ -106,6 +114,42 @@ def test_increments_are_added_up() -> None:
     assert found["exporter_regressions_total", "source_bytes"] == 2
     assert found["sessions_started_total",] == 4
     assert found["recordings_finished_total", "failed"] == 6
+
+
+LIFECYCLE = LifecycleIncrements(
+    SessionIncrements(2, [5.0, 7200.5], [0.25]),
+    StreamIncrements({"healthy": 30.5, "unhealthy": 2.0, "unknown": 0.0}, 4.0, 1, 3),
+    {"ready": [90.0], "failed": []},
+)
+
+
+def test_the_lifecycle_is_added_up() -> None:
+    telemetry = Telemetry("a")
+    telemetry.count_lifecycle(LIFECYCLE)
+    telemetry.count_lifecycle(LIFECYCLE)
+    found = samples(telemetry)
+    assert [found["observed_seconds_total", health] for health in HEALTH] == [61, 4, 0]
+    assert (found["unobserved_seconds_total",], found["unhealthy_episodes_total",]) == (8, 2)
+    assert (found["reconnects_total",], found["sessions_never_started_total",]) == (6, 4)
+    assert found["ended_session_duration_seconds_bucket", "10.0"] == 2
+    assert found["ended_session_duration_seconds_sum",] == 2 * 7205.5
+    assert found["ended_session_unhealthy_ratio_bucket", "0.1"] == 0
+    assert found["ended_session_unhealthy_ratio_bucket", "0.25"] == 2
+    assert found["recording_processing_seconds_count", "ready"] == 2
+    assert found["recording_processing_seconds_bucket", "ready", "60.0"] == 0
+    assert found["recording_processing_seconds_count", "failed"] == 0
+
+
+def test_a_shard_has_no_counters_that_need_all_sessions_of_a_stream() -> None:
+    telemetry = Telemetry("a")
+    telemetry.become_shard()
+    telemetry.count_lifecycle(LIFECYCLE)
+    telemetry.become_shard()
+    found = {name for name, *_ in samples(telemetry)}
+    missing = {"observed_seconds_total", "unobserved_seconds_total", "unhealthy_episodes_total", "reconnects_total"}
+    assert {each.name.removeprefix(PREFIX) for each in ACCOUNT_FAMILIES if not each.in_shards} == missing
+    assert not missing & found
+    assert "sessions_never_started_total" in found
 
 
 def test_a_gauge_that_is_unset_has_no_sample_until_it_is_set_again() -> None:

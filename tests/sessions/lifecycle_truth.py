@@ -44,7 +44,15 @@ class GoodPoll:
     window: int
     recording_window: int
     api: str
+    recordings: bool
+    """Whether it requests the recorded sessions before the session window."""
     rows: dict[str, Row]
+    unread: dict[str, Row]
+    """The recorded sessions that the account still has, as they were read last, if it does not request them."""
+
+    @property
+    def present(self) -> set[str | None]:
+        return {row.stream for row in (*self.rows.values(), *self.unread.values())}
 
     def in_scope(self, stream: str | None) -> bool:
         return self.streams is None or stream in self.streams
@@ -143,8 +151,8 @@ class Model:
         return since
 
     def _forget(self, before: GoodPoll | None, poll: GoodPoll) -> None:
-        present = {row.stream for row in before.rows.values()} if before else set()
-        for stream in {row.stream for row in poll.rows.values()}:
+        present = before.present if before else set()
+        for stream in poll.present:
             last = self.last_answer.get(stream)
             if stream not in present and last is not None and poll.monotonic - last >= DAY:
                 truth = self.truth
@@ -188,11 +196,13 @@ class Model:
                 self.truth.amounts[row.stream, name] += replayed(values) - grown
         status = row.recording if row.recording in DEFINITE else None
         last = self.results.get(row.name)
+        if not is_reference and (status is None or (last in ("ready", "failed") and status == "waiting")):
+            status = last  # unknown, or a replica that is behind
         if not is_reference and status in ("ready", "failed") and status != last:
             self.truth.recordings[row.stream, status] += 1
             if row.last_seen > 0:
                 self.truth.processing.append((status, max(0, poll.server - row.last_seen)))
-        self.results[row.name] = status if is_reference or status else last
+        self.results[row.name] = status
         if new:
             self.new.add(row.name)
         return new

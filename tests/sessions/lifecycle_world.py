@@ -4,7 +4,7 @@ Times are integer milliseconds since the start, and multiples of 125, so that th
 them are multiples of the limits in the definitions, so that ties are common.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from tests.sessions.lifecycle_truth import FIELDS, GoodPoll, Row
@@ -129,14 +129,33 @@ def schedule(chance: Random) -> list[GoodPoll]:
         # One clock is wrong at a time: that of the baseline, or that of later polls.
         may_be_wrong = number == 0 if wrong_baseline else number > 0 and not reloaded
         error = chance.choice((0, 0, 0, 0, 0, -7200, 7200, 90)) * SECOND if may_be_wrong else 0
+        recordings = number == 0 or reloaded or chance.random() < 0.3
         duration = chance.choice((0, 500, 2 * SECOND, 20 * SECOND))
         polls.append(
-            GoodPoll(true + error, monotonic, true, duration, interval, streams, window, 4 * HOUR, api, {}),
+            GoodPoll(
+                true + error, monotonic, true, duration, interval, streams, window, 4 * HOUR, api, recordings, {}, {}
+            ),
         )
     return polls
 
 
-def read(poll: GoodPoll, world: list[Life], chance: Random) -> dict[str, Row]:
+def read_all(polls: list[GoodPoll], world: list[Life], chance: Random) -> list[GoodPoll]:
+    """Return the polls with what each has read, and with the recorded sessions that it has not requested."""
+    found: list[GoodPoll] = []
+    kept: dict[str, Row] = {}
+    for poll in polls:
+        rows = _read(poll, world, chance)
+        unread = {
+            name: row
+            for name, row in kept.items()
+            if not poll.recordings and row.recording and name not in rows and poll.could_show(row, poll.true)
+        }
+        kept = rows | unread
+        found.append(replace(poll, rows=rows, unread=unread))
+    return found
+
+
+def _read(poll: GoodPoll, world: list[Life], chance: Random) -> dict[str, Row]:
     """Return what a poll reads: each session by a replica of the database, which may be stale or miss it."""
     rows = {}
     for life in world:
@@ -144,6 +163,7 @@ def read(poll: GoodPoll, world: list[Life], chance: Random) -> dict[str, Row]:
         if life.created > poll.true - lag or chance.random() < 0.05:
             continue
         row = life.row(poll.true - lag, chance)
-        if poll.could_show(row, poll.true):
+        is_requested = poll.recordings or poll.true - (row.last_seen or row.created) <= poll.window
+        if is_requested and poll.could_show(row, poll.true):
             rows[row.name] = row
     return rows

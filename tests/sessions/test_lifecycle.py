@@ -31,6 +31,7 @@ class Account:
         self.counters, increments = run_to_end(diff(before, sessions, scope=SCOPE, time=time))
         return LifecyclePoll(
             sessions=sessions,
+            unread=(),
             windows=Windows(session=3600.0, active=90.0),
             scope=SCOPE,
             time=time,

@@ -16,8 +16,10 @@ from exporter.metrics.catalogue import Options
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.series_limit import SeriesBudget
-from exporter.polling.plan import Plan
+from exporter.polling.plan import Plan, PollStart
+from exporter.polling.poll import History, PollSpan, compare
 from exporter.polling.poller import Poller
+from exporter.sessions.lifecycle import LifecycleState
 from exporter.sessions.session import MAX_ID, Profile, Session
 from exporter.sessions.snapshot import Windows, take_snapshot
 from exporter.text import clean
@@ -129,7 +131,15 @@ class Accounts:
         poller = self.poller(FakeClient(sessions), account, telemetry=telemetry, **changes)
         asyncio.run(poller.poll())
         snapshot = run_to_end(take_snapshot(sessions, poller.plan.windows, START))
-        self.published[account] = PublishedAccount(snapshot, poller.plan.detail, telemetry)
+        self.published[account] = PublishedAccount(
+            snapshot, poller.plan.detail, telemetry, lifecycle_of(sessions, poller.plan)
+        )
+
+
+def lifecycle_of(sessions: Sequence[Session], plan: Plan) -> LifecycleState:
+    """Return the lifecycle after a first poll."""
+    read = SessionsResult(tuple(sessions), START)
+    return run_to_end(compare(read, plan, History(), PollSpan(PollStart(START, 0.0), 0.0))).history.lifecycle
 
 
 def session(number: int = 1, /, **changes: Any) -> Session:

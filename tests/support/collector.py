@@ -12,8 +12,11 @@ from prometheus_client.registry import Collector
 
 from exporter.metrics.catalogue import (
     ACCOUNT_FAMILIES,
+    SESSION_LIFE_FAMILIES,
+    STREAM_LIFE_FAMILIES,
     TOTAL_FAMILIES,
     Family,
+    LifeFamily,
     Options,
     SubjectFamily,
     TotalFamily,
@@ -22,7 +25,9 @@ from exporter.metrics.catalogue import (
 )
 from exporter.metrics.catalogue.family import Subject
 from exporter.metrics.instruments import Telemetry
+from exporter.sessions.lifecycle import LifecycleState
 from exporter.sessions.session import MAX_ID, Session
+from exporter.sessions.session_life import SessionLife
 from exporter.sessions.snapshot import Snapshot, State
 from exporter.sessions.streams import Stream, group_by_stream
 from exporter.text import clean
@@ -36,6 +41,7 @@ class PublishedAccount:
     snapshot: Snapshot
     detail: str
     telemetry: Telemetry
+    lifecycle: LifecycleState
 
 
 class ReferenceCollector(Collector):
@@ -57,10 +63,14 @@ class ReferenceCollector(Collector):
             account: run_to_end(group_by_stream(published.snapshot.sessions)) if published.detail == "stream" else ()
             for account, published in self._accounts.items()
         }
+        gauges, counters = self._stream_life("gauge"), self._stream_life("counter")
         metrics = [
             *(_subjects(family, sessions, _session_labels) for family in session_families(self._options)),
+            *(self._session_life(family) for family in SESSION_LIFE_FAMILIES),
             *(_subjects(family, streams, _stream_labels) for family in stream_families(self._options)),
+            *gauges,
             *map(self._totals, TOTAL_FAMILIES),
+            *counters,
         ]
         yield from (metric for metric in metrics if metric.samples)
         columns = [list(published.telemetry.collect()) for published in self._accounts.values()]
@@ -68,6 +78,31 @@ class ReferenceCollector(Collector):
             metric = columns[0][index]
             metric.samples = [sample for column in columns for sample in column[index].samples]
             yield metric
+
+    def _session_life(self, family: LifeFamily[SessionLife]) -> Metric:
+        metric = _metric(family)
+        for account, published in self._accounts.items():
+            for session, _ in published.snapshot.sessions if published.detail == "session" else ():
+                life = published.lifecycle.sessions.get(session.id)
+                value = family.value(life) if life and family.value else None
+                if value is not None:
+                    metric.add_sample(family.name, {"account": account, **_session_labels(session)}, value)
+        return metric
+
+    def _stream_life(self, kind: str) -> list[Metric]:
+        metrics = []
+        for family in (each for each in STREAM_LIFE_FAMILIES if each.type == kind):
+            metric = _metric(family)
+            for account, published in self._accounts.items():
+                for stream, _ in run_to_end(group_by_stream(published.snapshot.sessions)):
+                    life = published.lifecycle.streams.present[stream.id]
+                    value = family.value(life) if family.value else None
+                    samples = family.values(life) if family.values else () if value is None else [((), value)]
+                    for values, number in samples if published.detail != "account" else ():
+                        labels = {"account": account, **_stream_labels(stream)}
+                        metric.add_sample(family.name, labels | dict(zip(family.labels, values, strict=True)), number)
+            metrics.append(metric)
+        return metrics
 
     def _totals(self, family: TotalFamily) -> Metric:
         metric = _metric(family)
@@ -79,7 +114,7 @@ class ReferenceCollector(Collector):
 
 
 def _metric(family: Family) -> Metric:
-    return Metric(family.name, family.help, family.type)
+    return Metric(family.name.removesuffix("_total"), family.help, family.type)
 
 
 def _session_labels(session: Session) -> dict[str, str]:

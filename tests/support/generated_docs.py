@@ -19,12 +19,17 @@ from exporter.metrics.catalogue import (
     Options,
     SubjectFamily,
     everything,
+    series_of_stream_life,
     session_families,
+    session_life_families,
     stream_families,
+    stream_life_families,
 )
 from exporter.metrics.catalogue.family import PREFIX, Subject
 from exporter.sessions.session import FIELDS, Amount, Profile, Session
+from exporter.sessions.session_life import SessionLife
 from exporter.sessions.snapshot import ACTIVE, ENDED, State
+from exporter.sessions.stream_life import StreamLife
 from exporter.sessions.streams import Stream
 
 DEFAULT: Final = Options()
@@ -87,7 +92,9 @@ def series_table() -> str:
         f"| `account` | {accounts} for each account at every level of detail, 1 more while its polls fail, "
         f"{configured} more with `stream_ids` |\n"
         f"| `stream` | {_formula('stream', series_of_stream)} |\n"
-        f"| `session` | {_formula('session', series_of_session)} |\n"
+        f"| `session` | {_formula('session', series_of_session)}; "
+        f"+ {series_of_stream_life(_life(ACTIVE), is_shard=False)} for each stream, "
+        f"{series_of_stream_life(_life(ENDED), is_shard=False)} if it is not active |\n"
         f"| any, with `--profile-series` | {per_profile} more for each transcoding profile |\n"
     )
 
@@ -122,12 +129,18 @@ def series_of_account(family: Family) -> int:
 
 def series_of_session(subject: Session, state: State, options: Options = DEFAULT) -> int:
     """Return the number of series of a session."""
-    return _series(session_families(options), subject, state)
+    life = SessionLife(health="healthy" if state == ACTIVE else None)
+    return _series((*session_families(options), *session_life_families({subject.id: life})), subject, state)
 
 
 def series_of_stream(subject: Session, state: State, options: Options = DEFAULT) -> int:
     """Return the number of series of a stream with this session alone."""
-    return _series(stream_families(options), Stream("1", [(subject, state)]), state)
+    families = (*stream_families(options), *stream_life_families({"1": _life(state)}, is_shard=False))
+    return _series(families, Stream("1", [(subject, state)]), state)
+
+
+def _life(state: State) -> StreamLife:
+    return StreamLife(health="healthy" if state == ACTIVE else None)
 
 
 def _series(families: Sequence[SubjectFamily[Subject]], subject: Subject, state: State) -> int:

@@ -5,6 +5,7 @@ from typing import Final
 
 from exporter.metrics.catalogue.family import PREFIX, Family, Sample, TotalFamily, counter, gauge
 from exporter.metrics.catalogue.label_values import CODES, FAILURES, SESSION_FAULTS, VALUE_FAULTS
+from exporter.metrics.catalogue.lifecycle import ACCOUNT_LIFE_FAMILIES
 from exporter.sessions.growth import COUNTED
 from exporter.sessions.session import FIELDS
 from exporter.sessions.snapshot import FINISHED, HEALTH, RECORDING_STATUSES, STATES, STREAM_STATES
@@ -180,6 +181,7 @@ ACCOUNT_FAMILIES: Final = (
     *AMOUNTS.values(),
     STARTED,
     RECORDINGS,
+    *ACCOUNT_LIFE_FAMILIES,
     POLLS,
     POLL_FAILURES,
     POLL_DURATION,

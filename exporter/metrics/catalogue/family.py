@@ -18,6 +18,9 @@ SESSION_LABELS: Final = ("account", "stream_id", "session_id")
 STREAM_LABELS: Final = ("account", "stream_id")
 ACCOUNT_LABELS: Final = ("account",)
 
+IN_SHARDS: Final = "the exporter is a shard, because the sessions of a stream lie in several shards"
+"""Why a family has no samples that is not exported by shards."""
+
 MetricType = Literal["gauge", "counter", "histogram"]
 Sample = tuple[tuple[str, ...], float]
 """The values of a family's own labels, and the value of the sample."""
@@ -36,6 +39,7 @@ class Family:
         label_values: for each own label all its values; such families start with every series at 0.
         buckets: upper bounds of a histogram, in seconds.
         off_dashboards: why no panel shows the family; empty if one does.
+        in_shards: whether a shard exports it; False if it needs all sessions of a stream.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Family:
     label_values: tuple[tuple[str, ...], ...] = ()
     buckets: tuple[float, ...] = ()
     off_dashboards: str = ""
+    in_shards: bool = True
 
 
 Subject = TypeVar("Subject")
@@ -54,7 +59,7 @@ Subject = TypeVar("Subject")
 
 @dataclass(frozen=True, kw_only=True)  # without slots, which dataclasses do not combine with generics
 class SubjectFamily(Family, Generic[Subject]):
-    """A gauge of each session or of each stream.
+    """A gauge or counter of each session or of each stream.
 
     Attributes:
         value: from a subject and its state to the value, or None; for families without own labels.
@@ -110,7 +115,9 @@ def unix_seconds(milliseconds: float | None) -> float | None:
     return milliseconds / 1000 if milliseconds and milliseconds > 0 else None
 
 
-def counter(name: str, text: str, *labels: tuple[str, tuple[str, ...]]) -> Family:
+def counter(
+    name: str, text: str, *labels: tuple[str, tuple[str, ...]], in_shards: bool = True, off_dashboards: str = ""
+) -> Family:
     """Declare a counter of an account; ``labels`` are names, each with all its values."""
     return Family(
         name=f"{PREFIX}{name}_total",
@@ -118,6 +125,9 @@ def counter(name: str, text: str, *labels: tuple[str, tuple[str, ...]]) -> Famil
         help=text,
         labels=tuple(label for label, _ in labels),
         label_values=tuple(values for _, values in labels),
+        absent_when="never" if in_shards else IN_SHARDS,
+        off_dashboards=off_dashboards,
+        in_shards=in_shards,
     )
 
 
