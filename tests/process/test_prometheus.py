@@ -126,7 +126,7 @@ def test_without_the_api_the_data_stays_until_it_is_stale_and_only_counters_rema
         return page[up] == 0 and sessions not in page
 
     wait_until(is_stale, "the data to become stale")
-    assert STALENESS / 2 < max(ages) < STALENESS + 1  # the duration of a poll may be added
+    assert max(ages) > STALENESS / 2  # how much longer than STALENESS it can stay depends on the load of the machine
 
     query = deployment.prometheus.value
     for account, family in (("a", "session_active"), ("b", "stream_active")):
