@@ -145,6 +145,7 @@ def repeated(item: bytes, size: int) -> bytes:
 @pytest.mark.parametrize("item", [b"0", b"{}", b'{"id":"a"}', b"[NaN]"])
 @in_loop
 async def test_U13_a_page_of_very_many_tiny_items_is_too_large(item: bytes, size: int) -> None:
+    # Seconds, since the memory of each of 100,000s of items is traced.
     response = reply(repeated(item, size))
 
     async def script(_request: Request) -> AsyncIterator[bytes]:

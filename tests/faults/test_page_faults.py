@@ -126,6 +126,7 @@ async def test_P03_a_cycle_of_pages_is_a_pagination_failure() -> None:
 
 @in_loop
 async def test_P04_endless_pages_are_limited_by_their_number_of_sessions() -> None:
+    # Seconds, since as many sessions are read as the limit allows.
     size, requests = 20_000, 0
 
     async def script(_request: Request) -> AsyncIterator[bytes]:
@@ -329,6 +330,7 @@ async def test_P19_a_long_text_is_truncated_between_characters() -> None:
 
 @in_loop
 async def test_P20_of_100000_sessions_the_series_are_limited_and_the_totals_are_complete() -> None:
+    # Seconds, since that many sessions are served, read and shared out.
     times = [f'"lastSeen":{(START - age) * 1000:.0f}' for age in (10, 1000)]
     rows = [f'{{"id":"{number:08x}",{times[number % 2]},"ingestRate":1}}' for number in range(100_000)]
     pages = [f"[{','.join(rows[start : start + 1000])}]".encode() for start in range(0, 100_000, 1000)]
@@ -455,6 +457,7 @@ def poll_response() -> Iterator[Callable[[bytes], None]]:
         runner.run(stack.aclose())
 
 
+# Each example of these is a poll with three scrapes, whose pages are parsed: with 60 of them, a test takes seconds.
 @settings(max_examples=60)
 @given(value=JSON | SESSIONS)
 def test_any_json_as_a_page_leaves_a_valid_exposition(poll_response: Callable[[bytes], None], value: Any) -> None:

@@ -46,6 +46,7 @@ def wait_for_two_snapshots(exporter: Exporter, account: str) -> None:
 
 
 def test_an_account_is_polled_while_others_fail_or_get_no_response(tmp_path: Path) -> None:
+    # Several seconds, since it waits for real polls on intervals of one and two seconds.
     good, failing, hanging = Upstream([live_row(1)]), Upstream([live_row(2)]), Upstream([])
     hanging.override = never_respond
     with (

@@ -141,7 +141,7 @@ def sum_of(parts: Sequence[Samples]) -> Mapping[SampleKey, float]:
     return total
 
 
-# Each example runs many exporters, so there are fewer examples than by default.
+# Each example runs many exporters and parses their pages: with fewer examples than by default, it takes seconds.
 few = settings(max_examples=25)
 arguments = given(st.integers(2, 6), histories, st.booleans(), st.integers(2, 4))
 

@@ -70,6 +70,7 @@ def tail_of(pages: PageStore, form: Format) -> bytes:
 @settings(max_examples=settings().max_examples // 2)
 @given(accounts=accounts, options=options)
 def test_any_page_equals_the_one_of_prometheus_client_and_has_no_duplicate(accounts: Any, options: Options) -> None:
+    # Seconds, since prometheus-client parses four whole pages of each example.
     shown = Accounts(options)
     for account, (sessions, detail) in accounts.items():
         shown.publish(sessions, account, detail=detail)

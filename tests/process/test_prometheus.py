@@ -112,7 +112,7 @@ def test_the_series_of_a_removed_session_disappear_and_the_others_stay(deploymen
 
 
 def test_without_the_api_the_data_stays_until_it_is_stale_and_only_counters_remain(deployment: Deployment) -> None:
-    """The last test of this module, since it stops the simulated API."""
+    """The last test of this module, since it stops the simulated API. It takes as long as data becomes stale."""
     deployment.api.close()
     up, sessions = f'{PREFIX}up{{account="a"}}', f'{PREFIX}sessions{{account="a",state="active"}}'
     snapshot_time = f'{PREFIX}snapshot_timestamp_seconds{{account="a"}}'

@@ -275,6 +275,7 @@ def test_runs_a_process_that_prints_the_key():
 def test_S11_a_test_run_with_the_key_in_its_output_fails_without_repeating_it(
     is_parallel: bool, tmp_path: Path
 ) -> None:
+    # Seconds, since pytest starts in a process of its own, and once with another one.
     file = tmp_path / "test_leaks.py"
     file.write_text(LEAKING_TESTS)
     options = ["-p", "tests.conftest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-c", "pyproject.toml"]
