@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz mutants generated grafana render test-container manifests requirements lock-check test-oldest sbom release-check clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet soak soak-fleet fuzz mutants generated grafana render test-container manifests chart requirements lock-check test-oldest sbom release-check clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -102,6 +102,9 @@ test-container: $(VENV)/run.done  ## build the image and try it; needs mmdebstra
 
 manifests:  ## render the Kubernetes examples; needs kubectl or kustomize
 	deploy/kubernetes/render.sh
+
+chart:  ## render the Helm chart with each file of deploy/helm/values; needs helm
+	deploy/helm/render.sh
 
 soak: $(VENV)/dev.done  ## run with faults, turnover and demanding scrapers: make soak MINUTES=15
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)

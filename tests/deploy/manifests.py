@@ -10,6 +10,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
+HELM = DEPLOY / "helm"
 EXPORTER = "livepeer-session-exporter"
 
 Object = Mapping[str, Any]
@@ -39,6 +40,12 @@ def read(path: Path) -> Rendering:
 def rendered() -> list[Rendering]:
     """Every committed rendering."""
     return [read(KUBERNETES / "install.yaml"), *map(read, sorted((KUBERNETES / "rendered").glob("*.yaml")))]
+
+
+def rendered_charts() -> list[Rendering]:
+    """Every committed rendering of the Helm chart, named after its file of values."""
+    charts = map(read, sorted((HELM / "rendered").glob("*.yaml")))
+    return [Rendering(f"helm-{each.name}", each.objects) for each in charts]
 
 
 @dataclass(frozen=True)

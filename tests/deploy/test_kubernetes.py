@@ -19,10 +19,12 @@ from tests.deploy.manifests import (
     pod_labels,
     read,
     rendered,
+    rendered_charts,
     selects,
 )
 
-RENDERINGS = rendered()
+EXAMPLES = rendered()
+RENDERINGS = [*EXAMPLES, *rendered_charts()]
 CONTAINERS = list(exporter_containers(RENDERINGS))
 WORKLOADS = [each for each in containers(RENDERINGS) if each.spec["name"] != EXPORTER]
 WORKLOAD_SECURITY = {
@@ -66,7 +68,7 @@ def test_the_program_serves_the_paths_of_the_probes() -> None:
 
 def test_every_example_is_rendered() -> None:
     examples = {path.parent.name for path in (KUBERNETES / "examples").glob("*/kustomization.yaml")}
-    assert {each.name for each in RENDERINGS} == {"install", *examples - {"monitored"}}
+    assert {each.name for each in EXAMPLES} == {"install", *examples - {"monitored"}}
 
 
 @every_rendering
@@ -176,12 +178,11 @@ def test_no_secret_is_in_the_environment(container: Container) -> None:
 
 
 @every_container
-def test_the_key_is_mounted_as_a_read_only_directory_without_subpath(container: Container) -> None:
+def test_secrets_are_mounted_as_read_only_directories_without_subpath(container: Container) -> None:
     secrets = {volume["name"] for volume in container.volumes if "secret" in volume}
     mounts = [mount for mount in container.spec["volumeMounts"] if mount["name"] in secrets]
-    assert len(mounts) == 1
-    assert mounts[0]["readOnly"] is True
-    assert "subPath" not in mounts[0]
+    assert "livepeer-api-key" in {mount["name"] for mount in mounts}
+    assert all(mount["readOnly"] is True and "subPath" not in mount for mount in mounts)
 
 
 @every_standalone_exporter
@@ -189,7 +190,7 @@ def test_a_standalone_exporter_has_no_token_and_a_group_for_its_key(container: C
     assert container.pod["automountServiceAccountToken"] is False
     assert container.pod["enableServiceLinks"] is False
     assert container.pod["securityContext"]["fsGroup"] == 65532
-    assert [volume["secret"]["defaultMode"] for volume in container.volumes if "secret" in volume] == [0o440]
+    assert {volume["secret"]["defaultMode"] for volume in container.volumes if "secret" in volume} == {0o440}
 
 
 @every_sidecar
@@ -298,10 +299,10 @@ def test_V17_the_documented_change_deletes_what_the_new_example_lacks(old: str, 
 def test_the_program_accepts_the_arguments_and_variables_of_its_container(container: Container, tmp_path: Path) -> None:
     for volume in container.volumes:
         if "configMap" in volume:
-            maps = _rendering(container.file).of_kind("ConfigMap")
-            data = next(each["data"] for each in maps if each["metadata"]["name"] == volume["configMap"]["name"])
-            for name, text in data.items():
-                (tmp_path / name).write_text(text)
+            for each in _rendering(container.file).of_kind("ConfigMap"):
+                if each["metadata"]["name"] == volume["configMap"]["name"]:
+                    for name, text in each["data"].items():
+                        (tmp_path / name).write_text(text)
     where = {mount["name"]: mount["mountPath"] for mount in container.spec["volumeMounts"]}.get("settings", "")
     arguments = [each.replace(where, str(tmp_path)) if where else each for each in container.spec["args"]]
     in_the_pod = {
@@ -315,7 +316,9 @@ def test_the_program_accepts_the_arguments_and_variables_of_its_container(contai
     }
     loaded = load(parse(arguments).arguments, environ)
     assert not loaded.warnings
-    assert {each.port for each in loaded.settings.web_listen_address} == container.ports
+    health, metrics = loaded.settings.web_health_listen_address, loaded.settings.web_listen_address
+    assert {each.port for each in (health, *metrics) if each} == container.ports
+    assert {probe["port"] for probe in container.probes} == {(health or metrics[0]).port}
     keys = [account.api_key_file for account in loaded.settings.accounts]
     mounted = {mount["mountPath"] for mount in container.spec["volumeMounts"]}
     assert all(key and str(key.parent) in mounted for key in keys)
@@ -349,7 +352,7 @@ def test_the_namespace_enforces_the_restricted_standard() -> None:
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-@every_rendering
+@pytest.mark.parametrize("rendering", [each for each in RENDERINGS if each.name != "helm-created-secret"], ids=str)
 def test_no_rendering_contains_a_secret(rendering: Rendering) -> None:
     assert not rendering.of_kind("Secret")
 

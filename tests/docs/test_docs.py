@@ -11,7 +11,7 @@ from exporter.config import describe_settings
 from exporter.metrics.catalogue import EVERY_OPTION, everything
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("grafana/*.md"), *ROOT.glob("deploy/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("grafana/*.md"), *ROOT.glob("deploy/**/*.md")])
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 CODE_LINK = re.compile(r"\[`([\w.]+)`\]\(([^)]+\.py)\)")
 

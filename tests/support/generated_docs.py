@@ -1,4 +1,7 @@
-"""The generated parts of docs/metrics.md and docs/scaling.md: ``make generated`` writes them, a test compares them."""
+"""The generated parts of docs/metrics.md, docs/scaling.md and the README of the Helm chart.
+
+``make generated`` writes them, and tests compare them.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +34,7 @@ from exporter.sessions.session_life import SessionLife
 from exporter.sessions.snapshot import ACTIVE, ENDED, State
 from exporter.sessions.stream_life import StreamLife
 from exporter.sessions.streams import Stream
+from tests.support.chart_values import values_table
 
 DEFAULT: Final = Options()
 DOCS: Final = Path(__file__).parents[2] / "docs"
@@ -150,6 +154,7 @@ def _series(families: Sequence[SubjectFamily[Subject]], subject: Subject, state:
 TABLES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "metrics.md": {"table of metrics": metrics_table, "table of fields": fields_table},
     "scaling.md": {"table of series": series_table},
+    "../deploy/helm/livepeer-session-exporter/README.md": {"table of values": values_table},
 }
 
 
