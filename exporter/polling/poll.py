@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.cooperative import Cooperative, run_yielding
 from exporter.livepeer.client import LivepeerClient, SessionsResult
@@ -21,6 +21,7 @@ from exporter.sessions.lifecycle import LifecycleIncrements, LifecycleState, adv
 from exporter.sessions.lifecycle_poll import LifecyclePoll
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import take_snapshot
+from exporter.sessions.stream_life import StreamStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ async def derive(
     snapshot = await run_yielding(take_snapshot(sessions, plan.windows, now, plan.reported_streams))
     changes = await run_yielding(compare(read, plan, history, span, unread=None if recordings is None else unread))
     series = await run_yielding(Series(plan, page_store, snapshot, changes.history.lifecycle).render())
-    problems = await run_yielding(find_problems(plan.account, snapshot))
+    problems = await run_yielding(find_problems(plan.account, snapshot, _shown_lifecycle(plan, changes)))
     following = await _to_keep(sessions, plan, now, started if recordings is None else recordings.requested)
     rendered = series.rendered
     data = AccountData(
@@ -135,6 +136,12 @@ async def derive(
         recordings_began=following.requested.wall if following else None,
     )
     return PollResult(data, read, changes, following)
+
+
+def _shown_lifecycle(plan: Plan, changes: Changes) -> LifecycleState:
+    """Return what the status page shows of the past; a shard sees only some sessions of each stream."""
+    lifecycle = changes.history.lifecycle
+    return replace(lifecycle, streams=StreamStates()) if plan.is_shard else lifecycle
 
 
 async def _kept(read: SessionsResult, plan: Plan, recordings: Recordings | None) -> Sequence[Session]:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from exporter.config import Settings
 from exporter.livepeer.errors import MissingKeyError, RateLimitError, ServerError, UnauthorizedError
+from exporter.livepeer.id_range import IdRange
 from exporter.livepeer.query import Scope
 from exporter.pages.status_page import render
 from exporter.polling.poller import Poller
@@ -290,7 +292,7 @@ def test_live_sessions_are_behind_a_fold_by_name() -> None:
     text = page(accounts, polled(accounts, FakeClient(sessions)))
     assert "<summary>All 3 live sessions</summary>" in text
     assert live(text, "Stream") == ["a", "b", "c"]
-    assert live(text, "Health") == ["unknown", "healthy", "unhealthy"]
+    assert live(text, "Health") == [f"{name}since 08:53 (0s)" for name in ("unknown", "healthy", "unhealthy")]
     assert "not listed" not in text
 
 
@@ -402,6 +404,32 @@ def test_V12_some_of_many_configured_streams_without_sessions_are_listed() -> No
     text = page(accounts, poller)
     assert len(cells(text, "Stream id")) == 50
     assert "<p>7 more are not listed.</p>" in text
+
+
+def page_after_trouble(**changes: Any) -> str:
+    """Return the page two minutes after a stream has become unhealthy, and another one has reconnected."""
+    accounts, client = Accounts(), FakeClient([session(1), session(2, last_seen=(START - 100) * 1000)])
+    poller = accounts.poller(client, **changes)
+    asyncio.run(poller.poll())
+    returned = session(3, name="returned", parent_id="parent-2", created_at=(START + 1) * 1000)
+    client.result = [unhealthy(1), session(2, last_seen=(START - 100) * 1000), returned]
+    accounts.time.advance(30)
+    asyncio.run(poller.poll())
+    accounts.time.advance(120)
+    return page(accounts, poller)
+
+
+def test_the_polls_show_since_when_and_how_often() -> None:
+    text = page_after_trouble()
+    assert cells(text, "Problem") == ["unhealthysince 08:53 (2m)1 episode in the last hour"]
+    assert cells(text, "Reconnects") == ["reconnected once in the last hour, 08:53"]
+    assert live(text, "Health") == ["healthysince 08:53 (2m)", "unhealthysince 08:53 (2m)1 episode in the last hour"]
+
+
+def test_a_shard_which_sees_some_sessions_of_each_stream_shows_nothing_of_streams() -> None:
+    text = page_after_trouble(scope=Scope(3600.0, 14_400.0, ids=IdRange(until="8")))
+    assert cells(text, "Problem") == ["unhealthysince 08:53 (2m)"]
+    assert "Reconnecting" not in text
 
 
 def test_the_size_of_the_page_does_not_depend_on_the_number_of_sessions() -> None:
