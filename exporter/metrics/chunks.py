@@ -5,8 +5,9 @@ with a freshly compressed tail. Several gzip members would not do: httpx and bro
 """
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Final
 
@@ -17,6 +18,12 @@ LEVEL: Final = 1
 
 MIN_MAPPED: Final = 1024 * 1024
 """Bytes from which a page gets its own memory mapping, which is returned to the system when it is released."""
+
+BLOCK_SIZE: Final = 48 * 1024
+"""Maximum bytes of text in a block, which is inflated at once for a client that does not accept gzip.
+
+A client that does not read holds one block. Smaller blocks compress worse.
+"""
 
 GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
@@ -29,11 +36,13 @@ class Chunk:
         data: raw deflate up to a full flush.
         size: bytes of the text.
         crc: CRC-32 of the text.
+        blocks: bytes of data in each block; a block ends with a full flush and can be inflated on its own.
     """
 
     data: bytes | memoryview
     size: int
     crc: int
+    blocks: tuple[int, ...] = ()
 
 
 EMPTY: Final = Chunk(b"", 0, 0)
@@ -47,9 +56,12 @@ class Deflater:
 
     def chunk(self, text: bytes, *, last: bool = False) -> Chunk:
         """Compress a text; ``last`` ends the stream, so that nothing can follow."""
-        start = self._compressor.compress(text)
-        end = self._compressor.flush(isal_zlib.Z_FINISH if last else isal_zlib.Z_FULL_FLUSH)
-        return Chunk(start + end, len(text), isal_zlib.crc32(text))
+        view, blocks = memoryview(text), []
+        for start in range(0, max(len(text), 1), BLOCK_SIZE):
+            is_last = last and start + BLOCK_SIZE >= len(text)
+            block = self._compressor.compress(view[start : start + BLOCK_SIZE])
+            blocks.append(block + self._compressor.flush(isal_zlib.Z_FINISH if is_last else isal_zlib.Z_FULL_FLUSH))
+        return Chunk(b"".join(blocks), len(text), isal_zlib.crc32(text), tuple(map(len, blocks)))
 
 
 def deflate(text: bytes, *, last: bool = False) -> Chunk:
@@ -59,9 +71,12 @@ def deflate(text: bytes, *, last: bool = False) -> Chunk:
     return Deflater().chunk(text, last=last)
 
 
-def inflate(chunk: Chunk) -> bytes:
-    """Return the text of a chunk, for clients that do not accept gzip."""
-    return isal_zlib.decompressobj(-isal_zlib.MAX_WBITS).decompress(chunk.data)
+def inflate(chunk: Chunk) -> Iterator[bytes]:
+    """Return the text of a chunk, block by block, for clients that do not accept gzip."""
+    view, start = memoryview(chunk.data), 0
+    for length in chunk.blocks:
+        yield isal_zlib.decompressobj(-isal_zlib.MAX_WBITS).decompress(view[start : start + length])
+        start += length
 
 
 def join(chunks: Sequence[Chunk]) -> Chunk:
@@ -70,7 +85,8 @@ def join(chunks: Sequence[Chunk]) -> Chunk:
     for chunk in chunks:
         crc = isal_zlib.crc32_combine(crc, chunk.crc, chunk.size)
         size += chunk.size
-    return Chunk(_concatenated([chunk.data for chunk in chunks]), size, crc)
+    blocks = tuple(chain.from_iterable(chunk.blocks for chunk in chunks))
+    return Chunk(_concatenated([chunk.data for chunk in chunks]), size, crc, blocks)
 
 
 def _concatenated(pieces: Sequence[bytes | memoryview]) -> bytes | memoryview:
@@ -89,7 +105,7 @@ def slices_of(whole: Chunk, pieces: Sequence[Chunk], start: int) -> list[Chunk]:
     found = []
     for piece in pieces:
         end = start + len(piece.data)
-        found.append(Chunk(view[start:end], piece.size, piece.crc))
+        found.append(replace(piece, data=view[start:end]))
         start = end
     return found
 

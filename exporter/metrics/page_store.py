@@ -7,6 +7,7 @@ a client that is still receiving one gets all of it, whatever is published meanw
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from prometheus_client.core import Metric
@@ -81,7 +82,7 @@ class Page:
         rest: the counters of streams and the accounts' instruments, as raw deflate.
         size: bytes of the whole text.
         crc: CRC-32 of the whole text.
-        pieces: the same text in chunks that can be inflated one at a time.
+        pieces: the same text in chunks that can be inflated block by block.
     """
 
     start: bytes | memoryview
@@ -97,8 +98,8 @@ class Page:
         return self.start, self.rest, b"".join((whole.data, gzip_trailer(whole)))
 
     def plain(self) -> Iterator[bytes]:
-        """Return the text of the page, piece by piece."""
-        return map(inflate, self.pieces)
+        """Return the text of the page in blocks of at most `BLOCK_SIZE` bytes."""
+        return chain.from_iterable(map(inflate, self.pieces))
 
 
 class PageStore:

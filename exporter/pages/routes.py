@@ -1,13 +1,13 @@
 """The pages: ``/``, the metrics, ``/livez``, ``/readyz``. Anything else is 404, other methods are 405."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -16,8 +16,8 @@ from exporter.metrics.process import Process
 from exporter.pages.negotiation import choose_format, wants_gzip
 from exporter.pages.session_lists import OPEN_FOLD, Fold
 
-PLAIN_PIECE: Final = 256 * 1024
-"""Bytes that are sent at a time to a client that does not take gzip."""
+PLAIN_PIECE: Final = 16 * 1024
+"""Bytes from which inflated blocks are sent to a client that does not accept gzip; fewer would cost more calls."""
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -104,33 +104,43 @@ def _listed(request: Request, name: str) -> str:
 
 
 def _packed(page: Page, tail: bytes, headers: dict[str, str]) -> Response:
-    return Parts(page.packed(tail), {**headers, "Content-Encoding": "gzip"})
+    parts = page.packed(tail)
+    return LargeResponse(parts, sum(map(len, parts)), {**headers, "Content-Encoding": "gzip"})
 
 
 def _plain(page: Page, tail: bytes, headers: dict[str, str]) -> Response:
-    length = str(page.size + len(tail))
-    return StreamingResponse(_gathered(page.plain(), tail), headers={**headers, "Content-Length": length})
+    return LargeResponse(_bundled(page.plain(), tail), page.size + len(tail), headers)
 
 
-async def _gathered(pieces: Iterator[bytes], tail: bytes) -> AsyncIterator[bytes]:
-    """Pieces in bundles of a size that is worth a write, the tail last."""
+def _bundled(blocks: Iterator[bytes], tail: bytes) -> Iterator[bytes]:
+    """Join blocks into pieces of a size that is worth a write, the tail last."""
     bundle: list[bytes] = []
     size = 0
-    for piece in pieces:
-        bundle.append(piece)
-        size += len(piece)
+    for block in blocks:
+        bundle.append(block)
+        size += len(block)
         if size >= PLAIN_PIECE:
-            yield b"".join(bundle)
-            bundle, size = [], 0
+            piece, size = b"".join(bundle), 0
+            bundle.clear()
+            del block  # a slow client holds the piece alone
+            yield piece
     yield b"".join((*bundle, tail))
 
 
-class Parts(Response):
-    """A body in parts that are sent one after the other, so that a large one is never copied."""
+class LargeResponse(Response):
+    """A response whose body is sent in parts, so that a large one is never copied or held as a whole.
 
-    def __init__(self, parts: Sequence[bytes | memoryview], headers: Mapping[str, str]) -> None:
+    Starlette's streaming response runs three tasks for each client, which is most of the memory that a client needs.
+
+    Args:
+        parts: the body; the next part is requested when the client has received most of the one before.
+        size: bytes of all parts.
+        headers: of the response.
+    """
+
+    def __init__(self, parts: Iterable[bytes | memoryview], size: int, headers: Mapping[str, str]) -> None:
         self._parts = parts
-        super().__init__(headers={**headers, "Content-Length": str(sum(map(len, parts)))})
+        super().__init__(headers={**headers, "Content-Length": str(size)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
         """Send the parts."""

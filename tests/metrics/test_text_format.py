@@ -1,6 +1,7 @@
 """The rendered bytes equal what prometheus-client renders of the same families, in both formats, packed and plain."""
 
 import gzip
+import random
 import re
 import zlib
 from typing import Any
@@ -17,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter.cooperative import BATCH_SIZE, SMALL_BATCH_SIZE
 from exporter.metrics.catalogue import Family, Options, session_families
-from exporter.metrics.chunks import EMPTY, Chunk, deflate, inflate, join
+from exporter.metrics.chunks import BLOCK_SIZE, EMPTY, Chunk, deflate, inflate, join, slices_of
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.process import Process
 from exporter.metrics.series_limit import series_per_subject
@@ -131,7 +132,18 @@ def test_joined_chunks_are_one_stream_with_the_right_crc(texts: list[bytes]) -> 
 
 @given(text=st.binary(max_size=5000))
 def test_a_chunk_inflates_to_its_text(text: bytes) -> None:
-    assert inflate(deflate(text)) == text if text else deflate(text) is EMPTY
+    assert b"".join(inflate(deflate(text))) == text
+    assert (deflate(text) is EMPTY) == (not text)
+
+
+@pytest.mark.parametrize("size", [1, BLOCK_SIZE, BLOCK_SIZE + 1, 5 * BLOCK_SIZE - 1])
+def test_V01_a_page_is_inflated_in_blocks_of_limited_size(size: int) -> None:
+    texts = [random.Random(size).randbytes(size), b"x" * size]
+    head, joined = deflate(b"head"), join(list(map(deflate, texts)))
+    first, second = slices_of(join([head, joined]), [head, joined], 0)
+    blocks = [*inflate(first), *inflate(second)]
+    assert b"".join(blocks) == b"".join((b"head", *texts))
+    assert max(map(len, blocks)) <= BLOCK_SIZE
 
 
 def test_rendering_yields_after_every_step() -> None:
@@ -159,7 +171,7 @@ def test_the_number_of_series_is_the_number_of_lines() -> None:
     families = shown.pages.session_families
     steps = render_subjects([(each, ACTIVE) for each in sessions], families, lambda each: f'session_id="{each.id}"')
     rendered = run_to_end(steps)
-    assert rendered.series == sum(inflate(chunk).count(b"\n") for chunk in rendered.chunks.values())
+    assert rendered.series == sum(block.count(b"\n") for chunk in rendered.chunks.values() for block in inflate(chunk))
 
 
 def test_backslashes_and_line_breaks_are_escaped_in_help() -> None:
