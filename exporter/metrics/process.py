@@ -1,16 +1,16 @@
-"""The metrics of the process: the tail of every scrape, rendered by prometheus-client."""
+"""The metrics of the process: the tail of every scrape. Those of Python and the system are prometheus-client's."""
 
 import platform
 from collections.abc import Callable
-from typing import Final
 
-from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client import generate_latest as as_text
 from prometheus_client.openmetrics.exposition import generate_latest as as_openmetrics
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import Family
-from exporter.metrics.text_format import Format
+from exporter.metrics.catalogue import PROCESS_FAMILIES, Family
+from exporter.metrics.catalogue.label_values import CLOSE_REASONS
+from exporter.metrics.text_format import Format, render_family
 from exporter.sessions.session import MAX_ID
 from exporter.text import clean
 from exporter.version import VERSION
@@ -36,34 +36,51 @@ class Process:
         shard: tuple[int, int],
         now: Callable[[], float],
     ) -> None:
-        self.registry: Final = CollectorRegistry(auto_describe=False)
+        self._series = series
         self._now = now
-        self._gauge(catalogue.BUILD_INFO).labels(VERSION, clean(revision, MAX_ID), platform.python_version()).set(1)
-        self._gauge(catalogue.SERIES).set_function(series)
-        self._limit = self._gauge(catalogue.SERIES_LIMIT)
+        self._samples: dict[Family, dict[tuple[str, ...], float]] = {family: {} for family in PROCESS_FAMILIES}
+        self._texts: dict[Format, bytes] = {}  # of the samples, until one changes
+        self._library = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._library)
+        PlatformCollector(registry=self._library)
+        self._set(catalogue.BUILD_INFO, 1, VERSION, clean(revision, MAX_ID), platform.python_version())
+        self._set(catalogue.SHARD_INFO, 1, str(shard[0]), str(shard[1]))
+        for reason in CLOSE_REASONS:
+            self._set(catalogue.CONNECTIONS_CLOSED, 0, reason)
         self.set_series_limit(series_limit)
-        self._gauge(catalogue.SHARD_INFO).labels(str(shard[0]), str(shard[1])).set(1)
-        self._reload_ok = self._gauge(catalogue.RELOAD_OK)
-        self._reload_time = self._gauge(catalogue.RELOAD_TIME)
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
         self.config_loaded(ok=True)
-
-    def _gauge(self, family: Family) -> Gauge:
-        return Gauge(family.name, family.help, family.labels, registry=self.registry)
 
     def set_series_limit(self, limit: int) -> None:
         """Set the series limit."""
-        self._limit.set(limit)
+        self._set(catalogue.SERIES_LIMIT, limit)
 
     def config_loaded(self, *, ok: bool) -> None:
         """Record an attempt to load the configuration; a failure keeps the time of the last success."""
-        self._reload_ok.set(float(ok))
+        self._set(catalogue.RELOAD_OK, ok)
         if ok:
-            self._reload_time.set(self._now())
+            self._set(catalogue.RELOAD_TIME, self._now())
+
+    def count_closed_connection(self, reason: str) -> None:
+        """Count a connection that the server has closed.
+
+        Raises:
+            KeyError: the reason is not one of `CLOSE_REASONS`.
+        """
+        count = self._samples[catalogue.CONNECTIONS_CLOSED][reason,]
+        self._set(catalogue.CONNECTIONS_CLOSED, count + 1, reason)
 
     def tail(self, form: Format) -> bytes:
         """Return the text of all families; in OpenMetrics it ends with the end marker."""
+        self._set(catalogue.SERIES, self._series())
+        if form not in self._texts:
+            self._texts[form] = "".join(
+                render_family(family, samples, form) for family, samples in self._samples.items()
+            ).encode()
         render = as_openmetrics if form is Format.OPENMETRICS else as_text
-        text: bytes = render(self.registry)
-        return text
+        library: bytes = render(self._library)
+        return self._texts[form] + library
+
+    def _set(self, family: Family, value: float, *labels: str) -> None:
+        if self._samples[family].get(labels) != value:
+            self._samples[family][labels] = value
+            self._texts.clear()

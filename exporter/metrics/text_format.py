@@ -178,6 +178,20 @@ def render_totals(account: str, totals: Totals, families: Sequence[TotalFamily])
     return {name: deflate(text.encode()) for name, text in texts.items() if text}
 
 
+def render_family(family: Family, samples: Mapping[tuple[str, ...], float], form: Format) -> str:
+    """Render a family with its header.
+
+    Args:
+        family: its declaration.
+        samples: its samples by the values of its labels.
+        form: the format.
+    """
+    return header(family, form) + "".join(
+        _line(Sample(family.name, dict(zip(family.labels, values, strict=True)), value))
+        for values, value in samples.items()
+    )
+
+
 def render_metrics(metrics: Iterable[Metric]) -> Sequence[bytes]:
     """Render the instruments of prometheus-client: one text per family, without its header.
 
@@ -188,4 +202,5 @@ def render_metrics(metrics: Iterable[Metric]) -> Sequence[bytes]:
 
 def _line(sample: Sample) -> str:
     name, labels, value = sample.name, sample.labels, sample.value
-    return f"{name}{{{labels_text(tuple(labels), tuple(labels.values()))}}} {float(value)!r}\n"
+    block = f"{{{labels_text(tuple(labels), tuple(labels.values()))}}}" if labels else ""
+    return f"{name}{block} {float(value)!r}\n"

@@ -187,11 +187,13 @@ class Daemon:
             exempt_paths=UNAUTHENTICATED_PATHS,
             monotonic=self._environment.monotonic,
         )
-        tls = self._web_config.context
-        listeners = {PAGES_FLAG: Listener(pages, *settings.web_listen_address, limits=limits, tls=tls)}
+        tls, on_close = self._web_config.context, self._app.process.count_closed_connection
+        addresses = settings.web_listen_address
+        listeners = {PAGES_FLAG: Listener(pages, *addresses, limits=limits, tls=tls, on_close=on_close)}
         if settings.web_health_listen_address:
             probes = create_probe_app(self._app.health)
-            listeners[PROBES_FLAG] = Listener(probes, settings.web_health_listen_address, limits=limits)
+            address = settings.web_health_listen_address
+            listeners[PROBES_FLAG] = Listener(probes, address, limits=limits, on_close=on_close)
         return listeners
 
     def _report_listening(self, ports: Sequence[int]) -> None:

@@ -1,26 +1,34 @@
 """One HTTP connection: uvicorn's protocol with limits.
 
 uvicorn has no timeout for a connection that sends nothing or sends its headers slowly, none for a client that does not
-read, and, with httptools, no limit on headers; and it logs a warning for each invalid request.
+read, and, with httptools, no limit on headers; it lets an application finish its response after the client has
+disconnected; and it logs a warning for each invalid request.
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import httptools
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from exporter.server.middleware import ClientDisconnectedError
+
 logger = logging.getLogger(__name__)
 
-WRITE_BUFFER_SIZE: Final = 64 * 1024
+WRITE_BUFFER_SIZE: Final = 16 * 1024
 """Bytes in a transport's write buffer above which an application waits before it sends more."""
 MAX_PIPELINED_REQUESTS: Final = 8
 """Requests that may be queued on a connection behind the one in progress."""
+
+Timeout = Literal["header_timeout", "response_timeout", "idle_timeout"]
+"""The attributes of `Limits` that bound what a client may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +61,55 @@ class Connection(HttpToolsProtocol):
         state: shared by the connections of one listener.
         limits: limits of the listener.
         on_closed: called when the connection is closed.
+        on_client_slow: called when the response in progress has to wait until the client has received more of it.
 
     Attributes:
         deadline: when the listener aborts the connection, in the loop's time.
+        timeout: the limit that the deadline follows from.
         idle_since: when it was accepted or finished its last response, in the loop's time.
     """
 
-    def __init__(self, config: Config, state: ServerState, limits: Limits, on_closed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        state: ServerState,
+        limits: Limits,
+        on_closed: Callable[[], None],
+        on_client_slow: Callable[[], None],
+    ) -> None:
         super().__init__(config, state, {})
+        self.app = self._run_app
         self._limits = limits
         self._on_closed = on_closed
+        self._on_client_slow = on_client_slow
+        self._response_start = 0.0
+        self._written = 0  # bytes of bodies since then
         self._reading_headers = False
         self._parsed_size = 0  # bytes of the current headers that the parser has passed on
         self._unparsed_size = 0  # bytes that it may still buffer
         self._error_status = 400
         self._current_cycle: RequestResponseCycle | None = None  # in progress; `cycle` is the last one received
         self.idle_since = self.loop.time()
-        self.deadline = self.idle_since + limits.header_timeout
+        self._start_timeout("header_timeout", self.idle_since)
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the client has not yet received what was written."""
+        return self.transport.get_write_buffer_size() > 0
+
+    @property
+    def received(self) -> int:
+        """Bytes of the response that the kernel has taken for the client."""
+        return self._written - self.transport.get_write_buffer_size()
+
+    def sending_rate(self, now: float) -> float:
+        """Return the bytes per second that the client has received of the response."""
+        return self.received / max(now - self._response_start, 0.001)
 
     @property
     def is_idle(self) -> bool:
         """Whether no response is in progress, so that closing the connection interrupts nothing."""
-        return not self._is_responding and not self.transport.get_write_buffer_size()
+        return not self._is_responding and not self.is_sending
 
     @property
     def is_reading_headers(self) -> bool:
@@ -88,7 +123,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the connection; with TLS, after the handshake."""
         super().connection_made(transport)
-        # asyncio's default for plain TCP; its default for TLS is eight times as large.
+        # asyncio's defaults are four times as large, and 32 times for TLS.
         transport.set_write_buffer_limits(high=WRITE_BUFFER_SIZE)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -100,6 +135,7 @@ class Connection(HttpToolsProtocol):
             self._current_cycle.disconnected = True
             self._current_cycle.message_event.set()
         super().connection_lost(exc)
+        self.app = self.config.loaded_app  # breaks the reference cycle
         self._on_closed()
 
     def data_received(self, data: bytes) -> None:
@@ -142,7 +178,7 @@ class Connection(HttpToolsProtocol):
         self._reading_headers = True
         self._parsed_size = self._unparsed_size = 0
         if not self._is_responding:
-            self.deadline = self.loop.time() + self._limits.header_timeout
+            self._start_timeout("header_timeout", self.loop.time())
 
     def on_url(self, url: bytes) -> None:
         """Receive a part of the URL."""
@@ -161,7 +197,7 @@ class Connection(HttpToolsProtocol):
             raise _InvalidRequestError
         starts_now = not self._is_responding
         if starts_now:
-            self.deadline = self.loop.time() + self._limits.response_timeout
+            self._start_response(self.loop.time())
         super().on_headers_complete()
         if starts_now:
             self._current_cycle = self.cycle
@@ -177,18 +213,46 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             return  # the response's deadline stays, for data in the write buffer
+        self.idle_since = self.loop.time()
         if following is not None:
             self._current_cycle = following
-            timeout = self._limits.response_timeout
-        elif self._reading_headers:
-            timeout = self._limits.header_timeout
+            self._start_response(self.idle_since)
         else:
-            timeout = self._limits.idle_timeout
-        self.idle_since = self.loop.time()
-        self.deadline = self.idle_since + timeout
+            self._start_timeout("header_timeout" if self._reading_headers else "idle_timeout", self.idle_since)
+
+    def pause_writing(self) -> None:
+        """Let the application wait until the client has received more."""
+        super().pause_writing()
+        self._on_client_slow()
 
     def timeout_keep_alive_handler(self) -> None:
         """Keep an idle connection open; `deadline` bounds it."""
+
+    def _start_timeout(self, timeout: Timeout, now: float) -> None:
+        self.timeout: Timeout = timeout
+        self.deadline: float = now + getattr(self._limits, timeout)
+
+    def _start_response(self, now: float) -> None:
+        self._start_timeout("response_timeout", now)
+        self._response_start = now
+        self._written = 0
+
+    async def _run_app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.config.loaded_app(scope, receive, functools.partial(self._send, send))
+
+    async def _send(self, send: Send, message: Message) -> None:
+        """Send a part of the response in progress.
+
+        Raises:
+            ClientDisconnectedError: there is no client any more; uvicorn would ignore this part and all further ones.
+        """
+        cycle = self._current_cycle
+        if cycle is None or cycle.disconnected or self.transport.is_closing():
+            if cycle is not None:
+                cycle.disconnected = True  # otherwise uvicorn logs that the response is incomplete
+            raise ClientDisconnectedError
+        await send(message)
+        self._written += len(message.get("body", b""))
 
     def _has_valid_host(self) -> bool:
         """Whether the number of Host headers is what RFC 9112, section 3.2, requires.

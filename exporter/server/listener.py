@@ -6,6 +6,7 @@ certificate or client certificate requirement applies to new connections and lea
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -22,18 +23,21 @@ from uvicorn import Config
 from exporter.config import Address
 from exporter.logs import event
 from exporter.server.connection import Connection, Limits
-from exporter.server.connection_table import ConnectionTable, is_readable
+from exporter.server.connection_table import CloseReason, ConnectionTable, is_readable
 from exporter.server.middleware import chunk_bodies, ignore_cancellation
+from exporter.server.sending_limit import SendingLimit
 
 logger = logging.getLogger(__name__)
 
 _BACKLOG: Final = 1024
+_MAX_UNSENT: Final = 64 * 1024  # bytes that the kernel holds for a client that does not read, instead of megabytes
 _MAX_ACCEPTS: Final = 64  # per event, so that a flood of connections does not starve the loop
 _RETRY_DELAY: Final = 0.1  # seconds before accepting again when no descriptor is left
 _RETRY_DELAY_AFTER_CLOSE: Final = 0.005  # seconds until a closed connection has released its descriptor
 _RETRY_DELAY_WHEN_FULL: Final = 0.02  # seconds until a place may be free
 _WARNING_INTERVAL: Final = 60.0  # seconds
 _DEADLINE_CHECK_INTERVAL: Final = 1.0  # seconds; at most a quarter of the shortest timeout
+_STALL_CHECKS: Final = 3  # in the grace period
 _CLOSE_TIMEOUT: Final = 1.0  # seconds for aborted connections and cancelled responses to end
 
 
@@ -46,6 +50,7 @@ class Listener:
         limits: limits for the clients of all addresses together.
         tls: returns the TLS context of the next connection, or None for plain HTTP; called for each connection.
         now: Unix time in seconds, for the Date header.
+        on_close: called with the reason when the listener closes a connection, except for shutdown.
     """
 
     def __init__(
@@ -55,12 +60,14 @@ class Listener:
         limits: Limits = Limits(),  # noqa: B008  # immutable
         tls: Callable[[], ssl.SSLContext | None] = lambda: None,
         now: Callable[[], float] = time.time,
+        on_close: Callable[[CloseReason], None] = lambda _: None,
     ) -> None:
         self._addresses = addresses
         self._limits = limits
         self._tls = tls
         self._now = now
-        self._table = ConnectionTable(limits)
+        self._table = ConnectionTable(limits, on_close)
+        self._sending_limit = SendingLimit(self._table)
         self._next_warning = 0.0  # about missing descriptors, in the loop's time
         self._sockets: list[socket.socket] = []
         self._deadline_task: asyncio.Task[None] | None = None
@@ -97,12 +104,19 @@ class Listener:
             loop.add_reader(listening, self._accept, listening)
 
     async def stop(self, grace: float) -> None:
-        """Stop accepting, close idle connections, and give responses in progress `grace` seconds to finish."""
+        """Stop accepting, close idle connections, and give responses in progress `grace` seconds to finish.
+
+        Clients that have received nothing for a third of that time are disconnected before its end.
+        """
         if not self._sockets:
             return
         self._stop_accepting()
+        self._sending_limit.stop()
         self._table.shut_down()
-        await self._table.wait_until_empty(grace)
+        for _ in range(_STALL_CHECKS):
+            progress = self._table.sending_progress()
+            await self._table.wait_until_empty(grace / _STALL_CHECKS)
+            self._table.abort_stalled(progress)
         self._table.abort_all()
         await self._table.wait_until_empty(_CLOSE_TIMEOUT)
         if self._table.state.tasks:  # applications that did not notice the disconnection
@@ -128,6 +142,7 @@ class Listener:
                 if not is_readable(listening):
                     return
                 if not self._table.close_idle(loop.time()):
+                    self._sending_limit.request_check()
                     self._pause_accepting(listening, _RETRY_DELAY_WHEN_FULL)  # it waits in the kernel's queue
                     return
             try:
@@ -188,7 +203,13 @@ class Listener:
         self._table.discard_handshake(handshake)
 
     def _create_connection(self) -> Connection:
-        return Connection(self._config, self._table.state, self._limits, self._table.changed.set)
+        return Connection(
+            self._config,
+            self._table.state,
+            self._limits,
+            on_closed=self._table.changed.set,
+            on_client_slow=self._sending_limit.request_check,
+        )
 
     async def _enforce_deadlines(self) -> None:
         loop = asyncio.get_running_loop()
@@ -198,6 +219,7 @@ class Listener:
             await asyncio.sleep(min(_DEADLINE_CHECK_INTERVAL, shortest / 4))
             self._update_date()
             self._table.close_overdue(loop.time())
+            self._sending_limit.update(loop.time())
 
     def _update_date(self) -> None:
         self._table.state.default_headers = [(b"date", formatdate(self._now(), usegmt=True).encode())]
@@ -211,6 +233,10 @@ async def _listen(address: Address) -> socket.socket:
     except OSError as error:  # Python's message repeats the address
         raise OSError(f"cannot listen on {address}: {os.strerror(error.errno or 0)}") from None
     listening.setblocking(False)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with contextlib.suppress(OSError):  # a kernel without it only holds more for a slow client
+            # Accepted sockets inherit it.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MAX_UNSENT)
     return listening
 
 

@@ -104,7 +104,7 @@ def running_exporter(base_url: str, *flags: str) -> Iterator[Server]:
     """Run the exporter's command with an API."""
     process = start_exporter(base_url, *flags)
     try:
-        yield Server(process.pid, _port_in_log(process))
+        yield Server(process.pid, port_in_log(process))
     finally:
         terminate(process)
 
@@ -120,7 +120,12 @@ def start_exporter(base_url: str, *flags: str, port: int = 0) -> "subprocess.Pop
     )
 
 
-def _port_in_log(process: "subprocess.Popen[str]") -> int:
+def port_in_log(process: "subprocess.Popen[str]") -> int:
+    """Return the port of an exporter, from its log.
+
+    Raises:
+        RuntimeError: it ended before it listened.
+    """
     assert process.stderr is not None
     for line in process.stderr:
         event = json.loads(line)

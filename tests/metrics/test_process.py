@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import PREFIX
+from exporter.metrics.catalogue.label_values import CLOSE_REASONS
 from exporter.metrics.process import Process
 from exporter.metrics.text_format import Format
 from exporter.sessions.session import MAX_ID
@@ -81,3 +82,17 @@ def test_only_openmetrics_has_an_end_marker() -> None:
     tails = {form: process().tail(form) for form in Format}
     assert tails[Format.OPENMETRICS].endswith(b"# EOF\n")
     assert b"# EOF" not in tails[Format.TEXT]
+
+
+def test_V01_closed_connections_are_counted_by_reason() -> None:
+    counted = process()
+    for reason in ("slow", "slow", "evicted"):
+        counted.count_closed_connection(reason)
+    for form in Format:
+        lines = [line for line in counted.tail(form).decode().splitlines() if "connections_closed" in line]
+        values = {line.split('"')[1]: line.split()[-1] for line in lines if not line.startswith("#")}
+        expected = dict.fromkeys(CLOSE_REASONS, "0.0") | {"slow": "2.0", "evicted": "1.0"}
+        assert values == expected
+        assert not any("_created" in line for line in lines)
+    with pytest.raises(KeyError):
+        counted.count_closed_connection("unknown")

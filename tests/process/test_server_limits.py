@@ -63,11 +63,12 @@ def test_a_connection_without_a_request_is_closed_after_the_header_timeout() -> 
         assert connection.recv(1) == b""
 
 
-def test_above_the_maximum_the_longest_idle_connection_is_closed(limited: Exporter) -> None:
+def test_V01_above_the_maximum_the_longest_idle_connection_is_closed_and_counted(limited: Exporter) -> None:
     connections = [request_probe(limited.connect()) for _ in range(5)]
     try:
         wait_until_closed(connections[0])
         request_probe(connections[4])
+        assert (limited.value('livepeer_studio_exporter_connections_closed_total{reason="evicted"}') or 0) >= 1
     finally:
         for connection in connections:
             connection.close()

@@ -24,7 +24,7 @@ def test_S08_the_write_buffer_of_a_slow_reader_is_small() -> None:
     async def scenario() -> None:
         config = Config(static_app(), http=Connection, ws="none", lifespan="off", log_config=None, workers=1)
         transport = FakeTransport()
-        Connection(config, ServerState(), Limits(), lambda: None).connection_made(transport)
+        Connection(config, ServerState(), Limits(), lambda: None, lambda: None).connection_made(transport)
         assert transport.high == WRITE_BUFFER_SIZE
 
     run(scenario)

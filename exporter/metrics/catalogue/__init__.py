@@ -68,6 +68,7 @@ from exporter.metrics.catalogue.lifecycle import (
 )
 from exporter.metrics.catalogue.process import (
     BUILD_INFO,
+    CONNECTIONS_CLOSED,
     EXPOSED_BY_LIBRARY,
     PROCESS_FAMILIES,
     RELOAD_OK,
@@ -108,6 +109,7 @@ __all__ = [
     "BUILD_INFO",
     "CLOCK_SKEW",
     "CONFIGURED_STREAMS",
+    "CONNECTIONS_CLOSED",
     "CONSECUTIVE_FAILURES",
     "DROPPED",
     "ENDED_DURATION",

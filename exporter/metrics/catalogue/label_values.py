@@ -1,6 +1,6 @@
-"""The closed sets of label values that come from the API client.
+"""The closed sets of label values that come from the API client and the server.
 
-They are here because the client does not depend on metrics. A test compares them with what the client reports.
+They are here because neither depends on metrics. Tests compare them with what those report.
 """
 
 from typing import Final
@@ -34,3 +34,6 @@ VALUE_FAULTS: Final = ("type", "range", "not_finite")
 
 SESSION_FAULTS: Final = ("not_an_object", "no_id")
 """Why a session was dropped."""
+
+CLOSE_REASONS: Final = ("evicted", "slow", "header_timeout", "response_timeout", "idle_timeout")
+"""Why the server closed a connection: `exporter.server.connection_table.CloseReason`."""

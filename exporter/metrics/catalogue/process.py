@@ -1,8 +1,10 @@
 """The families of the process."""
 
+from dataclasses import replace
 from typing import Final
 
-from exporter.metrics.catalogue.family import PREFIX, Family, gauge
+from exporter.metrics.catalogue.family import PREFIX, Family, counter, gauge
+from exporter.metrics.catalogue.label_values import CLOSE_REASONS
 
 BUILD_INFO: Final = Family(
     name=f"{PREFIX}exporter_build_info",
@@ -23,8 +25,17 @@ RELOAD_TIME: Final = gauge(
     "exporter_config_reload_timestamp_seconds",
     "Time of the last successful load of the configuration in Unix seconds.",
 )
+CONNECTIONS_CLOSED: Final = replace(
+    counter(
+        "exporter_connections_closed",
+        "Client connections that the exporter closed, by reason: evicted by a new one while idle, slowest of too many "
+        "that do not read, or a timeout.",
+        ("reason", CLOSE_REASONS),
+    ),
+    off_dashboards="almost always 0; the troubleshooting page has the query",
+)
 
-PROCESS_FAMILIES: Final = (BUILD_INFO, SERIES, SERIES_LIMIT, SHARD_INFO, RELOAD_OK, RELOAD_TIME)
+PROCESS_FAMILIES: Final = (BUILD_INFO, SERIES, SERIES_LIMIT, SHARD_INFO, RELOAD_OK, RELOAD_TIME, CONNECTIONS_CLOSED)
 """The exporter's own families of the process, besides ``process_*`` and ``python_info`` of prometheus-client."""
 
 EXPOSED_BY_LIBRARY: Final = ("process_*", "python_info")
