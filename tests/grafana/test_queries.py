@@ -3,10 +3,13 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import pytest
 
+from exporter.metrics.catalogue import SESSION_LIFE_FAMILIES, STREAM_LIFE_FAMILIES
+from exporter.metrics.catalogue.lifecycle import ACCOUNT_LIFE_FAMILIES
 from grafana.builder.promql import METRIC_LABELS
 from tests.grafana.dashboards import ALL, UIDS, Json, Query, Selection, all_queries, interpolate, load
 from tests.grafana.promql_ast import selectors
@@ -200,3 +203,20 @@ def test_session_variable_shows_the_newest_session_first_and_the_start_of_its_id
         match = regex.search(f'{{session_id="{labels["session_id"]}",title="{labels["title"]}"}} 1 1')
         assert match
         assert match["text"].endswith(f" · {labels['session_id'].partition('-')[0]}")
+
+
+DOCS: Final = Path(__file__).parents[2] / "docs"
+LIFECYCLE_QUERIES: Final = re.findall(
+    r"^```promql\n(.*?)^```", (DOCS / "metrics.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+)
+
+
+def test_each_lifecycle_metric_has_a_query_in_the_docs() -> None:
+    names = {each.name or "" for query in LIFECYCLE_QUERIES for each, _ in selectors(query)}
+    families = [each.name for each in (*SESSION_LIFE_FAMILIES, *STREAM_LIFE_FAMILIES, *ACCOUNT_LIFE_FAMILIES)]
+    assert [each for each in families if not {each, f"{each}_bucket"} & names] == []
+
+
+@pytest.mark.parametrize("query", LIFECYCLE_QUERIES)
+def test_a_lifecycle_query_of_the_docs_has_data(snapshot: Snapshot, query: str) -> None:
+    assert snapshot.recording.query(query)
