@@ -288,7 +288,7 @@ def check(arguments: argparse.Namespace, scratch: Path, report: Report) -> None:
     sdist = build_package(ROOT, "sdist", python, scratch)
     with tarfile.open(sdist) as archive:
         archive.extractall(scratch / "unpacked", filter="data")
-        packed = [member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()]
+        packed = [member.name.partition("/")[2] for member in archive.getmembers() if not member.isdir()]
     source = scratch / "unpacked" / sdist.name.removesuffix(".tar.gz")
     wheel = build_package(source, "wheel", python, scratch)
     sizes = [f"{path.name} ({path.stat().st_size:,} bytes)" for path in (sdist, wheel)]

@@ -40,6 +40,9 @@ SET_BY_THE_CHART = [
     *("web_config_file", "web_health_listen_address", "web_listen_address"),
 ]
 
+SOURCES = [*(ROOT / "grafana" / "dashboards").glob("*.json"), *(ROOT / "grafana" / "rules").glob("*.yaml")]
+"""The dashboards and rules that the chart contains."""
+
 every_chart = pytest.mark.parametrize("chart", CHARTS, ids=str)
 every_values_file = pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 
@@ -58,6 +61,19 @@ def _named(name: str) -> Rendering:
 def test_the_chart_has_the_version_of_the_exporter() -> None:
     chart = _yaml(CHART / "Chart.yaml")
     assert chart["version"] == chart["appVersion"] == VERSION
+
+
+def test_the_chart_has_a_link_to_each_dashboard_and_rule_file() -> None:
+    links = [path for path in (CHART / "files").rglob("*") if not path.is_dir()]
+    assert sorted(path.resolve() for path in links) == sorted(path.resolve() for path in SOURCES)
+    # Links to single files: the build of the sdist follows links to directories, and then omits the directories.
+    assert all(path.is_symlink() and not path.readlink().is_absolute() for path in links)
+
+
+def test_the_renderings_have_the_version_of_the_chart() -> None:
+    for chart in CHARTS:
+        [workload] = chart.workloads()
+        assert workload["metadata"]["labels"]["helm.sh/chart"] == f"{EXPORTER}-{VERSION}"
 
 
 def test_the_table_of_values_is_current() -> None:
@@ -342,6 +358,4 @@ def test_the_package_contains_dashboards_and_rules_as_files(helm: Helm, tmp_path
     [package] = tmp_path.glob("*.tgz")
     with tarfile.open(package) as archive:
         files = {each.name.removeprefix(f"{EXPORTER}/") for each in archive.getmembers() if each.isfile()}
-    sources = [*(ROOT / "grafana/dashboards").glob("*.json"), *(ROOT / "grafana/rules").glob("*.yaml")]
-    assert {f"files/{path.parent.name}/{path.name}" for path in sources} <= files
-    assert "files/dashboards/kustomization.yaml" not in files
+    assert {f"files/{path.parent.name}/{path.name}" for path in SOURCES} <= files
