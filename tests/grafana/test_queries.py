@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from exporter.metrics.catalogue import SESSION_LIFE_FAMILIES, STREAM_LIFE_FAMILIES
+from exporter.metrics.catalogue import SESSION_LIFE_FAMILIES, STREAM_LIFE_FAMILIES, Family
 from exporter.metrics.catalogue.lifecycle import ACCOUNT_LIFE_FAMILIES
 from grafana.builder.promql import METRIC_LABELS
 from tests.grafana.dashboards import ALL, UIDS, Json, Query, Selection, all_queries, interpolate, load
@@ -213,8 +213,8 @@ LIFECYCLE_QUERIES: Final = re.findall(
 
 def test_each_lifecycle_metric_has_a_query_in_the_docs() -> None:
     names = {each.name or "" for query in LIFECYCLE_QUERIES for each, _ in selectors(query)}
-    families = [each.name for each in (*SESSION_LIFE_FAMILIES, *STREAM_LIFE_FAMILIES, *ACCOUNT_LIFE_FAMILIES)]
-    assert [each for each in families if not {each, f"{each}_bucket"} & names] == []
+    families: list[Family] = [*SESSION_LIFE_FAMILIES, *STREAM_LIFE_FAMILIES, *ACCOUNT_LIFE_FAMILIES]
+    assert [each for each in (family.name for family in families) if not {each, f"{each}_bucket"} & names] == []
 
 
 @pytest.mark.parametrize("query", LIFECYCLE_QUERIES)
