@@ -348,6 +348,36 @@ def test_values_that_cannot_work_are_errors(helm: Helm, values: str, message: st
     assert message in done.stderr.replace(".", "/") or message in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("method", "scheme"), [("podMonitor", "https"), ("serviceMonitor", "https"), ("scrapeConfig", "HTTPS")]
+)
+def test_the_scheme_has_the_case_that_every_operator_accepts(helm: Helm, method: str, scheme: str) -> None:
+    rendering = _template(helm, "--set", f"scrape.method={method},scrape.endpoint.scheme=Https")
+    [spec] = [each["spec"] for each in rendering.of_kind("PodMonitor", "ServiceMonitor", "ScrapeConfig")]
+    [endpoint] = spec.get("podMetricsEndpoints") or spec.get("endpoints") or [spec]
+    assert endpoint["scheme"] == scheme
+
+
+def test_names_are_short_enough_for_the_service_and_the_pods_of_shards(helm: Helm) -> None:
+    done = helm("template", "r" * 53, CHART, "--kube-version=1.29.0", "--set", "shards=3")
+    assert done.returncode == 0, done.stderr
+    rendering = Rendering("helm", tuple(yaml.safe_load_all(done.stdout)))
+    [service], [workload] = rendering.of_kind("Service"), rendering.workloads()
+    assert workload["spec"]["serviceName"] == service["metadata"]["name"]
+    assert len(service["metadata"]["name"]) <= 63
+    # The label controller-revision-hash of the pods is this name with a dash and a hash of ten characters.
+    assert len(workload["metadata"]["name"]) <= 63 - 11
+
+
+def test_the_user_can_be_left_to_the_cluster(helm: Helm) -> None:
+    nulls = ",".join(f"podSecurityContext.{name}=null" for name in ("runAsUser", "runAsGroup", "fsGroup"))
+    [workload] = _template(helm, "--set", nulls).workloads()
+    assert workload["spec"]["template"]["spec"]["securityContext"] == {
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
 def test_the_settings_that_the_chart_sets_exist() -> None:
     assert set(SET_BY_THE_CHART) - {"accounts"} <= Settings.model_fields.keys()
 

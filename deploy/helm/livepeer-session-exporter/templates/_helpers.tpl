@@ -218,7 +218,16 @@ relabelings: {{- include "exporter.relabelings" . | nindent 2 }}
 {{- with .Values.scrape.metricRelabelings }}
 metricRelabelings: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.scrape.endpoint }}
-{{ toYaml . }}
+{{- with include "exporter.endpointFields" (dict "endpoint" .Values.scrape.endpoint "case" "lower") }}
+{{ . }}
 {{- end }}
+{{- end -}}
+
+{{- /* Older operators, such as 0.79, accept the scheme in lower case for monitors and in upper case for ScrapeConfigs. */ -}}
+{{- define "exporter.endpointFields" -}}
+{{- $endpoint := deepCopy .endpoint -}}
+{{- with $endpoint.scheme -}}
+{{- $_ := set $endpoint "scheme" (ternary (upper .) (lower .) (eq $.case "upper")) -}}
+{{- end -}}
+{{- with $endpoint }}{{ toYaml . }}{{ end -}}
 {{- end -}}
