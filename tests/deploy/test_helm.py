@@ -116,9 +116,8 @@ def test_the_schema_of_an_account_has_the_keys_of_the_settings_file() -> None:
     assert keys - {"key"} == set(AccountEntry.model_fields) - {"api_key_file"}
 
 
-@pytest.mark.parametrize("values", [*VALUES, CHART / "values.yaml"], ids=lambda path: path.stem)
-def test_the_schema_accepts_the_values(values: Path, run_tool: Run) -> None:
-    done = run_tool("check-jsonschema", "--schemafile", CHART / "values.schema.json", values)
+def test_the_schema_accepts_the_values(run_tool: Run) -> None:
+    done = run_tool("check-jsonschema", "--schemafile", CHART / "values.schema.json", CHART / "values.yaml", *VALUES)
     assert done.returncode == 0, done.stdout
 
 
