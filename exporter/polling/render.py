@@ -1,6 +1,6 @@
 """Which series of sessions and streams an account has at its level of detail, and their text."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from exporter.cooperative import Cooperative
@@ -17,7 +17,7 @@ from exporter.polling.plan import Plan
 from exporter.sessions.lifecycle import LifecycleState
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import ACTIVE, ENDED, SessionState, Snapshot
-from exporter.sessions.streams import Stream, StreamState, group_by_stream, stream_id
+from exporter.sessions.streams import Stream, StreamState, group_by_stream, stream_id, stream_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,7 @@ class Series:
 
     def _shared(self) -> Shared[Session]:
         """Return the series that sessions have in common with the others of their stream."""
-        parents = {session.parent_id: session for session, _ in self.snapshot.sessions}
-        names = {stream_id(session) for session in parents.values()}
+        names = _streams_of(self.snapshot.sessions)
         lives = self.lifecycle.streams.present
         sizes = {name: series_of_stream_life(lives[name], is_shard=self.plan.is_shard) for name in names}
         return Shared(stream_id, sizes)
@@ -99,19 +98,25 @@ class Series:
 
     def _render_sessions(self) -> Cooperative[RenderedSeries]:
         families, account = self._session_families(), self.plan.account
-        selected = yield from select(self.snapshot.sessions, families, _last_seen, self._claim, self._shared())
+        shared = self._shared()
+        selected = yield from select(self.snapshot.sessions, families, _last_seen, self._claim, shared)
         of_sessions = yield from render_subjects(selected.subjects, families, session_labels(account))
-        streams = self._streams_of(selected.subjects)
+        streams = self._states_of(_streams_of(selected.subjects) if selected.dropped else shared.sizes)
         of_streams = yield from render_subjects(streams, self._life_families(), stream_labels(account))
         rendered = Rendered({**of_sessions.chunks, **of_streams.chunks}, of_sessions.series + of_streams.series)
         return RenderedSeries(rendered, len(selected.subjects), selected.dropped)
 
-    def _streams_of(self, sessions: Sequence[SessionState]) -> Sequence[StreamState]:
-        """Return the streams of sessions, ordered by id, without their sessions."""
-        parents = {session.parent_id: session for session, _ in sessions}
-        names = sorted({stream_id(session) for session in parents.values()}, key=lambda name: name or "")
+    def _states_of(self, names: Collection[str | None]) -> Sequence[StreamState]:
+        """Return streams with their states, ordered by id, without their sessions."""
         lives = self.lifecycle.streams.present
-        return [(Stream(name, ()), ENDED if lives[name].health is None else ACTIVE) for name in names]
+        ordered = sorted(names, key=lambda name: name or "")
+        return [(Stream(name, ()), ENDED if lives[name].health is None else ACTIVE) for name in ordered]
+
+
+def _streams_of(sessions: Sequence[SessionState]) -> set[str | None]:
+    """Return the ids of the streams of sessions."""
+    parents = {session.parent_id for session, _ in sessions}
+    return {stream_of(parent) for parent in parents}
 
 
 def _last_seen(subject: Session | Stream) -> float:

@@ -69,7 +69,7 @@ def advance(state: LifecycleState, poll: LifecyclePoll) -> Cooperative[tuple[Lif
         yield
     sessions.leave()
     yield
-    for part in batches(sessions.inactive):
+    for part in batches(poll.sessions):
         sessions.examine(part)
         yield
     reconnected = reconnects(poll.sessions, poll.events.started, RECONNECT_GAP)

@@ -8,7 +8,7 @@ import msgspec
 
 from exporter.sessions.lifecycle_poll import Elapsed, LifecyclePoll
 from exporter.sessions.session import Session
-from exporter.sessions.snapshot import PENDING, health
+from exporter.sessions.snapshot import HEALTH_OF, PENDING
 
 START_DEADLINE: Final = 300.0
 """Seconds after its creation at which a session without any media counts as never started."""
@@ -60,12 +60,11 @@ class SessionIncrements:
 
 
 class SessionPass:
-    """Takes in the sessions of one good poll: first all by `read`, then `leave`, then those of `inactive` by `examine`.
+    """Takes in the sessions of one good poll: first all by `read`, then `leave`, then all by `examine`.
 
     Attributes:
         lives: what to remember, by session id.
         active: the ids of the active sessions.
-        inactive: the other sessions.
         stream_health: the health of the streams with an active session, by ``parentId``.
     """
 
@@ -74,7 +73,6 @@ class SessionPass:
     ) -> None:
         self.lives = dict(lives)
         self.active: list[str] = []
-        self.inactive: list[Session] = []
         self.stream_health: dict[str | None, str] = {}
         self._active_before = active
         self._poll = poll
@@ -85,15 +83,13 @@ class SessionPass:
         self.lives.update((session.id, _STARTED) for session in poll.events.started)
 
     def read(self, sessions: Sequence[Session]) -> None:
-        """Take in sessions; those that are not active are collected in ``inactive``."""
-        windows, now = self._poll.windows, self._poll.time.server
-        active: list[Session] = []
-        for session in sessions:
-            (active if windows.is_active(session.last_seen, now) else self.inactive).append(session)
+        """Take in the active ones of some sessions."""
+        now = self._poll.time.server
+        active = self._poll.windows.active_of(sessions, now)
         self.active += [session.id for session in active]
         lives, observed, worst = self.lives, self._observed, self.stream_health
         for session in active:
-            current, parent = health(session), session.parent_id
+            current, parent = HEALTH_OF[session.is_healthy], session.parent_id
             known = lives.get(session.id, _UNKNOWN)
             before = known.health
             lives[session.id] = SessionLife(
@@ -125,14 +121,16 @@ class SessionPass:
             )
 
     def examine(self, sessions: Sequence[Session]) -> None:
-        """Count the sessions that have ended, or have not started in time, among those that are not active."""
-        lives = self.lives
+        """Count the sessions that have ended, or have not started in time."""
+        life_of = self.lives.get
         for session in sessions:
-            life = lives.get(session.id, _UNKNOWN)
+            life = life_of(session.id, _UNKNOWN)
+            if life.health is not None:  # it is active
+                continue
             if not session.last_seen:
                 if not life.start_decided:
                     self._decide_start(session, life)
-            elif session.last_seen > 0 and not life.ended:
+            elif not life.ended and session.last_seen > 0:
                 self._end(session, life)
 
     def increments(self) -> SessionIncrements:

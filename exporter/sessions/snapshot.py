@@ -15,6 +15,9 @@ ACTIVE: Final = "active"
 ENDED: Final = "ended"
 STATES: Final = (PENDING, ACTIVE, ENDED)
 HEALTH: Final = ("healthy", "unhealthy", "unknown")
+HEALTH_OF: Final[Mapping[bool | None, str]] = {True: "healthy", False: "unhealthy", None: "unknown"}
+"""One of ``HEALTH`` for each value of ``is_healthy``."""
+
 RECORDING_STATUSES: Final = ("waiting", "ready", "failed", "deleted", "none", "unknown")
 UNFINISHED_RECORDINGS: Final = frozenset({"waiting", "failed", "none"})
 """A recorded session older than the session window is kept while its recording has one of these statuses."""
@@ -42,7 +45,7 @@ def recording_status(session: Session) -> str | None:
 
 def health(session: Session) -> str:
     """Return one of ``HEALTH``. It is valid for active sessions only: the API may keep the last value forever."""
-    return "unknown" if session.is_healthy is None else "healthy" if session.is_healthy else "unhealthy"
+    return HEALTH_OF[session.is_healthy]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,11 @@ class Windows:
     def is_active(self, last_seen: float | None, now: float) -> bool:
         """Return whether a session is active that was last seen at a time, in milliseconds."""
         return now - last_seen / 1000 <= self.active if last_seen else False
+
+    def active_of(self, sessions: Sequence[Session], now: float) -> list[Session]:
+        """Return the active sessions, in the same order."""
+        # Written out, since it runs for each session of each poll.
+        return [each for each in sessions if each.last_seen and now - each.last_seen / 1000 <= self.active]
 
     def exports(self, session: Session, now: float) -> bool:
         """Return whether a session is exported: it is within the window, or its recording is unfinished.

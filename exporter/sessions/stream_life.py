@@ -153,7 +153,9 @@ class StreamPass:
         current: dict[str | None, str] = {}
         for parent, one in health.items():
             current[names[parent]] = worse(current.get(names[parent]), one)
-        new_to_scope = {name for parent, name in names.items() if self._poll.is_new_to_scope(parent)}
+        new_to_scope: set[str | None] = set()
+        if self._poll.previous_scope != self._poll.scope:
+            new_to_scope = {name for parent, name in names.items() if self._poll.is_new_to_scope(parent)}
         additions = _additions(self._poll, names)
         absent = dict(self._remembered())
         present: dict[str | None, StreamLife] = {}

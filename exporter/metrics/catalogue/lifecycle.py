@@ -7,12 +7,12 @@ each, see `LifeFamily.bind`.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from exporter.metrics.catalogue.family import IN_SHARDS, PREFIX, Family, Sample, Subject, SubjectFamily, counter
+from exporter.metrics.catalogue.family import IN_SHARDS, PREFIX, Family, Sample, SubjectFamily, counter
 from exporter.sessions.session import Session
 from exporter.sessions.session_life import SessionLife
-from exporter.sessions.snapshot import FINISHED, HEALTH
+from exporter.sessions.snapshot import FINISHED, HEALTH, State
 from exporter.sessions.stream_life import StreamLife
 from exporter.sessions.streams import Stream
 
@@ -38,17 +38,17 @@ class LifeFamily(Family, Generic[Life]):
         """The most samples of a subject."""
         return prod(map(len, self.label_values))
 
-    def bind(self, life_of: Callable[[Subject], Life | None]) -> SubjectFamily[Subject]:
-        """Return the family of the subjects, given what is remembered of each."""
-        value, values = self.value, self.values
+    def bind(self, lives: Mapping[Any, Life]) -> SubjectFamily[Any]:
+        """Return the family of sessions or streams, given what is remembered of each, by id."""
+        value, values, life_of = self.value, self.values, lives.get
 
-        def value_of(subject: Subject, _state: object) -> float | None:
-            life = life_of(subject)
-            return value(life) if value is not None and life is not None else None
+        def value_of(subject: Session | Stream, _state: State) -> float | None:
+            life = life_of(subject.id)
+            return None if life is None or value is None else value(life)
 
-        def values_of(subject: Subject, _state: object) -> Iterable[Sample]:
-            life = life_of(subject)
-            return values(life) if values is not None and life is not None else ()
+        def values_of(subject: Session | Stream, _state: State) -> Iterable[Sample]:
+            life = life_of(subject.id)
+            return () if life is None or values is None else values(life)
 
         return SubjectFamily(
             name=self.name,
@@ -156,16 +156,12 @@ STREAM_LIFE_COUNTERS: Final = tuple(each for each in STREAM_LIFE_FAMILIES if eac
 
 def session_life_families(lives: Mapping[str, SessionLife]) -> list[SubjectFamily[Session]]:
     """Return the families of each session for one poll."""
-    return [each.bind(lambda session: lives.get(session.id)) for each in SESSION_LIFE_FAMILIES]
+    return [each.bind(lives) for each in SESSION_LIFE_FAMILIES]
 
 
 def stream_life_families(lives: Mapping[str | None, StreamLife], *, is_shard: bool) -> list[SubjectFamily[Stream]]:
     """Return the families of each stream for one poll."""
-    return [
-        each.bind(lambda stream: lives.get(stream.id))
-        for each in STREAM_LIFE_FAMILIES
-        if each.in_shards or not is_shard
-    ]
+    return [each.bind(lives) for each in STREAM_LIFE_FAMILIES if each.in_shards or not is_shard]
 
 
 def series_of_stream_life(life: StreamLife, *, is_shard: bool) -> int:
