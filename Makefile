@@ -112,7 +112,7 @@ soak: $(VENV)/dev.done  ## run with faults, turnover and demanding scrapers: mak
 soak-fleet: $(VENV)/dev.done  ## a simulated day with accounts that come and go, at speed: make soak-fleet ARGS="--hours 24"
 	$(BIN)/python -m tests.fleet.day $(ARGS)
 
-fuzz: $(VENV)/dev.done  ## random pages, schedules of changes and requests: make fuzz ARGS="--pages 1000 --schedules 100 --requests 1000"
+fuzz: $(VENV)/dev.done  ## random pages, schedules of changes, requests and histories: make fuzz ARGS="--pages 1000 --schedules 100 --requests 1000 --lifecycles 1000"
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 sbom: $(VENV)/dev.done  ## the software bill of materials, CycloneDX, into dist/sbom.json

@@ -1,8 +1,8 @@
-"""Decode random pages, paginate in random schedules, send random requests to the exporter, and count the outcomes.
+"""Decode random pages, paginate in random schedules, send random requests, replay random histories; count the outcomes.
 
-``python -m tests.fuzz --pages 100000 --schedules 10000 --requests 20000``: no page may break the decoder, the poll or
-the exposition, no schedule of changes may hide a session, and no request may break the server. The exit code is 0 if
-there are no problems.
+``python -m tests.fuzz --pages 100000 --schedules 10000 --requests 20000 --lifecycles 100000``: no page may break the
+decoder, the poll or the exposition, no schedule of changes may hide a session, no request may break the server, and the
+lifecycle metrics of every history equal those of a plain model. The exit code is 0 if there are no problems.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from tests.fuzz.lifecycle_fuzzer import LifecycleResults, fuzz_lifecycles
 from tests.fuzz.page_fuzzer import PageResults, fuzz_pages
 from tests.fuzz.request_fuzzer import RequestResults, fuzz_requests
 from tests.fuzz.schedule_fuzzer import ScheduleResults, fuzz_schedules
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=50, help="one of this many pages is polled too (default: 50)")
     parser.add_argument("--schedules", type=int, default=10_000, help="schedules of changes (default: 10000)")
     parser.add_argument("--requests", type=int, default=20_000, help="requests to the server (default: 20000)")
+    parser.add_argument("--lifecycles", type=int, default=100_000, help="histories of sessions (default: 100000)")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of all random data")
     options = parser.parse_args(arguments)
     print(f"seed {options.seed}", flush=True)
@@ -35,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print_schedule_results(schedules)
     requests = fuzz_requests(options.requests, options.seed)
     _print_request_results(requests)
-    return 1 if pages.problems or schedules.problems or requests.problems else 0
+    lifecycles = fuzz_lifecycles(options.lifecycles, options.seed)
+    _print_lifecycle_results(lifecycles)
+    return 1 if pages.problems or schedules.problems or requests.problems or lifecycles.problems else 0
 
 
 def _print_page_results(results: PageResults) -> None:
@@ -58,6 +62,12 @@ def _print_schedule_results(results: ScheduleResults) -> None:
 def _print_request_results(results: RequestResults) -> None:
     print(f"{results.requests.total():,} requests in {results.seconds:.0f} s: {_counts(results.requests)}")
     print(f"  status {_counts(results.statuses)}; {results.parsed:,} metrics pages parsed")
+    _print_problems(results.problems)
+
+
+def _print_lifecycle_results(results: LifecycleResults) -> None:
+    print(f"{results.histories:,} histories in {results.seconds:.0f} s: {results.polls:,} good polls")
+    print(f"  {_counts(results.events)}; {results.comparisons:,} comparisons")
     _print_problems(results.problems)
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.fuzz import page_fuzzer, pages, request_fuzzer, requests, schedule_fuzzer
+from tests.fuzz import lifecycle_fuzzer, page_fuzzer, pages, request_fuzzer, requests, schedule_fuzzer
 from tests.fuzz.loop_blocks import measured_blocks
 
 
@@ -33,6 +33,13 @@ def test_D07_no_session_is_missed_or_read_by_two_shards_in_random_schedules() ->
     assert results.schedules.total() == 200
     assert len(results.schedules) == 12  # both collations, both ways of pagination, 1, 2 and 4 shards
     assert results.refused <= 2
+
+
+def test_random_histories_have_the_lifecycle_of_the_model() -> None:
+    results = lifecycle_fuzzer.fuzz_lifecycles(10, seed=5000)
+    assert results.problems == []
+    assert results.comparisons > 1000
+    assert min(results.events.values()) > 0
 
 
 @pytest.mark.untraced
