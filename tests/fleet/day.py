@@ -11,11 +11,14 @@ import logging
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.sessions.snapshot import FINISHED
+from exporter.simulator.api import Row
+from exporter.simulator.events import EventKind
 from exporter.simulator.world import World
 from tests.fleet.manual import Fleet, fleet
 from tests.support.canary import KEY
@@ -23,7 +26,8 @@ from tests.support.rows import START
 
 HOUR = 3600.0
 ACCOUNTS = ("anna", "bert", "cleo", "dora")
-STREAM_COUNT = 7
+STREAM_COUNT = 10
+"""Each behavior of the simulator once."""
 API_FIELDS = {
     "source_segments": "sourceSegments",
     "transcoded_segments": "transcodedSegments",
@@ -36,6 +40,15 @@ COUNTERS = {
     (f"{name}_seconds_total" if "duration" in name else f"{name}_total"): field for name, field in API_FIELDS.items()
 }
 """The API field that each counter sums up."""
+
+EVENT_COUNTERS = (
+    "sessions_started_total",
+    "reconnects_total",
+    "sessions_never_started_total",
+    "ended_session_duration_seconds_count",
+)
+
+ACTIVE_WINDOW = 90.0
 
 MAX_MEMORY_GROWTH = 0.05
 """Growth of resident memory from the first quarter to the end that fragmentation of the allocator can cause."""
@@ -62,7 +75,7 @@ class PolledPeriod:
 
     def expected_counters(self) -> dict[str, float]:
         """Return the values of the counters after the last poll, by name."""
-        world = create_world(self.account, self.last - START + 48 * HOUR)
+        world = create_world(self.account, self.last - self.first + 5 * HOUR)
         before = {row["id"]: row for row in world.rows(self.first)}
         after = {row["id"]: row for row in world.rows(self.last)}
         increments = {
@@ -76,7 +89,23 @@ class PolledPeriod:
             )
             for result in FINISHED
         }
-        return {**increments, "sessions_started_total": started, **finished}
+        return {**increments, "sessions_started_total": started, **finished, **self._expected_events(before, after)}
+
+    def _expected_events(self, before: Mapping[str, Row], after: Mapping[str, Row]) -> dict[str, float]:
+        """Return the values of the counters of events in the lifecycle of sessions."""
+        world = create_world(self.account, self.last - START)
+        kinds = Counter(event.kind for event in world.events(self.first, self.last))
+        had_ended = {id_ for id_, row in before.items() if _has_ended(row, self.first)}
+        ended = sum(_has_ended(row, self.last) and id_ not in had_ended for id_, row in after.items())
+        return {
+            "reconnects_total": kinds[EventKind.RECONNECTED],
+            "sessions_never_started_total": kinds[EventKind.NEVER_STARTED],
+            "ended_session_duration_seconds_count": ended,
+        }
+
+
+def _has_ended(row: Row, now: float) -> bool:
+    return bool(row["lastSeen"]) and now - row["lastSeen"] / 1000 > ACTIVE_WINDOW
 
 
 def _has_result(row: Mapping[str, object], result: str) -> bool:
@@ -86,7 +115,7 @@ def _has_result(row: Mapping[str, object], result: str) -> bool:
 def exported_counters(running: Fleet, account: str) -> dict[str, float]:
     """Return the counters of an account on the page, by the names of `PolledPeriod.expected_counters`."""
     page = running.scrape()
-    plain = {name: page.value(name, account=account) or 0.0 for name in (*COUNTERS, "sessions_started_total")}
+    plain = {name: page.value(name, account=account) or 0.0 for name in (*COUNTERS, *EVENT_COUNTERS)}
     finished = page.all("recordings_finished_total", account=account)
     return plain | {f"recordings_finished_total {labels['result']}": value for labels, value in finished}
 
