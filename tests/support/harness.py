@@ -189,7 +189,7 @@ def _parse_family(block: str, form: Format) -> list[Metric]:
     return _parse_small_family(block, form) if len(block) < 10_000 else _parse(block, form)
 
 
-@lru_cache(4096)
+@lru_cache(256)  # a larger one grows for days, which the test of memory in `tests/fleet/day.py` would count
 def _parse_small_family(block: str, form: Format) -> list[Metric]:
     return _parse(block, form)
 
