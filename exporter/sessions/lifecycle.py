@@ -27,12 +27,14 @@ class LifecycleState:
     Attributes:
         time: when the last good poll began; None before the baseline.
         sessions: by id.
+        observed: seconds that counted as observed from poll to poll since the baseline.
         active: the ids of the sessions that were active at the last good poll.
         streams: by id.
     """
 
     time: PollTime | None = None
     sessions: Mapping[str, SessionLife] = field(default_factory=dict)
+    observed: float = 0.0
     active: Sequence[str] = ()
     streams: StreamStates = StreamStates()
 
@@ -62,7 +64,7 @@ def advance(state: LifecycleState, poll: LifecyclePoll) -> Cooperative[tuple[Lif
     if poll.events.is_baseline:
         state = _before_baseline(state)
     elapsed = poll.elapsed_since(state.time)
-    sessions = SessionPass(state.sessions, state.active, poll, elapsed)
+    sessions = SessionPass(state.sessions, state.active, poll, observed=state.observed, elapsed=elapsed)
     yield
     for part in batches(poll.sessions):
         sessions.read(part)
@@ -78,7 +80,8 @@ def advance(state: LifecycleState, poll: LifecyclePoll) -> Cooperative[tuple[Lif
     stream_states = yield from streams.streams(sessions.stream_health)
     increments = LifecycleIncrements(sessions.increments(), streams.increments(), _processing(poll))
     lives = _still_known(sessions.lives, poll)
-    return LifecycleState(poll.time, lives, sessions.active, stream_states), increments
+    observed = state.observed + elapsed.observed
+    return LifecycleState(poll.time, lives, observed, sessions.active, stream_states), increments
 
 
 def _before_baseline(state: LifecycleState) -> LifecycleState:

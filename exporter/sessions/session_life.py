@@ -20,8 +20,10 @@ class SessionLife(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         health: at the last good poll; None if the session was not active.
         since: server time of the first poll of the present run of good polls with this health.
-        healthy: observed seconds in which the session was healthy.
-        unhealthy: observed seconds in which the session was unhealthy.
+        mark: the observed seconds of the account, see `LifecycleState`, at the start of this run. So a session whose
+            health stays the same needs no new value at each poll.
+        healthy: observed seconds before this run in which the session was healthy.
+        unhealthy: observed seconds before this run in which the session was unhealthy.
         parent_id: of the session, while it is active.
         may_end: the session was active, or it counts as started, so that its end counts.
         ended: a poll has seen the end; another one does not count.
@@ -30,6 +32,7 @@ class SessionLife(msgspec.Struct, frozen=True, gc=False):
 
     health: str | None = None
     since: float = 0.0
+    mark: float = 0.0
     healthy: float = 0.0
     unhealthy: float = 0.0
     parent_id: str | None = None
@@ -69,14 +72,21 @@ class SessionPass:
     """
 
     def __init__(
-        self, lives: Mapping[str, SessionLife], active: Iterable[str], poll: LifecyclePoll, elapsed: Elapsed
+        self,
+        lives: Mapping[str, SessionLife],
+        active: Iterable[str],
+        poll: LifecyclePoll,
+        *,
+        observed: float,
+        elapsed: Elapsed,
     ) -> None:
         self.lives = dict(lives)
         self.active: list[str] = []
         self.stream_health: dict[str | None, str] = {}
         self._active_before = active
         self._poll = poll
-        self._observed = elapsed.observed
+        self._observed_before = observed
+        self._observed = observed + elapsed.observed
         self._never_started = 0
         self._durations: list[float] = []
         self._ratios: list[float] = []
@@ -84,24 +94,14 @@ class SessionPass:
 
     def read(self, sessions: Sequence[Session]) -> None:
         """Take in the active ones of some sessions."""
-        now = self._poll.time.server
-        active = self._poll.windows.active_of(sessions, now)
+        active = self._poll.windows.active_of(sessions, self._poll.time.server)
         self.active += [session.id for session in active]
-        lives, observed, worst = self.lives, self._observed, self.stream_health
+        life_of, worst = self.lives.get, self.stream_health
         for session in active:
             current, parent = HEALTH_OF[session.is_healthy], session.parent_id
-            known = lives.get(session.id, _UNKNOWN)
-            before = known.health
-            lives[session.id] = SessionLife(
-                current,
-                known.since if before == current else now,
-                known.healthy + observed if before == "healthy" else known.healthy,
-                known.unhealthy + observed if before == "unhealthy" else known.unhealthy,
-                parent,
-                True,
-                known.ended,
-                known.start_decided,
-            )
+            known = life_of(session.id, _UNKNOWN)
+            if known.health != current:
+                self.lives[session.id] = self._turned(known, current, parent)
             if worst.get(parent) != current:
                 worst[parent] = worse(worst.get(parent), current)
 
@@ -112,13 +112,24 @@ class SessionPass:
             if life.ended:
                 self.lives[name] = _ENDED[life.start_decided]
                 continue
-            observed = self._observed if self._poll.scope.has_parent(life.parent_id) else 0.0
-            self.lives[name] = msgspec.structs.replace(
-                life,
-                health=None,
-                healthy=life.healthy + observed * (life.health == "healthy"),
-                unhealthy=life.unhealthy + observed * (life.health == "unhealthy"),
-            )
+            is_in_scope = self._poll.scope.has_parent(life.parent_id)
+            healthy, unhealthy = _own_time(life, self._observed if is_in_scope else self._observed_before)
+            self.lives[name] = msgspec.structs.replace(life, health=None, healthy=healthy, unhealthy=unhealthy)
+
+    def _turned(self, known: SessionLife, current: str, parent_id: str | None) -> SessionLife:
+        """Return what to remember of an active session with another health than at the good poll before."""
+        healthy, unhealthy = _own_time(known, self._observed)
+        return SessionLife(
+            health=current,
+            since=self._poll.time.server,
+            mark=self._observed,
+            healthy=healthy,
+            unhealthy=unhealthy,
+            parent_id=parent_id,
+            may_end=True,
+            ended=known.ended,
+            start_decided=known.start_decided,
+        )
 
     def examine(self, sessions: Sequence[Session]) -> None:
         """Count the sessions that have ended, or have not started in time."""
@@ -155,6 +166,12 @@ class SessionPass:
             return
         self.lives[session.id] = msgspec.structs.replace(life, start_decided=True)
         self._never_started += not poll.is_baseline_of(session, START_DEADLINE)
+
+
+def _own_time(life: SessionLife, observed: float) -> tuple[float, float]:
+    """Return the healthy and the unhealthy seconds of a session, up to a number of observed seconds of the account."""
+    run = observed - life.mark
+    return life.healthy + run * (life.health == "healthy"), life.unhealthy + run * (life.health == "unhealthy")
 
 
 _WORST: Final = {"unhealthy": 2, "healthy": 1, "unknown": 0}
