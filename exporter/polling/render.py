@@ -17,6 +17,7 @@ from exporter.polling.plan import Plan
 from exporter.sessions.lifecycle import LifecycleState
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import ACTIVE, ENDED, SessionState, Snapshot
+from exporter.sessions.stream_life import StreamLife
 from exporter.sessions.streams import Stream, StreamState, group_by_stream, stream_id, stream_of
 
 
@@ -86,7 +87,10 @@ class Series:
         """Return the series that sessions have in common with the others of their stream."""
         names = _streams_of(self.snapshot.sessions)
         lives = self.lifecycle.streams.present
-        sizes = {name: series_of_stream_life(lives[name], is_shard=self.plan.is_shard) for name in names}
+        is_shard = self.plan.is_shard
+        active = series_of_stream_life(StreamLife(health="unknown"), is_shard=is_shard)
+        inactive = series_of_stream_life(StreamLife(), is_shard=is_shard)
+        sizes = {name: inactive if lives[name].health is None else active for name in names}
         return Shared(stream_id, sizes)
 
     def _render_streams(self) -> Cooperative[RenderedSeries]:

@@ -1,6 +1,6 @@
 """What is remembered of the life of each session: its health, whether it has started, and whether it has ended."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -74,7 +74,7 @@ class SessionPass:
     def __init__(
         self,
         lives: Mapping[str, SessionLife],
-        active: Iterable[str],
+        active: Sequence[str],
         poll: LifecyclePoll,
         *,
         observed: float,
@@ -107,6 +107,8 @@ class SessionPass:
 
     def leave(self) -> None:
         """Take in that sessions are no longer active."""
+        if self.active == self._active_before:  # the usual case takes no sets
+            return
         for name in set(self._active_before).difference(self.active):
             life = self.lives[name]
             if life.ended:
