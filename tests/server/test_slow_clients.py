@@ -70,9 +70,10 @@ def test_V01_a_quarter_of_the_places_stays_free_while_clients_do_not_read(caplog
             assert set(reasons) == {"slow"}
             client = await RawClient.connect(listener.port)
             assert (await client.request(PROBE)).body == b"ok\n"
+            assert len(reasons) == 30, "nothing is closed without need"
+            # While it receives the page, it is one more that the server sends to: one of the others may be closed.
             assert len((await client.request()).body) == SIZE
             await client.close()
-            assert len(reasons) == 30, "nothing is closed without need"
             close(stuck)
 
     run(scenario)
