@@ -151,3 +151,11 @@ def test_taking_in_many_sessions_yields_in_between() -> None:
     account = Account()
     poll = account.step([account.live(number) for number in range(5000)])
     assert count_steps(advance(LifecycleState(), poll)) > 10
+
+
+def test_a_session_counts_as_never_started_once_five_minutes_after_its_creation() -> None:
+    account = Account()
+    account.poll()
+    pending = Session(id=ident(1), created_at=(START + 60) * 1000, last_seen=0.0)
+    counted = [account.poll(pending, seconds=passed).sessions.never_started for passed in (30, 299.875, 0.125, 30)]
+    assert counted == [0, 0, 1, 0]
