@@ -79,7 +79,7 @@ class SessionsEndpoint:
         client: sends the requests.
         base_url: URL of the API.
         key: returns the current API key; may raise MissingKeyError.
-        clock: measures durations, and is updated from the responses.
+        clock: measures durations, and is updated from the responses with sessions.
         meter: receives measurements of the requests.
         jitter: returns a random number between 0 and 1.
         sleep: waits for a number of seconds.
@@ -198,10 +198,11 @@ class SessionsEndpoint:
                 self._stream(client, parameters, key, trace) as response,
             ):
                 code = str(response.status_code)
-                self.clock.update(response.headers.get("Date"))
                 if response.status_code == 429:
                     self._meter.throttled()
                 raise_for_status(response)
+                # After that: an error may come from a proxy, whose clock is not the API's (D01).
+                self.clock.update(response.headers.get("Date"))
                 body = await self._body_budget.read(response.aiter_raw(), response.headers.get("Content-Length", ""))
                 size = len(body)
                 encoding = response.headers.get("Content-Encoding", "")

@@ -171,7 +171,7 @@ REGRESSIONS: Final = counter(
 CLOCK_SKEW: Final = gauge(
     "exporter_clock_skew_seconds",
     "Seconds that the API's clock is ahead of the exporter's.",
-    absent_when="the API has not responded yet",
+    absent_when="no request has succeeded yet",
 )
 
 ACCOUNT_FAMILIES: Final = (
