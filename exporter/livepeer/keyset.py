@@ -6,7 +6,7 @@ on every page, by the server's own order, whatever the collation of its database
 id is returned twice. Since UUIDs are random, parts of the id space are read in parallel.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_letters, digits
 from typing import Final
@@ -97,19 +97,21 @@ class _KeysetWalk:
         response = await self._reader.read(PageRequest(self.cursor, count=count))
         page = response.decoded
         uuids = uuids_in(page.ids)
-        if page.items and not page.ids:  # there is no next cursor
+        usable = len(page.ids) if response.is_last else _count_up_to_cursor(page.ids)
+        if page.items and not usable:  # there is no next cursor
             raise KeysetUnsupportedError
         if uuids != sorted(uuids) or (uuids and uuids[0] <= self._highest_uuid):
             raise KeysetUnsupportedError
         if len(uuids) < len(page.ids) and self._reader.ids != ALL_IDS and not self._support.confirmed:
             await self._verify_support()
-        rows = await self._select(Rows(page.ids, page.sessions), is_last=response.is_last)
+        received = Rows(page.ids, page.sessions).slice(0, usable)
+        rows = await self._select(received, is_last=response.is_last)
         if self._reader.keep(page, rows):
             raise KeysetUnsupportedError
         self._support.confirmed = self._support.confirmed or (self._pages > 0 and bool(rows.ids))
         self._pages += 1
         self._highest_uuid = uuids[-1] if uuids else self._highest_uuid
-        self.cursor = page.ids[-1] if page.ids else self.cursor
+        self.cursor = received.ids[-1] if received.ids else self.cursor
         self.finished = self.finished or response.is_last
         return response
 
@@ -188,3 +190,11 @@ class _KeysetWalk:
         if not page.ids or page.ids[0] == cursor or (is_uuid(page.ids[0]) and page.ids[0] <= highest_uuid):
             raise KeysetUnsupportedError
         return page.ids[0]
+
+
+def _count_up_to_cursor(ids: Sequence[str]) -> int:
+    """Return how many ids there are up to the last one that can be a cursor; the next page returns the others again.
+
+    The API applies a cursor that contains ``skip`` as an offset, or fails.
+    """
+    return next((place + 1 for place in reversed(range(len(ids))) if "skip" not in ids[place]), 0)

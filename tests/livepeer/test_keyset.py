@@ -9,9 +9,10 @@ from exporter.livepeer.id_range import ALL_IDS, IdRange
 from exporter.livepeer.keyset import KeysetSupport, KeysetUnsupportedError, read_by_keyset
 from exporter.livepeer.page_reader import PageReader, PageRequest, ReadSessions, ResponsePage, no_progress
 from exporter.simulator.collation import COLLATIONS, Collation, icu_en_us
+from tests.livepeer.clients import read_simulated
 from tests.livepeer.paged_server import PagedServer, paged_server, read
 from tests.support.loop import in_loop
-from tests.support.rows import START, ident
+from tests.support.rows import START, ident, row
 
 
 @in_loop
@@ -122,6 +123,23 @@ async def test_D07_ids_of_which_none_is_a_uuid_are_read_one_page_after_the_other
     found = await read(server.fetch, parts=4)
     assert found.sessions.keys() == set(server.ids)
     assert len(server.cursors) == 13
+
+
+@pytest.mark.parametrize("other", ["skipabc", "skip5", "skip", "my-skip"])
+@in_loop
+async def test_D07_an_id_that_the_api_would_apply_as_an_offset_is_no_cursor(other: str) -> None:
+    rows = [row(1), row(2), row(3), row(4, id=other), row(5, id="zebra-1"), row(6, id="zebra-2")]
+    found = await read_simulated(rows, page_limit=4, parts=1)
+    assert {session.id for session in found.sessions} == {each["id"] for each in rows}
+    assert found.duplicates == 0, "it is not read by offset"
+
+
+@in_loop
+async def test_D07_a_page_without_an_id_that_can_be_a_cursor_is_read_by_offset() -> None:
+    rows = [row(1), *(row(number, id=f"skip{number}") for number in range(10, 20))]
+    found = await read_simulated(rows, page_limit=4, parts=1)
+    assert {session.id for session in found.sessions} == {each["id"] for each in rows}
+    assert found.duplicates > 0
 
 
 @pytest.mark.parametrize("parts", [1, 4])
