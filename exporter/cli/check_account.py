@@ -114,8 +114,12 @@ def _user_scope(read: SessionsResult) -> Row:
 def _sessions(snapshot: Snapshot, plan: Plan) -> Row:
     counts = snapshot.totals.sessions
     states = ", ".join(f"{counts[state]} {state}" for state in STATES)
-    window = format_duration(plan.windows.session)
-    return Row("  sessions", "ok", f"{len(snapshot.sessions)} in the window of {window}: {states}")
+    start = (snapshot.server_time - plan.windows.session) * 1000
+    earlier = sum(0 < (each.last_seen or 0) < start for each, _ in snapshot.sessions)
+    text = f"{len(snapshot.sessions) - earlier} in the window of {format_duration(plan.windows.session)}"
+    if earlier:
+        text += f", {earlier} before it with unfinished or failed recordings"
+    return Row("  sessions", "ok", f"{text}: {states}")
 
 
 def _streams(snapshot: Snapshot, plan: Plan) -> Iterator[Row]:

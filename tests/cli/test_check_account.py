@@ -68,6 +68,17 @@ async def test_D08_it_names_the_url_the_window_and_the_series_of_the_budget() ->
     assert KEY not in output.out
 
 
+@in_loop
+async def test_D08_recordings_before_the_window_are_counted_on_their_own() -> None:
+    output = Output()
+    in_five_days = (time.time() + 432_000) * 1000
+    sessions = [live_row(1), live_row(2, lastSeen=0), live_row(3, age=4000.0), live_row(4, lastSeen=in_five_days)]
+    async with serving(Upstream(sessions)) as url:
+        assert await check(settings_for(url), ENVIRONMENT, output.terminal) == SUCCESS
+    text = "3 in the window of 1h, 1 before it with unfinished or failed recordings: 1 pending, 1 active, 2 ended"
+    assert text in output.out
+
+
 @pytest.mark.parametrize(("detail", "prefix"), [("stream", "livepeer_studio_stream_"), ("account", "no such prefix")])
 @in_loop
 async def test_D08_the_series_are_those_of_the_detail(detail: str, prefix: str) -> None:
