@@ -23,7 +23,8 @@ MAX_GAPS: Final = 200
 
 OVERLAP_DIVISOR: Final = 10
 MAX_OVERLAP_DIVISOR: Final = 2
-"""Pages overlap by a tenth of the largest page received, which may be smaller than the limit, and by at most half."""
+"""Pages overlap by a tenth of the largest page received, which may be smaller than the limit, and by at most half of
+a page."""
 
 
 async def read_by_offset(reader: PageReader) -> None:
@@ -59,7 +60,8 @@ async def read_by_offset(reader: PageReader) -> None:
             if response.has_next and reader.total is None:
                 raise PaginationError("the pages do not end: the last ones contain no new sessions")
             return
-        offset += max(1, page.items - overlap)
+        # A page may be smaller than those before (V08), and than their overlap.
+        offset += max(1, page.items - min(overlap, page.items // MAX_OVERLAP_DIVISOR))
 
 
 @dataclass(slots=True)

@@ -60,6 +60,19 @@ async def test_P22_offsets_follow_the_page_size_of_the_server_not_the_requested_
 
 
 @in_loop
+async def test_V08_pages_that_become_smaller_than_the_overlap_still_make_progress() -> None:
+    server = paged_server(500, limit=100, keyset=False)
+
+    def shrink() -> None:
+        server.limit = 10 if server.cursors else 100
+
+    server.before_response = shrink
+    found = await read(server, limit=100)
+    assert set(found.sessions) == set(server.ids)
+    assert len(server.cursors) < 2 * 500 / 10, "at least half of each page is new"
+
+
+@in_loop
 async def test_pages_that_never_overlap_are_an_error() -> None:
     server = paged_server(40, limit=10, keyset=False)
 
