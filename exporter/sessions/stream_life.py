@@ -133,6 +133,7 @@ class StreamPass:
         reconnected: Iterable[Session],
     ) -> None:
         self._before = before
+        self._scope = frozenset(map(stream_of, poll.scope.stream_ids))
         self._last_answer = last_answer
         self._poll = poll
         self._elapsed = elapsed
@@ -151,12 +152,14 @@ class StreamPass:
         names = {parent: stream_of(parent) for parent in parents}
         yield
         current: dict[str | None, str] = {}
-        for parent, one in health.items():
-            current[names[parent]] = worse(current.get(names[parent]), one)
+        for some in batches(tuple(health.items())):
+            for parent, one in some:
+                current[names[parent]] = worse(current.get(names[parent]), one)
+            yield
         new_to_scope: set[str | None] = set()
         if self._poll.previous_scope != self._poll.scope:
             new_to_scope = {name for parent, name in names.items() if self._poll.is_new_to_scope(parent)}
-        additions = _additions(self._poll, names)
+        additions = yield from _additions(self._poll, names)
         absent = dict(self._remembered())
         present: dict[str | None, StreamLife] = {}
         for part in batches(sorted(set(names.values()), key=lambda name: name or "")):
@@ -168,9 +171,9 @@ class StreamPass:
                     known = self._updated(name, known, found, additions.get(name, {}), baseline=name in new_to_scope)
                 present[name] = known
             yield
-        for name, known in self._before.present.items():
-            if name not in present:
-                absent[name] = self._left(name, known)
+        for part in batches([name for name in self._before.present if name not in present]):
+            absent |= {name: self._left(name, self._before.present[name]) for name in part}
+            yield
         excess = len(absent) - MAX_ABSENT_STREAMS
         return StreamStates(present, dict(islice(absent.items(), max(0, excess), None)))
 
@@ -198,8 +201,7 @@ class StreamPass:
     def _left(self, name: str | None, known: StreamLife) -> StreamLife:
         """Return what to remember of a stream that is not in the answer; out of scope it has no time."""
         times: Mapping[str, float] = {}
-        scope = self._poll.scope
-        if scope.has_parent(name) or name in map(stream_of, scope.stream_ids):
+        if not self._scope or name in self._scope:
             self._credit(known)
             times = self._times(known)
         return msgspec.structs.replace(known, health=None, last_answer=self._last_answer, **times)
@@ -234,16 +236,20 @@ class StreamPass:
         return msgspec.structs.replace(known, **changes)
 
 
-def _additions(poll: LifecyclePoll, names: Mapping[str | None, str | None]) -> Mapping[str | None, Counter[str]]:
-    """Return what the events of a poll add to the fields of each stream."""
-    found: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
-    for parent, growth in poll.events.growth.items():
-        for name, amount in zip(STREAM_AMOUNTS, growth, strict=True):
-            found[names[parent]][name] += amount  # type: ignore[assignment]  # typeshed's Counter has int values
-    for session in poll.events.started:
-        found[names[session.parent_id]]["started"] += 1
-    for session, result in poll.events.finished:
-        found[names[session.parent_id]][result] += 1
+def _additions(
+    poll: LifecyclePoll, names: Mapping[str | None, str | None]
+) -> Cooperative[Mapping[str | None, Mapping[str, float]]]:
+    """Return what the events of a poll add to the fields of each stream; a busy account has growth in every stream."""
+    found: defaultdict[str | None, dict[str, float]] = defaultdict(dict)
+    for part in batches(tuple(poll.events.growth.items())):
+        for parent, growth in part:
+            added = found[names[parent]]
+            for name, amount in zip(STREAM_AMOUNTS, growth, strict=True):
+                added[name] = added.get(name, 0.0) + amount
+        yield
+    for session, name in (*((each, "started") for each in poll.events.started), *poll.events.finished):
+        added = found[names[session.parent_id]]
+        added[name] = added.get(name, 0) + 1
     return found
 
 

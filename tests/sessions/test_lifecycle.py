@@ -1,8 +1,12 @@
 """The lifecycle of streams and sessions: bounds of what is remembered, and rules that random histories rarely meet."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from exporter.sessions import stream_life
 from exporter.sessions.counter_scope import CounterScope, PollTime
 from exporter.sessions.counters import MIN_REMEMBERED, CounterState, diff
 from exporter.sessions.lifecycle import LifecycleIncrements, LifecycleState, advance
@@ -151,6 +155,41 @@ def test_taking_in_many_sessions_yields_in_between() -> None:
     account = Account()
     poll = account.step([account.live(number) for number in range(5000)])
     assert count_steps(advance(LifecycleState(), poll)) > 10
+
+
+def test_streams_grow_and_leave_in_short_steps() -> None:
+    account = Account()
+    live = [account.live(number, source_bytes=1.0) for number in range(5000)]
+    account.poll(*live)
+    grown = account.step([account.live(number, source_bytes=2.0) for number in range(5000)])
+    unchanged = replace(grown, events=replace(grown.events, growth={}))
+    assert count_steps(advance(account.state, grown)) - count_steps(advance(account.state, unchanged)) == 5
+    gone = account.step([])
+    assert count_steps(advance(account.state, gone)) - count_steps(advance(LifecycleState(), gone)) == 5
+
+
+def test_streams_that_leave_the_scope_are_not_compared_with_each_id_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account()
+    account.poll(*map(account.live, range(100)))
+    cleaned: list[str | None] = []
+
+    def stream_of(name: str | None) -> str | None:
+        cleaned.append(name)
+        return name
+
+    monkeypatch.setattr(stream_life, "stream_of", stream_of)
+    ids = frozenset(f"other-{number}" for number in range(100))
+    poll = replace(account.step([]), scope=replace(SCOPE, stream_ids=ids))
+    run_to_end(advance(account.state, poll))
+    assert len(cleaned) == 100
+
+
+def test_a_stream_with_an_unprintable_id_in_scope_keeps_the_time_until_it_leaves() -> None:
+    account = Account()
+    account.poll(account.live(1, parent_id="one\n"), account.live(2, parent_id="two"))
+    poll = replace(account.step([]), scope=replace(SCOPE, stream_ids=frozenset({"one\n"})))
+    state, _ = run_to_end(advance(account.state, poll))
+    assert {name: life.healthy for name, life in state.streams.absent.items()} == {"one ": 30, "two": 0}
 
 
 def test_a_session_counts_as_never_started_once_five_minutes_after_its_creation() -> None:
