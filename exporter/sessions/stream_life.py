@@ -41,7 +41,8 @@ class StreamLife(msgspec.Struct, frozen=True, gc=False):
         source_bytes, ...: per field of ``STREAM_AMOUNTS`` the growth over all sessions.
         last_answer: monotonic seconds of the last good poll with the stream; None while it is present.
         recent_episodes: server times of the last hour at which the stream became unhealthy, the latest last.
-        recent_reconnects: server times of the last hour of polls that found a reconnect, the latest last.
+        recent_reconnects: for each reconnect of the last hour the server time of the poll that found it, the latest
+            last.
     """
 
     health: str | None = None
@@ -231,8 +232,8 @@ class StreamPass:
         if health == "unhealthy" and known.health != "unhealthy" and not baseline:
             self._episodes += 1
             changes |= {"episodes": known.episodes + 1, "recent_episodes": _recent(known.recent_episodes, now)}
-        if name in self._reconnected:
-            changes["recent_reconnects"] = _recent(known.recent_reconnects, now)
+        if count := self._reconnected[name]:
+            changes["recent_reconnects"] = _recent(known.recent_reconnects, now, count)
         return msgspec.structs.replace(known, **changes)
 
 
@@ -253,6 +254,6 @@ def _additions(
     return found
 
 
-def _recent(times: tuple[float, ...], now: float) -> tuple[float, ...]:
-    """Return times with one more, without those that are too old or too many."""
-    return (*(time for time in times if now - time <= MAX_RECENT), now)[-MAX_RECENT_EVENTS:]
+def _recent(times: tuple[float, ...], now: float, count: int = 1) -> tuple[float, ...]:
+    """Return times with those of events that a poll has found now, without those that are too old or too many."""
+    return (*(time for time in times if now - time <= MAX_RECENT), *[now] * count)[-MAX_RECENT_EVENTS:]

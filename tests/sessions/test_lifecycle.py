@@ -124,6 +124,15 @@ def test_a_reconnect_is_remembered_with_its_stream() -> None:
     assert account.state.streams.present["one"].recent_reconnects == (START + account.passed,)
 
 
+def test_each_reconnect_that_a_poll_after_an_outage_finds_is_remembered() -> None:
+    account = Account()
+    account.poll(account.live(1, parent_id="one"))
+    created = [(START + account.passed + seconds) * 1000 for seconds in (20, 100, 200)]
+    later = [account.live(number, parent_id="one", created_at=each) for number, each in enumerate(created, 2)]
+    assert account.poll(account.live(1, parent_id="one"), *later, seconds=600).streams.reconnects == 3
+    assert account.state.streams.present["one"].recent_reconnects == (START + account.passed,) * 3
+
+
 def test_an_end_without_a_valid_last_seen_does_not_count() -> None:
     account = Account()
     account.poll(account.live(1, source_segments_duration=5.0))
