@@ -129,17 +129,17 @@ class _Finder:
         streams, now = self._lifecycle.streams.present, self._now
         times = {name: recent(life.recent_reconnects, now) for name, life in streams.items() if life.recent_reconnects}
         counts = {name: len(found) for name, found in times.items() if name and found}
-        self._reconnecting = counts.keys()
-        listed = set(nsmallest(LIST_LIMITS[Kind.RECONNECTING], counts, key=lambda name: -counts[name]))
         latest: dict[str, SessionState] = {}
-        for part in batches(self._snapshot.sessions) if listed else ():
+        for part in batches(self._snapshot.sessions) if counts else ():
             for each in part:
                 name = stream_id(each[0])
-                if name in listed and (name not in latest or _by_activity(each) < _by_activity(latest[name])):
+                if name in counts and (name not in latest or _by_activity(each) < _by_activity(latest[name])):
                     latest[name] = each
             yield
-        rows = (self._listed(Kind.RECONNECTING, session, active=state == ACTIVE) for session, state in latest.values())
-        self._extend(list(rows), len(counts))
+        self._reconnecting = latest.keys()
+        listed = nsmallest(LIST_LIMITS[Kind.RECONNECTING], latest, key=lambda name: -counts[name])
+        rows = (self._listed(Kind.RECONNECTING, latest[name][0], active=latest[name][1] == ACTIVE) for name in listed)
+        self._extend(list(rows), len(latest))
 
     def add_ended(self) -> Cooperative[None]:
         """Find the sessions that have ended, except for those that a reconnecting stream has continued."""

@@ -172,6 +172,12 @@ def test_a_reconnecting_stream_without_an_active_session_is_listed_with_its_late
     assert not listed.active
 
 
+def test_a_reconnecting_stream_without_exported_sessions_is_not_counted() -> None:
+    found = found_with(reconnected(a=1, elsewhere=2), session(1, parent_id="a"))
+    assert ids(found.listed[Kind.RECONNECTING]) == [1]
+    assert found.counts[Kind.RECONNECTING] == 1
+
+
 def test_many_reconnecting_streams_are_listed_in_part_and_all_counted() -> None:
     names = {f"p{number}": number for number in range(1, 61)}
     found = found_with(reconnected(**names), *[session(number, parent_id=f"p{number}") for number in names.values()])
