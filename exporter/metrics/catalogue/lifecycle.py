@@ -114,7 +114,10 @@ STREAM_LIFE_FAMILIES: Final[Sequence[LifeFamily[StreamLife]]] = (
         off_dashboards=_OFF_DASHBOARDS,
     ),
     _stream_counter(
-        "unhealthy_episodes", "Times at which the stream became unhealthy", lambda life: life.episodes, in_shards=False
+        "unhealthy_episodes",
+        "Number of times that the stream became unhealthy (API field isHealthy)",
+        lambda life: life.episodes,
+        in_shards=False,
     ),
     _stream_counter("sessions_started", "Sessions of the stream created", lambda life: life.started),
     LifeFamily(
@@ -189,7 +192,9 @@ UNOBSERVED: Final = _account_counter(
     in_shards=False,
 )
 EPISODES: Final = _account_counter(
-    "unhealthy_episodes", "Times at which a stream became unhealthy, sum over all streams", in_shards=False
+    "unhealthy_episodes",
+    "Number of times that a stream became unhealthy (API field isHealthy), sum over all streams",
+    in_shards=False,
 )
 RECONNECTS: Final = _account_counter(
     "reconnects",
@@ -198,7 +203,8 @@ RECONNECTS: Final = _account_counter(
     in_shards=False,
 )
 NEVER_STARTED: Final = _account_counter(
-    "sessions_never_started", "Sessions without any media five minutes after their creation (API field lastSeen)"
+    "sessions_never_started",
+    "Sessions without any media five minutes after their creation (API fields createdAt, lastSeen)",
 )
 
 
