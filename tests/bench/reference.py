@@ -2,8 +2,9 @@
 
 It decodes pages with json, validates them with pydantic, and holds the values in labelled gauges of prometheus-client,
 which ``make_asgi_app`` renders at every scrape. It has the exporter's families for sessions and accounts except
-``sessions_started_total``, ``recordings_finished_total`` and ``snapshot_timestamp_seconds``, and none for the exporter
-itself. It follows the links of the API, and has one account and no limits.
+``sessions_started_total``, ``recordings_finished_total``, ``snapshot_timestamp_seconds`` and the lifecycle metrics, and
+none for the exporter itself. It does no more than earlier versions did, so that ratios of all versions are comparable.
+It follows the links of the API, and has one account and no limits.
 """
 
 import argparse
