@@ -15,7 +15,7 @@ from exporter.cooperative import Cooperative, batches
 from exporter.sessions.counter_scope import CounterScope, PollTime, ScopeHistory
 from exporter.sessions.growth import Entry, Growth, values_of
 from exporter.sessions.session import Session
-from exporter.sessions.session_events import EventLog, SessionEvents
+from exporter.sessions.session_events import Grown, SessionEvents
 from exporter.sessions.snapshot import FINISHED, recording_status
 
 MIN_REMEMBERED: Final = 10_000
@@ -129,7 +129,9 @@ class _Tally:
         self._history = state.history.followed_by(scope, time)
         self._time = time
         self._growth = Growth()
-        self._events = EventLog()
+        self._started: list[Session] = []
+        self._finished: list[tuple[Session, str]] = []
+        self._grown: list[Grown] = []
 
     def add(self, sessions: Sequence[Session]) -> dict[str, Entry]:
         """Compare sessions; return their new entries by id."""
@@ -147,16 +149,16 @@ class _Tally:
                 changed.append(session)
                 known_entries.append(known)
                 read_entries.append(read)
-        merged, growth = self._growth.add(known_entries, read_entries)
-        self._events.add_growth(changed, growth)
+        merged, amounts = self._growth.add(known_entries, read_entries)
+        self._grown.append(Grown(changed, amounts))
         for session, known, entry in zip(changed, known_entries, merged, strict=True):
             entries[session.id] = entry
             if entry.recording != known.recording and entry.recording in FINISHED:
-                self._events.finished.append((session, entry.recording))
+                self._finished.append((session, entry.recording))
         return entries
 
     def increments(self) -> Increments:
-        events = self._events.events(is_baseline=self._known is None)
+        events = SessionEvents(self._known is None, self._started, self._finished, self._grown)
         results = [result for _, result in events.finished]
         recordings = {result: results.count(result) for result in FINISHED}
         return Increments(self._growth.amounts, self._growth.regressions, len(events.started), recordings, events)
@@ -168,7 +170,7 @@ class _Tally:
         self.new += 1
         if self._known is None or not self._counts_in_full(session):
             return read
-        self._events.started.append(session)
+        self._started.append(session)
         return _ZERO
 
     def _counts_in_full(self, session: Session) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 from exporter.cooperative import Cooperative, batches
 from exporter.sessions.lifecycle_poll import Elapsed, LifecyclePoll
 from exporter.sessions.session import Session
-from exporter.sessions.session_events import STREAM_AMOUNTS
+from exporter.sessions.session_events import STREAM_AMOUNTS, SessionEvents
 from exporter.sessions.session_life import worse
 from exporter.sessions.snapshot import HEALTH
 from exporter.sessions.streams import stream_of
@@ -160,7 +160,7 @@ class StreamPass:
         new_to_scope: set[str | None] = set()
         if self._poll.previous_scope != self._poll.scope:
             new_to_scope = {name for parent, name in names.items() if self._poll.is_new_to_scope(parent)}
-        additions = yield from _additions(self._poll, names)
+        additions = yield from _additions(self._poll.events, names)
         absent = dict(self._remembered())
         present: dict[str | None, StreamLife] = {}
         for part in batches(sorted(set(names.values()), key=lambda name: name or "")):
@@ -238,19 +238,27 @@ class StreamPass:
 
 
 def _additions(
-    poll: LifecyclePoll, names: Mapping[str | None, str | None]
+    events: SessionEvents, names: Mapping[str | None, str | None]
 ) -> Cooperative[Mapping[str | None, Mapping[str, float]]]:
-    """Return what the events of a poll add to the fields of each stream; a busy account has growth in every stream."""
-    found: defaultdict[str | None, dict[str, float]] = defaultdict(dict)
-    for part in batches(tuple(poll.events.growth.items())):
-        for parent, growth in part:
-            added = found[names[parent]]
-            for name, amount in zip(STREAM_AMOUNTS, growth, strict=True):
-                added[name] = added.get(name, 0.0) + amount
+    """Return what the events of a poll add to the fields of each stream."""
+    sums: defaultdict[str | None, list[float]] = defaultdict(lambda: [0.0] * len(STREAM_AMOUNTS))
+    for grown in events.grown:
+        # Written out, since it runs for each session that has changed.
+        columns = (grown.amounts[name] for name in STREAM_AMOUNTS)
+        for session, source, transcoded, source_duration, transcoded_duration in zip(
+            grown.sessions, *columns, strict=True
+        ):
+            total = sums[names[session.parent_id]]
+            total[0] += source
+            total[1] += transcoded
+            total[2] += source_duration
+            total[3] += transcoded_duration
         yield
-    for session, name in (*((each, "started") for each in poll.events.started), *poll.events.finished):
-        added = found[names[session.parent_id]]
-        added[name] = added.get(name, 0) + 1
+    found: defaultdict[str | None, dict[str, float]] = defaultdict(dict)
+    found.update((name, dict(zip(STREAM_AMOUNTS, total, strict=True))) for name, total in sums.items())
+    for session, event in (*((session, "started") for session in events.started), *events.finished):
+        addition = found[names[session.parent_id]]
+        addition[event] = addition.get(event, 0) + 1
     return found
 
 

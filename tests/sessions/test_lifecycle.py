@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
-from exporter.sessions import stream_life
+from exporter.cooperative import BATCH_SIZE
 from exporter.sessions.counter_scope import CounterScope, PollTime
 from exporter.sessions.counters import MIN_REMEMBERED, CounterState, diff
 from exporter.sessions.lifecycle import LifecycleIncrements, LifecycleState, advance
@@ -67,6 +65,16 @@ def test_the_longest_absent_streams_are_forgotten_first() -> None:
     absent = account.state.streams.absent
     assert len(absent) == MAX_ABSENT_STREAMS
     assert not {f"parent-{number}" for number in range(3)} & absent.keys()
+
+
+def test_the_growth_of_a_stream_is_the_sum_over_its_sessions_in_all_batches() -> None:
+    account = Account()
+    for amount in (100.0, 107.0):
+        amounts: dict[str, Any] = {"source_bytes": 2 * amount, "transcoded_segments_duration": amount}
+        account.poll(*(account.live(n, parent_id=f"parent-{n % 2}", **amounts) for n in range(2 * BATCH_SIZE + 2)))
+    for stream in account.state.streams.present.values():
+        assert (stream.source_bytes, stream.transcoded_bytes) == (14 * (BATCH_SIZE + 1), 0)
+        assert (stream.source_segments_duration, stream.transcoded_segments_duration) == (0, 7 * (BATCH_SIZE + 1))
 
 
 def test_an_absent_stream_is_forgotten_after_a_day_and_a_present_one_is_not() -> None:
@@ -171,26 +179,10 @@ def test_streams_grow_and_leave_in_short_steps() -> None:
     live = [account.live(number, source_bytes=1.0) for number in range(5000)]
     account.poll(*live)
     grown = account.step([account.live(number, source_bytes=2.0) for number in range(5000)])
-    unchanged = replace(grown, events=replace(grown.events, growth={}))
+    unchanged = replace(grown, events=replace(grown.events, grown=()))
     assert count_steps(advance(account.state, grown)) - count_steps(advance(account.state, unchanged)) == 5
     gone = account.step([])
     assert count_steps(advance(account.state, gone)) - count_steps(advance(LifecycleState(), gone)) == 5
-
-
-def test_streams_that_leave_the_scope_are_not_compared_with_each_id_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    account = Account()
-    account.poll(*map(account.live, range(100)))
-    cleaned: list[str | None] = []
-
-    def stream_of(name: str | None) -> str | None:
-        cleaned.append(name)
-        return name
-
-    monkeypatch.setattr(stream_life, "stream_of", stream_of)
-    ids = frozenset(f"other-{number}" for number in range(100))
-    poll = replace(account.step([]), scope=replace(SCOPE, stream_ids=ids))
-    run_to_end(advance(account.state, poll))
-    assert len(cleaned) == 100
 
 
 def test_a_stream_with_an_unprintable_id_in_scope_keeps_the_time_until_it_leaves() -> None:
