@@ -65,11 +65,15 @@ def labels_text(names: Sequence[str], values: Sequence[str]) -> str:
 
 def session_labels(account: str) -> Callable[[Session], str]:
     """Return the function from a session to its labels, without braces; ``stream_id`` is omitted if unknown."""
-    own = f'account="{escape(account)}"'
+    own = f'account="{escape(account)}",'
+    prefixes: dict[str | None, str] = {}
 
     def labels(session: Session) -> str:
-        parent = f'stream_id="{escape(stream_id(session) or "")}",' if session.parent_id else ""
-        return f'{own},{parent}session_id="{escape(session.id)}"'
+        prefix = prefixes.get(session.parent_id)
+        if prefix is None:
+            name = stream_id(session)
+            prefix = prefixes[session.parent_id] = f'{own}stream_id="{escape(name)}",' if name else own
+        return f'{prefix}session_id="{escape(session.id)}"'
 
     return labels
 
@@ -108,10 +112,12 @@ def render_subjects(
         for family, render, chunks in zip(families, renderers, pieces, strict=True):
             step = SMALL_BATCH_SIZE if family.max_series is None else BATCH_SIZE
             for first in range(0, len(part), step):
-                lines = render(blocks[first : first + step], part[first : first + step])
-                series += len(lines)
-                if lines:
-                    chunks.append(deflater.chunk("".join(lines).encode()))
+                ends = render(blocks[first : first + step], part[first : first + step])
+                series += len(ends)
+                if ends:
+                    name = f"{family.name}{{"
+                    lines = f"\n{name}".join(ends)  # less work than the name in each line on its own
+                    chunks.append(deflater.chunk(f"{name}{lines}\n".encode()))
                 yield
     rendered = {}
     for family, chunks in zip(families, pieces, strict=True):
@@ -124,16 +130,14 @@ def render_subjects(
 def _renderer(
     family: SubjectFamily[Subject],
 ) -> Callable[[Sequence[str], Sequence[tuple[Subject, State]]], list[str]]:
-    """Return the hot loop of a family: from subjects, and their labels, to a line for each sample."""
-    name = family.name
-
+    """Return the hot loop of a family: from subjects, and their labels, to each sample's line behind the brace."""
     if family.value is not None:
         value = family.value
 
         def plain(blocks: Sequence[str], subjects: Sequence[tuple[Subject, State]]) -> list[str]:
             numbers = _numbers([*starmap(value, subjects)])
             found = zip(blocks, numbers, strict=True)
-            return [f"{name}{{{block}}} {number}\n" for block, number in found if number != _NULL]
+            return [f"{block}}} {number}" for block, number in found if number != _NULL]
 
         return plain
 
@@ -147,8 +151,8 @@ def _renderer(
                 ending = endings.get(sample)
                 if ending is None:
                     values, number = sample
-                    ending = endings[sample] = f",{labels_text(family.labels, values)}}} {number!r}\n"
-                lines.append(f"{name}{{{block}{ending}")
+                    ending = endings[sample] = f",{labels_text(family.labels, values)}}} {number!r}"
+                lines.append(block + ending)
         return lines
 
     return labelled
