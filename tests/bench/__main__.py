@@ -55,6 +55,7 @@ def main() -> None:
 def quick() -> Iterator[Results]:
     """Run the benchmarks that fit into a minute, to compare the code before and after a change."""
     yield compare(1000, rounds=5)
+    yield polls.compare_lifecycle(1000, rounds=9).with_goals(binding=False)
     yield scrapes_during_polls.compare(1, 500, sessions=1000).with_goals(binding=False)
     yield startup.compare(2)
 
@@ -63,6 +64,7 @@ def full(sizes: list[int]) -> Iterator[Results]:
     """Run all benchmarks."""
     for sessions in sizes:
         yield compare(sessions, rounds=5 if sessions <= GOAL_SIZE else 2)
+    yield polls.compare_lifecycle(GOAL_SIZE, rounds=15)
     yield scrapes_during_polls.compare(3, 1000, sessions=GOAL_SIZE)
     yield resident_memory.daemon(GOAL_SIZE)
     yield resident_memory.turnovers(GOAL_SIZE, 50)

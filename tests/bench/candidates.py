@@ -79,6 +79,8 @@ class ExporterCandidate:
             request_timeout=60.0,
             concurrency=account.walk_concurrency,
         )
+        self._telemetry = telemetry
+        self._page_store = page_store
         self._livepeer = LivepeerClient(endpoint)
         self._poller = create_poller(account, settings, environment, self._livepeer, telemetry, page_store)
         self._poller.publish_initial()

@@ -1,4 +1,4 @@
-"""P3, and the CPU time of P9: a whole poll and one scrape, without the network.
+"""P3, P10, and the CPU time of P9: a whole poll and one scrape, without the network.
 
 Each candidate runs in a process of its own and polls on request, so that the candidates poll by turns.
 """
@@ -24,6 +24,7 @@ from tests.bench.recorded_api import RecordedApi
 from tests.bench.reference import REFERENCE
 from tests.bench.report import EXPORTER, GoalResult, Measurement, Results
 from tests.bench.upstream import ChangingSource, create_api
+from tests.bench.without_lifecycle import WITHOUT_LIFECYCLE, WithoutLifecycle
 
 POLL: Final = "CPU of a poll and a scrape"
 POLL_OF_CHANGES: Final = f"{POLL}, 5 % of the sessions changed"
@@ -61,14 +62,26 @@ class Task:
 
 def compare(sessions: int, rounds: int) -> Results:
     """Compare the exporter with the reference program; all sessions change between two polls."""
-    tasks = [Task(candidate, sessions, rounds) for candidate in (EXPORTER, REFERENCE)]
-    exporter, reference = (
-        Measurement(POLL, task.candidate, sessions, "ms", tuple(cost.poll_and_scrape for cost in costs))
-        for task, costs in zip(tasks, _measure(tasks), strict=True)
-    )
+    exporter, reference = _measure_polls((EXPORTER, REFERENCE), sessions, rounds)
     description = f"{POLL}, compared with the reference program's, {sessions:,} sessions"
     goal = GoalResult("P3", description, exporter.ratio_to(reference), goal=1 / 25)
     return Results((exporter, reference), (goal,))
+
+
+def compare_lifecycle(sessions: int, rounds: int) -> Results:
+    """Compare the exporter with and without the lifecycle metrics; all sessions change between two polls."""
+    exporter, without = _measure_polls((EXPORTER, WITHOUT_LIFECYCLE), sessions, rounds)
+    description = f"{POLL}, compared with polls without the lifecycle metrics, {sessions:,} sessions"
+    goal = GoalResult("P10", description, exporter.ratio_to(without), goal=1.1)
+    return Results((exporter, without), (goal,))
+
+
+def _measure_polls(candidates: Sequence[str], sessions: int, rounds: int) -> list[Measurement]:
+    tasks = [Task(candidate, sessions, rounds) for candidate in candidates]
+    return [
+        Measurement(POLL, task.candidate, sessions, "ms", tuple(cost.poll_and_scrape for cost in costs))
+        for task, costs in zip(tasks, _measure(tasks), strict=True)
+    ]
 
 
 def exporter_alone(sizes: Sequence[int], rounds: int) -> tuple[tuple[Measurement, ...], tuple[Measurement, ...]]:
@@ -126,7 +139,7 @@ async def _poll_on_request(task: Task) -> None:
     source = ChangingSource(task.sessions, now)
     api = RecordedApi(create_api(source, now))
     async with httpx.AsyncClient(transport=api) as client:
-        candidate = CANDIDATES[task.candidate](client)
+        candidate = {**CANDIDATES, WITHOUT_LIFECYCLE: WithoutLifecycle}[task.candidate](client)
         for _ in range(task.rounds):
             await candidate.fetch()
             source.change(task.changed)
