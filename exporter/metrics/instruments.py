@@ -105,7 +105,8 @@ class Telemetry:
     def count_invalid(self, values: Mapping[tuple[str, str], int], sessions: Mapping[str, int]) -> None:
         """Count invalid values, by (field, reason), and invalid sessions, by reason."""
         for (field, reason), count in values.items():
-            self.count(catalogue.INVALID_VALUES, count, field, reason)
+            self.count(catalogue.INVALID_VALUES, count)
+            self.count(catalogue.INVALID_VALUES_BY_FIELD, count, field, reason)
         for reason, count in sessions.items():
             self.count(catalogue.INVALID_SESSIONS, count, reason)
 

@@ -78,4 +78,4 @@ class Session(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 FIELDS: Final = tuple(each.encode_name for each in msgspec.structs.fields(Session))
-"""The API's names of the fields, which are the values of the label ``field`` of ``exporter_invalid_values_total``."""
+"""The API's names of the fields: the values of the label ``field`` of ``exporter_invalid_values_by_field_total``."""

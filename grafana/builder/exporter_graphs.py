@@ -127,13 +127,15 @@ def pages() -> PanelBuilder:
 
 def invalid() -> PanelBuilder:
     """Invalid values and sessions."""
-    values = f"sum by (field, reason) ({_rate('exporter_invalid_values_total')}) > 0"
+    fields = f"sum by (field, reason) ({_rate('exporter_invalid_values_by_field_total')}) > 0"
     sessions = f"sum by (reason) ({_rate('exporter_invalid_sessions_total')}) > 0"
     return graph_panel(
         "Invalid values and sessions",
-        "Values and sessions dropped per second because they are invalid. The valid values of a session are kept.",
-        range_query(values, "{{field}}: {{reason}}"),
+        "Values and sessions dropped per second because they are invalid. The valid values of a session are kept. The "
+        "first values of a field are only in the sum over all fields, because the series of a field begins with them.",
+        range_query(fields, "{{field}}: {{reason}}"),
         range_query(sessions, "session: {{reason}}"),
+        range_query(f"sum({_rate('exporter_invalid_values_total')}) > 0", "all fields"),
         unit="cps",
         no_value=_NONE,
         legend_table=False,

@@ -47,6 +47,7 @@ FAILURE_QUERIES: Final = {
     "livepeer-exporter: Pages and duplicates B",
     "livepeer-exporter: Invalid values and sessions A",
     "livepeer-exporter: Invalid values and sessions B",
+    "livepeer-exporter: Invalid values and sessions C",
     "livepeer-exporter: Counter regressions A",
     "livepeer-exporter: Exported and dropped sessions B",
     SKIPPED_POLLS,

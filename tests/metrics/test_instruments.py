@@ -30,7 +30,11 @@ def test_the_families_are_those_of_the_catalogue_in_its_order() -> None:
     assert [each.type for each in found] == [each.type for each in ACCOUNT_FAMILIES]
 
 
-@pytest.mark.parametrize("family", [each for each in ACCOUNT_FAMILIES if each.label_values], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "family",
+    [each for each in ACCOUNT_FAMILIES if each.label_values and each != catalogue.INVALID_VALUES_BY_FIELD],
+    ids=lambda each: each.name,
+)
 def test_every_series_of_a_closed_set_starts_at_zero(family: Family) -> None:
     found = samples(Telemetry("a"))
     name = family.name.removeprefix(PREFIX) + ("_count" if family.type == "histogram" else "")
@@ -100,8 +104,24 @@ def test_pages_are_set_and_dropped_values_are_added_up() -> None:
     found = samples(telemetry)
     assert found["exporter_walk_pages",] == 3
     assert found["exporter_walk_duplicates_total",] == 4
-    assert found["exporter_invalid_values_total", "lastSeen", "range"] == 8
+    assert found["exporter_invalid_values_total",] == 8
+    assert found["exporter_invalid_values_by_field_total", "lastSeen", "range"] == 8
     assert found["exporter_invalid_sessions_total", "no_id"] == 2
+
+
+def test_the_total_of_invalid_values_is_the_sum_over_the_fields_that_had_any() -> None:
+    telemetry = Telemetry("a")
+    assert samples(telemetry)["exporter_invalid_values_total",] == 0
+    assert not [name for name, *_ in samples(telemetry) if name == "exporter_invalid_values_by_field_total"]
+    telemetry.count_invalid({("lastSeen", "range"): 4, ("lastSeen", "type"): 1, ("record", "type"): 2}, {})
+    found = samples(telemetry)
+    by_field = {
+        tuple(labels): value
+        for (name, *labels), value in found.items()
+        if name == "exporter_invalid_values_by_field_total"
+    }
+    assert by_field == {("lastSeen", "range"): 4, ("lastSeen", "type"): 1, ("record", "type"): 2}
+    assert found["exporter_invalid_values_total",] == sum(by_field.values())
 
 
 def test_increments_are_added_up() -> None:

@@ -16,6 +16,7 @@ from exporter.metrics.catalogue import (
     BACKOFF_UNTIL,
     CONFIGURED_STREAMS,
     EVERY_OPTION,
+    INVALID_VALUES_BY_FIELD,
     MAX_ISSUES,
     TOTAL_FAMILIES,
     Family,
@@ -83,9 +84,8 @@ def _exported(field: str) -> str:
 
 def series_table() -> str:
     """Return the number of series at each level of detail, and what an option adds."""
-    families = [
-        each for each in (*TOTAL_FAMILIES, *ACCOUNT_FAMILIES) if each not in (BACKOFF_UNTIL, CONFIGURED_STREAMS)
-    ]
+    extra = (BACKOFF_UNTIL, CONFIGURED_STREAMS, INVALID_VALUES_BY_FIELD)
+    families = [each for each in (*TOTAL_FAMILIES, *ACCOUNT_FAMILIES) if each not in extra]
     accounts = sum(map(series_of_account, families))
     configured = series_of_account(CONFIGURED_STREAMS)
     per_profile = series_of_session(session(profiles=1), ACTIVE, EVERY_OPTION) - series_of_session(
@@ -94,7 +94,8 @@ def series_table() -> str:
     return (
         "| detail | series |\n|---|---|\n"
         f"| `account` | {accounts} for each account at every level of detail, 1 more while its polls fail, "
-        f"{configured} more with `stream_ids` |\n"
+        f"{configured} more with `stream_ids`, 1 more for each combination of field and reason of invalid values, "
+        f"at most {series_of_account(INVALID_VALUES_BY_FIELD)} |\n"
         f"| `stream` | {_formula('stream', series_of_stream)} |\n"
         f"| `session` | {_formula('session', series_of_session)}; "
         f"+ {series_of_stream_life(_life(ACTIVE), is_shard=False)} for each stream, "

@@ -80,7 +80,7 @@ class Scrape:
 
     def invalid(self) -> dict[tuple[str, str], float]:
         """Return the number of dropped values by field and reason, without zeros."""
-        found = self.all("exporter_invalid_values_total")
+        found = self.all("exporter_invalid_values_by_field_total")
         return {(labels["field"], labels["reason"]): count for labels, count in found if count}
 
 

@@ -1,6 +1,7 @@
 """The families of each account: totals of its snapshot, counters, and the state of its polling."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from exporter.metrics.catalogue.family import PREFIX, Family, Sample, TotalFamily, counter, gauge
@@ -156,11 +157,15 @@ DROPPED: Final = gauge(
     "Sessions or streams of the last successful poll without series of their own, by reason.",
     ("reason", ("series_limit",)),
 )
-INVALID_VALUES: Final = counter(
-    "exporter_invalid_values",
-    "Invalid API values dropped, by API field and reason.",
-    ("field", FIELDS),
-    ("reason", VALUE_FAULTS),
+INVALID_VALUES: Final = counter("exporter_invalid_values", "Invalid API values dropped.")
+INVALID_VALUES_BY_FIELD: Final = replace(
+    counter(
+        "exporter_invalid_values_by_field",
+        "Invalid API values dropped, by API field and reason.",
+        ("field", FIELDS),
+        ("reason", VALUE_FAULTS),
+    ),
+    absent_when="no such value has been dropped yet",
 )
 INVALID_SESSIONS: Final = counter(
     "exporter_invalid_sessions", "Invalid API sessions dropped, by reason.", ("reason", SESSION_FAULTS)
@@ -201,6 +206,7 @@ ACCOUNT_FAMILIES: Final = (
     EXPORTED,
     DROPPED,
     INVALID_VALUES,
+    INVALID_VALUES_BY_FIELD,
     INVALID_SESSIONS,
     REGRESSIONS,
     CLOCK_SKEW,
