@@ -3,7 +3,6 @@
 from exporter.cli.progress import Progress
 from exporter.cli.terminal import FAILURE, SUCCESS, Terminal
 from exporter.config import LoadedSettings
-from exporter.metrics.instruments import Telemetry
 from exporter.metrics.text_format import Format
 from exporter.runtime.build import (
     create_http_client,
@@ -11,6 +10,7 @@ from exporter.runtime.build import (
     create_page_store,
     create_poller,
     create_process_metrics,
+    create_telemetry,
 )
 from exporter.runtime.environment import Environment
 from exporter.runtime.trust_store import create_ssl_context
@@ -33,7 +33,7 @@ async def once(loaded: LoadedSettings, environment: Environment, terminal: Termi
     with Progress(terminal.err, len(settings.accounts)) as progress:
         for account in settings.accounts:
             async with create_http_client(account, settings, ssl_context) as http_client:
-                telemetry, on_page = Telemetry(account.name), progress.on_page(account.name)
+                telemetry, on_page = create_telemetry(account.name, settings), progress.on_page(account.name)
                 client = create_livepeer_client(http_client, account, settings, environment, telemetry)
                 poller = create_poller(account, settings, environment, client, telemetry, page_store, on_page)
                 poller.publish_initial()

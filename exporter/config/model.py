@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         "Web", None, "additional address for the probes `/livez` and `/readyz`, without TLS and authentication"
     )
     web_telemetry_path: TelemetryPath = _setting("Web", "/metrics", "URL path of the metrics")
+    web_disable_exporter_metrics: Boolean = _setting(
+        "Web",
+        False,
+        "omit the metrics of the process and detailed metrics of the exporter; shipped rules do not need them",
+    )
     web_config_file: FilePath | None = _setting(
         "Web", None, "TLS and basic authentication, in the format of the Prometheus exporter-toolkit"
     )

@@ -27,6 +27,7 @@ _DOTTED_FLAGS: Final = {  # flags that are named as in other exporters
     "web_listen_address": "web.listen-address",
     "web_health_listen_address": "web.health-listen-address",
     "web_telemetry_path": "web.telemetry-path",
+    "web_disable_exporter_metrics": "web.disable-exporter-metrics",
     "web_config_file": "web.config.file",
     "web_max_connections": "web.max-connections",
     "web_max_header_bytes": "web.max-header-bytes",

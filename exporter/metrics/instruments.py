@@ -5,7 +5,7 @@ from itertools import product
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import Metric
+from prometheus_client.core import Metric, Sample
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import ACCOUNT_FAMILIES, Family
@@ -15,6 +15,7 @@ from exporter.sessions.counters import Increments
 from exporter.sessions.lifecycle import LifecycleIncrements
 
 _CREATED: Final = "_created"
+_REDUCIBLE_BUCKETS: Final = frozenset(f"{family.name}_bucket" for family in ACCOUNT_FAMILIES if family.reducible)
 
 
 class Telemetry:
@@ -22,10 +23,12 @@ class Telemetry:
 
     Args:
         account: the value of the label.
+        reduced: whether to omit the buckets of reducible histograms but +Inf, which both formats require.
     """
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, *, reduced: bool = False) -> None:
         self._account = account
+        self._reduced = reduced
         self._registry = CollectorRegistry(auto_describe=False)
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
@@ -141,5 +144,10 @@ class Telemetry:
     def collect(self) -> Iterable[Metric]:
         """Return the families in the order of the catalogue, without ``_created`` series."""
         for metric in self._registry.collect():
-            metric.samples = [sample for sample in metric.samples if not sample.name.endswith(_CREATED)]
+            metric.samples = [sample for sample in metric.samples if self._is_exported(sample)]
             yield metric
+
+    def _is_exported(self, sample: Sample) -> bool:
+        if self._reduced and sample.name in _REDUCIBLE_BUCKETS:
+            return sample.labels["le"] == "+Inf"
+        return not sample.name.endswith(_CREATED)

@@ -25,6 +25,7 @@ class Process:
         series_limit: the maximum of them.
         shard: index and count.
         now: Unix seconds; also the load time of the configuration.
+        reduced: whether to omit reducible families and those of prometheus-client.
     """
 
     def __init__(
@@ -35,14 +36,17 @@ class Process:
         series_limit: int,
         shard: tuple[int, int],
         now: Callable[[], float],
+        reduced: bool = False,
     ) -> None:
         self._series = series
         self._now = now
         self._samples: dict[Family, dict[tuple[str, ...], float]] = {family: {} for family in PROCESS_FAMILIES}
         self._texts: dict[Format, bytes] = {}  # of the samples, until one changes
         self._library = CollectorRegistry(auto_describe=False)
-        ProcessCollector(registry=self._library)
-        PlatformCollector(registry=self._library)
+        if not reduced:
+            ProcessCollector(registry=self._library)
+            PlatformCollector(registry=self._library)
+        self._shown = [family for family in PROCESS_FAMILIES if not (reduced and family.reducible)]
         self._set(catalogue.BUILD_INFO, 1, VERSION, clean(revision, MAX_ID), platform.python_version())
         self._set(catalogue.SHARD_INFO, 1, str(shard[0]), str(shard[1]))
         for reason in CLOSE_REASONS:
@@ -74,7 +78,7 @@ class Process:
         self._set(catalogue.SERIES, self._series())
         if form not in self._texts:
             self._texts[form] = "".join(
-                render_family(family, samples, form) for family, samples in self._samples.items()
+                render_family(family, self._samples[family], form) for family in self._shown
             ).encode()
         render = as_openmetrics if form is Format.OPENMETRICS else as_text
         library: bytes = render(self._library)

@@ -23,6 +23,7 @@ from exporter.runtime.build import (
     create_plan,
     create_poller,
     create_process_metrics,
+    create_telemetry,
 )
 from exporter.runtime.environment import Environment
 from exporter.runtime.file_reading import read_files
@@ -32,6 +33,7 @@ STARTUP_SETTINGS: Final = (
     "web_listen_address",
     "web_health_listen_address",
     "web_telemetry_path",
+    "web_disable_exporter_metrics",
     "web_config_file",
     "web_max_connections",
     "web_max_header_bytes",
@@ -144,14 +146,14 @@ class App:
     def _show_starting(self) -> None:
         """Show every account on the pages, which are served before polling has started (V11)."""
         for account in self._settings.accounts:
-            plan, telemetry = create_plan(account, self._settings), Telemetry(account.name)
+            plan, telemetry = create_plan(account, self._settings), create_telemetry(account.name, self._settings)
             self._starting[account.name] = plan, telemetry
             Publisher(account.name, telemetry, self.page_store).initial(plan)
 
     def _telemetry_of(self, name: str) -> Telemetry:
         if name in self._accounts:
             return self._accounts[name].telemetry
-        return self._starting[name][1] if name in self._starting else Telemetry(name)
+        return self._starting[name][1] if name in self._starting else create_telemetry(name, self._settings)
 
     def _changed_accounts(self, settings: Settings, trust_store: TrustStore) -> Sequence[Account]:
         """The accounts that are new, or that have to be opened again."""

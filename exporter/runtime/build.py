@@ -42,7 +42,13 @@ def create_process_metrics(settings: Settings, environment: Environment, page_st
         series_limit=settings.max_series,
         shard=(settings.shard_index, settings.shard_count),
         now=environment.now,
+        reduced=settings.web_disable_exporter_metrics,
     )
+
+
+def create_telemetry(account: str, settings: Settings) -> Telemetry:
+    """Create the instruments of the account with this name."""
+    return Telemetry(account, reduced=settings.web_disable_exporter_metrics)
 
 
 def create_http_client(account: Account, settings: Settings, ssl_context: ssl.SSLContext) -> HTTPClient:

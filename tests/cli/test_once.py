@@ -30,6 +30,17 @@ async def test_the_whole_exposition_is_printed_in_the_requested_format(form: For
 
 
 @in_loop
+async def test_exporter_metrics_can_be_disabled() -> None:
+    output = Output()
+    async with serving(Upstream([live_row(1)])) as url:
+        settings = settings_for(url, web_disable_exporter_metrics="on")
+        assert await once(settings, ENVIRONMENT, output.terminal, Format.TEXT) == SUCCESS
+    assert 'livepeer_studio_exporter_poll_duration_seconds_bucket{account="default",le="+Inf"} 1.0\n' in output.out
+    assert output.out.count("livepeer_studio_exporter_poll_duration_seconds_bucket") == 1
+    assert "\nprocess_" not in output.out
+
+
+@in_loop
 async def test_a_failed_poll_is_printed_as_down_and_is_a_failure() -> None:
     upstream = Upstream([])
     upstream.override = static_response(500)

@@ -219,6 +219,11 @@ def test_a_sidecar_s_account_is_the_name_of_its_workload(container: Container) -
     assert name == workload["metadata"]["name"]
 
 
+@every_sidecar
+def test_a_sidecar_omits_the_metrics_of_the_exporter(container: Container) -> None:
+    assert "--web.disable-exporter-metrics" in container.spec["args"]
+
+
 def test_the_sidecar_is_native_and_its_fallback_a_plain_container() -> None:
     native = _rendering("sidecar").workloads()[0]["spec"]["template"]["spec"]
     plain = _rendering("sidecar-plain").workloads()[0]["spec"]["template"]["spec"]

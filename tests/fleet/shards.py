@@ -14,11 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.config import Settings
 from exporter.livepeer.transport import HTTPClient
-from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.text_format import Format
 from exporter.polling.poller import Poller
-from exporter.runtime.build import create_livepeer_client, create_page_store, create_poller
+from exporter.runtime.build import create_livepeer_client, create_page_store, create_poller, create_telemetry
 from exporter.runtime.environment import Environment
 from exporter.simulator.api import create_app
 from tests.support.canary import KEY
@@ -116,7 +115,8 @@ async def shards(account: Account, count: int, *, keyset: bool = True, **setting
 
 def _create_shard(settings: Settings, environment: Environment, transport: MeasuringTransport) -> Shard:
     account = settings.accounts[0]
-    telemetry, page_store = Telemetry(account.name), create_page_store(settings, environment)
+    telemetry = create_telemetry(account.name, settings)
+    page_store = create_page_store(settings, environment)
     in_memory = httpx.AsyncClient(transport=transport)
     http_client = HTTPClient(kept=in_memory, fresh=in_memory)
     client = create_livepeer_client(http_client, account, settings, environment, telemetry)

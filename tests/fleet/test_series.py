@@ -72,6 +72,12 @@ def test_profiles_have_the_documented_number_of_series() -> None:
     assert more == count(scrape([row(1)], "session"), "session") + int(each)
 
 
+def test_accounts_without_exporter_metrics_have_the_documented_number_of_series() -> None:
+    page = scrape([row(1)], "account", web_disable_exporter_metrics=True)
+    every, fewer, *_ = numbers("account")
+    assert len(page.samples) == every - fewer
+
+
 @pytest.mark.parametrize("sessions", [0, 7])
 def test_accounts_have_the_documented_number_of_series(sessions: int) -> None:
     page = scrape([row(each) for each in range(sessions)], "account")

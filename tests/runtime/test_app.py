@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config import Settings
+from exporter.metrics.text_format import Format
 from exporter.runtime.app import App
 from exporter.simulator.serve import serving
 from tests.runtime.apps import ENVIRONMENT, create_app_on_manual_clock, is_up, samples, settings_with, wait_until
@@ -127,6 +128,30 @@ async def test_a_changed_account_keeps_its_counters_and_its_data(tmp_path: Path)
         await wait_until(lambda: samples(app)['exporter_polls_total{account="a"}'] > polls)
         await wait_until(lambda: samples(app)['source_bytes_total{account="a"}'] == 700)
         await app.stop()
+
+
+@pytest.mark.parametrize("is_disabled", [False, True])
+@in_loop
+async def test_exporter_metrics_are_disabled_for_every_account_from_the_start(
+    is_disabled: bool, tmp_path: Path
+) -> None:
+    async with serving(Upstream([live_row(1)])) as url:
+        app = App(settings_with(tmp_path, url, "a", web_disable_exporter_metrics=is_disabled), ENVIRONMENT)
+        accounts = _accounts_with_buckets(app)
+        await app.start()
+        await wait_until(is_up(app, "a"))
+        requested = settings_with(tmp_path, url, "a", "b", web_disable_exporter_metrics=not is_disabled)
+        assert await app.apply(requested) == ("web_disable_exporter_metrics",)
+        await wait_until(is_up(app, "b"))
+        assert (accounts, _accounts_with_buckets(app)) == (([], []) if is_disabled else (["a"], ["a", "b"]))
+        assert (b"process_open_fds" in app.process.tail(Format.TEXT)) is not is_disabled
+        await app.stop()
+
+
+def _accounts_with_buckets(app: App) -> list[str]:
+    return [
+        name for name in "ab" if f'exporter_poll_duration_seconds_bucket{{account="{name}",le="1.0"}}' in samples(app)
+    ]
 
 
 @in_loop

@@ -88,12 +88,14 @@ def series_table() -> str:
     families = [each for each in (*TOTAL_FAMILIES, *ACCOUNT_FAMILIES) if each not in extra]
     accounts = sum(map(series_of_account, families))
     configured = series_of_account(CONFIGURED_STREAMS)
+    reduced = sum(len(family.buckets) for family in families if family.reducible)
     per_profile = series_of_session(session(profiles=1), ACTIVE, EVERY_OPTION) - series_of_session(
         session(), ACTIVE, EVERY_OPTION
     )
     return (
         "| detail | series |\n|---|---|\n"
-        f"| `account` | {accounts} for each account at every level of detail, 1 more while its polls fail, "
+        f"| `account` | {accounts} for each account at every level of detail, {reduced} fewer with "
+        "`--web.disable-exporter-metrics`, 1 more while its polls fail, "
         f"{configured} more with `stream_ids`, 1 more for each combination of field and reason of invalid values, "
         f"at most {series_of_account(INVALID_VALUES_BY_FIELD)} |\n"
         f"| `stream` | {_formula('stream', series_of_stream)} |\n"

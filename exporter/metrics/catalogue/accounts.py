@@ -114,7 +114,7 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 
 
 def _histogram(name: str, text: str) -> Family:
-    return Family(name=f"{PREFIX}{name}", type="histogram", help=text, buckets=_SECONDS)
+    return Family(name=f"{PREFIX}{name}", type="histogram", help=text, buckets=_SECONDS, reducible=True)
 
 
 POLLS: Final = counter("exporter_polls", "Polls started.")

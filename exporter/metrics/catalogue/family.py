@@ -40,6 +40,7 @@ class Family:
         buckets: upper bounds of a histogram, in seconds.
         off_dashboards: why no panel shows the family; empty if one does.
         in_shards: whether a shard exports it; False if it needs all sessions of a stream.
+        reducible: whether `--web.disable-exporter-metrics` omits it; of a histogram, only the buckets but +Inf.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Family:
     buckets: tuple[float, ...] = ()
     off_dashboards: str = ""
     in_shards: bool = True
+    reducible: bool = False
 
 
 Subject = TypeVar("Subject")

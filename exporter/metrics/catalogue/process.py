@@ -33,6 +33,7 @@ CONNECTIONS_CLOSED: Final = replace(
         ("reason", CLOSE_REASONS),
     ),
     off_dashboards="almost always 0; the troubleshooting page has the query",
+    reducible=True,
 )
 
 PROCESS_FAMILIES: Final = (BUILD_INFO, SERIES, SERIES_LIMIT, SHARD_INFO, RELOAD_OK, RELOAD_TIME, CONNECTIONS_CLOSED)
