@@ -1,7 +1,8 @@
 """Reads ``Accept`` and ``Accept-Encoding`` as RFC 9110 defines them, with q-values; garbage counts as absent."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from exporter.metrics.text_format import Format
@@ -13,41 +14,86 @@ _PARAMETER: Final = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*")+')
 MAX_HEADER: Final = 4096
 """Characters of a header that are looked at."""
 
+ESCAPINGS: Final = ("allow-utf-8", "underscores", "values")
+"""The escaping schemes that leave names as they are if Prometheus 2 allows them, as it does all of ours.
 
-_NAMES: Final = {
-    Format.TEXT: ("text/plain", "0.0.4"),
-    Format.OPENMETRICS: ("application/openmetrics-text", "1.0.0"),
-}
+The fourth, ``dots``, doubles every underscore, so that the queries of dashboards and rules would find nothing. Names
+stay as they are if it is requested, and the response has no parameter that claims otherwise.
+"""
 
 
-def choose_format(accept: str | None) -> Format:
-    """The format that an ``Accept`` header likes best.
+@dataclass(frozen=True, slots=True)
+class ContentType:
+    """The format of a response, and its ``Content-Type``."""
 
-    A format has the q-value of the range that names it most exactly; among equals the first one named wins. Prometheus
-    lists several versions of OpenMetrics with falling q-values; only 1.0.0 is ours (a media range without a version
-    means the same). Where nothing fits we answer text 0.0.4 all the same, as Prometheus's own libraries do: a page is
-    more use than a 406.
+    form: Format
+    header: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """What a media range can ask for.
+
+    Attributes:
+        form: the format.
+        media: its media type.
+        version: its version.
+        needs_version: whether a range without a version, such as a wildcard, means another version.
+    """
+
+    form: Format
+    media: str
+    version: str
+    needs_version: bool = False
+
+    def exactness(self, media: str, version: str | None) -> int:
+        """Return how exactly a media range names the offer; 0 if it does not."""
+        if media == self.media and version == self.version:
+            return 4
+        if self.needs_version:
+            return 0
+        if media == self.media:
+            return 3 if version is None else 0
+        return 2 if media == f"{self.media.partition('/')[0]}/*" else int(media == "*/*")
+
+    def content_type(self, parameters: Mapping[str, str]) -> ContentType:
+        """Return the content type for the parameters of the media range that was chosen."""
+        header = f"{self.media}; version={self.version}; charset=utf-8"
+        escaping = parameters.get("escaping")
+        if escaping in ESCAPINGS and parameters.get("version") == self.version == "1.0.0":
+            header += f"; escaping={escaping}"
+        return ContentType(self.form, header)
+
+
+_OFFERS: Final = (
+    _Offer(Format.TEXT, "text/plain", "0.0.4"),
+    # Text 1.0.0 is 0.0.4 with quoted names, of which there are none.
+    _Offer(Format.TEXT, "text/plain", "1.0.0", needs_version=True),
+    _Offer(Format.OPENMETRICS, "application/openmetrics-text", "1.0.0"),
+)
+
+
+def choose_content_type(accept: str | None) -> ContentType:
+    """Return the format that an ``Accept`` header prefers, with the version and the escaping scheme that it names.
+
+    A format has the q-value of the range that names it most exactly; among equals the first one named wins. The
+    escaping scheme is repeated only if it was requested with version 1.0.0 (Prometheus documentation on content
+    negotiation). OpenMetrics 2.0 is a release candidate, OpenMetrics 0.0.1 and Protobuf are not offered: Prometheus
+    always names another format with them. If nothing fits, the format is text 0.0.4 and not an error 406, as the
+    documentation requires.
     """
     ranges = tuple(_elements(accept))
-    best, best_rank = Format.TEXT, (0.0, 0)
-    for form in Format:
+    best, best_rank = _OFFERS[0].content_type({}), (0.0, 0)
+    for offer in _OFFERS:
         fits = [
             (exactness, q, -place)
             for place, (media, parameters, q) in enumerate(ranges)
-            if (exactness := _exactness(form, media, parameters.get("version")))
+            if (exactness := offer.exactness(media, parameters.get("version")))
         ]
         _, q, place = max(fits, default=(0, 0.0, 0))
         if q and (q, place) > best_rank:
-            best, best_rank = form, (q, place)
+            best, best_rank = offer.content_type(ranges[-place][1]), (q, place)
     return best
-
-
-def _exactness(form: Format, media: str, version: str | None) -> int:
-    """How exactly a media range names a format; 0 where it does not."""
-    name, ours = _NAMES[form]
-    if media == name:
-        return {None: 3, ours: 4}.get(version, 0)
-    return 2 if media == f"{name.partition('/')[0]}/*" else int(media == "*/*")
 
 
 def wants_gzip(accept_encoding: str | None) -> bool:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from exporter.metrics.page_store import Page, PageStore
 from exporter.metrics.process import Process
-from exporter.pages.negotiation import choose_format, wants_gzip
+from exporter.pages.negotiation import choose_content_type, wants_gzip
 from exporter.pages.session_lists import OPEN_FOLD, Fold
 
 PLAIN_PIECE: Final = 16 * 1024
@@ -49,10 +49,10 @@ def create_app(
     """All pages as one application."""
 
     async def metrics(request: Request) -> Response:
-        form = choose_format(_listed(request, "Accept"))
-        headers = {**_HEADERS, "Content-Type": form.value, "Vary": "Accept, Accept-Encoding"}
+        chosen = choose_content_type(_listed(request, "Accept"))
+        headers = {**_HEADERS, "Content-Type": chosen.header, "Vary": "Accept, Accept-Encoding"}
         answer = _packed if wants_gzip(_listed(request, "Accept-Encoding")) else _plain
-        return answer(board.page(form), process.tail(form), headers)
+        return answer(board.page(chosen.form), process.tail(chosen.form), headers)
 
     async def people(request: Request) -> Response:
         fold: Fold = "open" if OPEN_FOLD in request.query_params else "closed"

@@ -128,7 +128,8 @@ def _metrics_pages(received: bytes) -> Iterator[tuple[Format, str]]:
     headers = {
         name.lower(): value for name, _, value in (line.partition(b": ") for line in head.lower().split(b"\r\n"))
     }
-    form = next((form for form in Format if form.value.encode() == headers.get(b"content-type")), None)
+    media, _, parameters = headers.get(b"content-type", b"").decode().partition("; version=")
+    form = next((form for form in Format if parameters and form.value.startswith(f"{media};")), None)
     size = int(headers.get(b"content-length", b"0"))
     is_head = rest.startswith(b"HTTP/")  # the response to a HEAD request, followed by the next response
     if form is not None and head.startswith(b"HTTP/1.1 200") and len(rest) >= size and not is_head:

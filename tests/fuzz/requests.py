@@ -93,7 +93,15 @@ Generator = Callable[[random.Random], bytes]
 def valid(rng: random.Random) -> bytes:
     """Generate a request of a scraper."""
     coding = rng.choice((b"gzip", b"identity", b"br, gzip;q=0.9"))
-    form = rng.choice((b"text/plain;version=0.0.4", b"application/openmetrics-text;version=1.0.0", b"*/*"))
+    form = rng.choice(
+        (
+            b"text/plain;version=0.0.4",
+            b"text/plain;version=1.0.0;escaping=underscores",
+            b"application/openmetrics-text;version=1.0.0",
+            b"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
+            b"*/*",
+        )
+    )
     last = b"Connection: close\r\n" if rng.random() < 0.5 else b""
     headers = b"Host: localhost\r\nAccept: %b\r\nAccept-Encoding: %b\r\n%b" % (form, coding, last)
     return b"%b %b HTTP/1.1\r\n%b\r\n" % (rng.choice((b"GET", b"GET", b"HEAD")), rng.choice(TARGETS[:4]), headers)

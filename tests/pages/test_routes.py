@@ -5,10 +5,13 @@ import gzip
 
 import httpx
 import pytest
+from prometheus_client.openmetrics import exposition
+from prometheus_client.parser import text_string_to_metric_families as parse_text
 from starlette.types import ASGIApp
 
 from exporter.metrics.process import Process
 from exporter.metrics.text_format import Format
+from exporter.pages.negotiation import ESCAPINGS
 from exporter.pages.routes import PLAIN_PIECE, Health, create_app, create_probe_app
 from tests.support.accounts import Accounts, session
 
@@ -39,6 +42,38 @@ def test_the_page_is_the_boards_with_the_processs_metrics_at_its_end(form: Forma
     assert "livepeer_studio_exporter_build_info{" in answer.text
     assert "process_cpu_seconds_total " in answer.text
     assert answer.text.endswith("# EOF\n") is (form is Format.OPENMETRICS)
+
+
+@pytest.mark.parametrize("escaping", ESCAPINGS)
+@pytest.mark.parametrize("form", Format)
+def test_the_page_is_the_same_with_every_escaping_scheme(form: Format, escaping: str) -> None:
+    accounts = Accounts()
+    accounts.publish([session(1)])
+    media = form.value.partition(";")[0]
+    answer = ask(site(accounts), Accept=f"{media};version=1.0.0;escaping={escaping};q=0.6,*/*;q=0.5")
+    assert answer.headers["Content-Type"] == f"{media}; version=1.0.0; charset=utf-8; escaping={escaping}"
+    page = b"".join(accounts.pages.page(form).plain()).decode()
+    assert page
+    assert answer.text.startswith(page)
+
+
+@pytest.mark.skipif(
+    not hasattr(exposition, "escape_metric_name"), reason="this version of prometheus-client has no escaping schemes"
+)
+def test_the_schemes_of_the_content_type_leave_every_name_as_it_is_and_no_other_scheme_does() -> None:
+    accounts = Accounts()
+    accounts.publish([session(1)])
+    samples = [sample for family in parse_text(ask(site(accounts)).text) for sample in family.samples]
+    metrics, labels = {sample.name for sample in samples}, {label for sample in samples for label in sample.labels}
+    assert {"livepeer_studio_up", "process_open_fds"} <= metrics
+    assert {"account", "session_id", "le"} <= labels
+
+    def is_unchanged(escaping: str) -> bool:
+        metric_names = {exposition.escape_metric_name(name, escaping) for name in metrics}
+        return metric_names == metrics and {exposition.escape_label_name(name, escaping) for name in labels} == labels
+
+    every = (exposition.ALLOWUTF8, exposition.DOTS, exposition.UNDERSCORES, exposition.VALUES)
+    assert {escaping for escaping in every if is_unchanged(escaping)} == {*ESCAPINGS}
 
 
 def test_a_compressed_answer_says_the_same_as_a_plain_one() -> None:
