@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from exporter.sessions.session import Session
+from exporter.sessions.session import INVALID_TIME, Session
 
 MAX_HISTORY: Final = 16
 """Changes of the scope that are remembered; sessions of earlier ones count as shown since the oldest of these."""
@@ -39,7 +39,8 @@ class CounterScope:
         if not self.has_stream(session):
             return False
         window = max(self.session_window, self.recording_window) if session.record else self.session_window
-        last = session.last_seen or session.created_at
+        # A session whose `lastSeen` is invalid was last seen at some time after its creation.
+        last = session.created_at if session.last_seen == INVALID_TIME else session.last_seen or session.created_at
         return last is None or now - last / 1000 <= window
 
 

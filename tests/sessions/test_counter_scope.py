@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from exporter.sessions.counter_scope import CounterScope
-from exporter.sessions.session import Session
+from exporter.sessions.session import INVALID_TIME, Session
 
 NOW = 1_000_000.0
 SCOPE = CounterScope("https://api.invalid", frozenset({"stream"}), session_window=60.0, recording_window=600.0)
@@ -44,6 +44,11 @@ def test_a_recording_window_below_the_session_window_hides_nothing() -> None:
 def test_a_session_never_seen_is_shown_by_its_creation() -> None:
     assert shows(last_seen=None, created_at=seen(30.0))
     assert not shows(last_seen=None, created_at=seen(90.0))
+
+
+def test_D02_a_session_with_an_invalid_last_seen_is_shown_by_its_creation() -> None:
+    assert shows(last_seen=INVALID_TIME, created_at=seen(30.0))
+    assert not shows(last_seen=INVALID_TIME, created_at=seen(90.0))
 
 
 def test_a_session_without_a_time_is_shown() -> None:
