@@ -22,7 +22,7 @@ class Report:
 
     Attributes:
         seed: of all random numbers.
-        minutes: the duration after each fault has occurred once.
+        minutes: the duration after the warm-up.
         first_quarter: the process in the first quarter of the duration.
         last_quarter: the process in the last quarter.
         rss_trend: kB by which the resident memory rises over the duration, by linear regression.

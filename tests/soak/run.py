@@ -53,13 +53,14 @@ class SoakRun:
     """The options of a run, and its phases as events that synchronize its threads.
 
     Attributes:
-        minutes: the duration after each fault has occurred once.
+        minutes: the duration after the warm-up.
         scrapers: the number of scraping processes.
         seed: of all random numbers.
         sessions_change: whether sessions start, change and end.
         faults_occur: whether faults are injected.
         all_faults_occurred: whether each fault has occurred once. The first measured minute begins then, since some
             faults allocate memory that Python and the C library keep for later use.
+        memory_is_full: whether the exporter remembers as many absent sessions as it ever does.
     """
 
     minutes: float
@@ -68,6 +69,12 @@ class SoakRun:
     sessions_change: threading.Event = field(default_factory=threading.Event)
     faults_occur: threading.Event = field(default_factory=threading.Event)
     all_faults_occurred: threading.Event = field(default_factory=threading.Event)
+    memory_is_full: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether no more memory is expected to be taken."""
+        return self.all_faults_occurred.is_set() and self.memory_is_full.is_set()
 
     @property
     def retention(self) -> float:
@@ -155,7 +162,7 @@ def _measure(run: SoakRun, disturbances: Disturbances) -> list[ProcessStats]:
     stats: list[ProcessStats] = []
     end = math.inf
     while time.monotonic() < end:
-        if end == math.inf and run.all_faults_occurred.is_set() and disturbances.all_occurred.is_set():
+        if end == math.inf and run.is_warm and disturbances.all_occurred.is_set():
             end = time.monotonic() + run.minutes * 60
             stats.clear()
         stats.append(measure(disturbances.exporter))
