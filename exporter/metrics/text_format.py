@@ -143,6 +143,7 @@ def _renderer(
 
     samples = family.values or family.samples
     endings: dict[FamilySample, str] = {}
+    own_labels: dict[tuple[str, ...], str] = {}
 
     def labelled(blocks: Sequence[str], subjects: Sequence[tuple[Subject, State]]) -> list[str]:
         lines = []
@@ -151,7 +152,10 @@ def _renderer(
                 ending = endings.get(sample)
                 if ending is None:
                     values, number = sample
-                    ending = endings[sample] = f",{labels_text(family.labels, values)}}} {number!r}"
+                    own = own_labels.get(values)
+                    if own is None:
+                        own = own_labels[values] = labels_text(family.labels, values)
+                    ending = endings[sample] = f",{own}}} {number!r}"
                 lines.append(block + ending)
         return lines
 

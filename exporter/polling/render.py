@@ -75,7 +75,7 @@ class Series:
         return self.page_store.budget.claim(self.plan.account, series)
 
     def _session_families(self) -> Sequence[SubjectFamily[Session]]:
-        return (*self.page_store.session_families, *session_life_families(self.lifecycle.sessions))
+        return (*self.page_store.session_families, *session_life_families(self.lifecycle.active))
 
     def _life_families(self) -> Sequence[SubjectFamily[Stream]]:
         return stream_life_families(self.lifecycle.streams.present, is_shard=self.plan.is_shard)

@@ -56,7 +56,7 @@ def history_of(session: Session, lifecycle: LifecycleState, now: float) -> Sessi
         lifecycle: after the poll.
         now: Unix seconds of the API's clock when the poll began.
     """
-    life = lifecycle.sessions.get(session.id)
+    life = lifecycle.active.get(session.id)
     since = _moment(life.since, now) if life and life.health else None
     name = stream_id(session)
     stream = lifecycle.streams.present.get(name) if name else None

@@ -28,14 +28,14 @@ class LifecycleState:
         time: when the last good poll began; None before the baseline.
         sessions: by id.
         observed: seconds that counted as observed from poll to poll since the baseline.
-        active: the ids of the sessions that were active at the last good poll.
+        active: those of them that were active at the last good poll.
         streams: by id.
     """
 
     time: PollTime | None = None
     sessions: Mapping[str, SessionLife] = field(default_factory=dict)
     observed: float = 0.0
-    active: Sequence[str] = ()
+    active: Mapping[str, SessionLife] = field(default_factory=dict)
     streams: StreamStates = StreamStates()
 
 

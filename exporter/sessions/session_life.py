@@ -67,21 +67,21 @@ class SessionPass:
 
     Attributes:
         lives: what to remember, by session id.
-        active: the ids of the active sessions.
+        active: the same of the active sessions only.
         stream_health: the health of the streams with an active session, by ``parentId``.
     """
 
     def __init__(
         self,
         lives: Mapping[str, SessionLife],
-        active: Sequence[str],
+        active: Mapping[str, SessionLife],
         poll: LifecyclePoll,
         *,
         observed: float,
         elapsed: Elapsed,
     ) -> None:
         self.lives = dict(lives)
-        self.active: list[str] = []
+        self.active: dict[str, SessionLife] = {}
         self.stream_health: dict[str | None, str] = {}
         self._active_before = active
         self._poll = poll
@@ -94,22 +94,19 @@ class SessionPass:
 
     def read(self, sessions: Sequence[Session]) -> None:
         """Take in the active ones of some sessions."""
-        active = self._poll.windows.active_of(sessions, self._poll.time.server)
-        self.active += [session.id for session in active]
-        life_of, worst = self.lives.get, self.stream_health
-        for session in active:
-            current, parent = HEALTH_OF[session.is_healthy], session.parent_id
-            known = life_of(session.id, _UNKNOWN)
-            if known.health != current:
-                self.lives[session.id] = self._turned(known, current, parent)
+        active_before, active, worst = self._active_before.get, self.active, self.stream_health
+        for session in self._poll.windows.active_of(sessions, self._poll.time.server):
+            name, parent, current = session.id, session.parent_id, HEALTH_OF[session.is_healthy]
+            life = active_before(name)
+            if life is None or life.health != current:
+                life = self.lives[name] = self._turned(self.lives.get(name, _UNKNOWN), current, parent)
+            active[name] = life
             if worst.get(parent) != current:
                 worst[parent] = worse(worst.get(parent), current)
 
     def leave(self) -> None:
         """Take in that sessions are no longer active."""
-        if self.active == self._active_before:  # the usual case takes no sets
-            return
-        for name in set(self._active_before).difference(self.active):
+        for name in self._active_before.keys() - self.active.keys():
             life = self.lives[name]
             if life.ended:
                 self.lives[name] = _ENDED[life.start_decided]
@@ -135,11 +132,11 @@ class SessionPass:
 
     def examine(self, sessions: Sequence[Session]) -> None:
         """Count the sessions that have ended, or have not started in time."""
-        life_of = self.lives.get
+        life_of, active = self.lives.get, self.active
         for session in sessions:
-            life = life_of(session.id, _UNKNOWN)
-            if life.health is not None:  # it is active
+            if session.id in active:
                 continue
+            life = life_of(session.id, _UNKNOWN)
             if not session.last_seen:
                 if not life.start_decided:
                     self._decide_start(session, life)

@@ -199,7 +199,7 @@ def test_ended_sessions_that_a_reconnecting_stream_has_continued_are_not_listed_
 def test_listed_sessions_have_their_history() -> None:
     lives = {ident(1): SessionLife(health="unhealthy", since=START - 60)}
     streams = StreamStates({"a": StreamLife(recent_episodes=(START - 60,))})
-    found = found_with(LifecycleState(sessions=lives, streams=streams), session(1, parent_id="a", is_healthy=False))
+    found = found_with(LifecycleState(active=lives, streams=streams), session(1, parent_id="a", is_healthy=False))
     (problem,) = found.aged(30).worst
     assert problem.history == SessionHistory(Moment(START - 60, 90), episodes=1)
 

@@ -14,7 +14,7 @@ SESSION = Session(id="a", parent_id="p")
 
 def lifecycle(life: SessionLife | None = None, stream: StreamLife | None = None) -> LifecycleState:
     sessions = {} if life is None else {"a": life}
-    return LifecycleState(sessions=sessions, streams=StreamStates({"p": stream or StreamLife()}))
+    return LifecycleState(active=sessions, streams=StreamStates({"p": stream or StreamLife()}))
 
 
 def test_the_present_health_of_a_session_has_a_start() -> None:

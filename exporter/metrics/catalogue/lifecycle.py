@@ -158,7 +158,7 @@ STREAM_LIFE_COUNTERS: Final = tuple(each for each in STREAM_LIFE_FAMILIES if eac
 
 
 def session_life_families(lives: Mapping[str, SessionLife]) -> list[SubjectFamily[Session]]:
-    """Return the families of each session for one poll."""
+    """Return the families of each session for one poll; ``lives`` has the active sessions."""
     return [each.bind(lives) for each in SESSION_LIFE_FAMILIES]
 
 
