@@ -28,6 +28,7 @@ from tests.bench.without_lifecycle import WITHOUT_LIFECYCLE, WithoutLifecycle
 
 POLL: Final = "CPU of a poll and a scrape"
 POLL_OF_CHANGES: Final = f"{POLL}, 5 % of the sessions changed"
+POLL_WITH_LIFECYCLE: Final = f"{POLL}, with and without the lifecycle"
 SCRAPE: Final = "CPU of a scrape without a socket"
 SCRAPES: Final = 9
 """Scrapes in each round, if scrapes are measured alone."""
@@ -62,7 +63,7 @@ class Task:
 
 def compare(sessions: int, rounds: int) -> Results:
     """Compare the exporter with the reference program; all sessions change between two polls."""
-    exporter, reference = _measure_polls((EXPORTER, REFERENCE), sessions, rounds)
+    exporter, reference = _measure_polls(POLL, (EXPORTER, REFERENCE), sessions, rounds)
     description = f"{POLL}, compared with the reference program's, {sessions:,} sessions"
     goal = GoalResult("P3", description, exporter.ratio_to(reference), goal=1 / 25)
     return Results((exporter, reference), (goal,))
@@ -70,16 +71,16 @@ def compare(sessions: int, rounds: int) -> Results:
 
 def compare_lifecycle(sessions: int, rounds: int) -> Results:
     """Compare the exporter with and without the lifecycle metrics; all sessions change between two polls."""
-    exporter, without = _measure_polls((EXPORTER, WITHOUT_LIFECYCLE), sessions, rounds)
+    exporter, without = _measure_polls(POLL_WITH_LIFECYCLE, (EXPORTER, WITHOUT_LIFECYCLE), sessions, rounds)
     description = f"{POLL}, compared with polls without the lifecycle metrics, {sessions:,} sessions"
     goal = GoalResult("P10", description, exporter.ratio_to(without), goal=1.1)
     return Results((exporter, without), (goal,))
 
 
-def _measure_polls(candidates: Sequence[str], sessions: int, rounds: int) -> list[Measurement]:
+def _measure_polls(quantity: str, candidates: Sequence[str], sessions: int, rounds: int) -> list[Measurement]:
     tasks = [Task(candidate, sessions, rounds) for candidate in candidates]
     return [
-        Measurement(POLL, task.candidate, sessions, "ms", tuple(cost.poll_and_scrape for cost in costs))
+        Measurement(quantity, task.candidate, sessions, "ms", tuple(cost.poll_and_scrape for cost in costs))
         for task, costs in zip(tasks, _measure(tasks), strict=True)
     ]
 
