@@ -7,6 +7,7 @@ parts, run the suite with it, and change `below` here and the range in pyproject
 
 import ast
 import asyncio
+import asyncio.sslproto
 import inspect
 import re
 import tomllib
@@ -180,6 +181,11 @@ def test_requests_wait_in_the_pipeline_as_pairs_of_cycle_and_app() -> None:
     protocol = _protocol()
     waiting = [cycle for cycle, _app in protocol.pipeline]
     assert waiting == [protocol.cycle], changed("uvicorn", "HttpToolsProtocol.pipeline holds something else")
+
+
+def test_asyncio_has_a_size_for_the_read_buffer_of_tls_connections() -> None:
+    # exporter/server/listener.py sets it, and tests/server/test_listener_tls.py measures the effect.
+    assert isinstance(vars(asyncio.sslproto.SSLProtocol)["max_size"], int)
 
 
 def test_status_lines_are_whole_lines_by_status() -> None:

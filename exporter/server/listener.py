@@ -6,6 +6,7 @@ certificate or client certificate requirement applies to new connections and lea
 """
 
 import asyncio
+import asyncio.sslproto
 import contextlib
 import functools
 import logging
@@ -39,6 +40,11 @@ _WARNING_INTERVAL: Final = 60.0  # seconds
 _DEADLINE_CHECK_INTERVAL: Final = 1.0  # seconds; at most a quarter of the shortest timeout
 _STALL_CHECKS: Final = 3  # in the grace period
 _CLOSE_TIMEOUT: Final = 1.0  # seconds for aborted connections and cancelled responses to end
+_TLS_READ_BUFFER: Final = 32 * 1024  # bytes, two TLS records
+
+# Each TLS connection of this process has such a buffer. asyncio's default is 256 KiB, half of what a client that does
+# not read holds (V01).
+asyncio.sslproto.SSLProtocol.max_size = _TLS_READ_BUFFER
 
 
 class Listener:

@@ -16,6 +16,7 @@ from exporter.config import Address
 from exporter.server.connection import Limits
 from exporter.server.listener import Listener
 from exporter.server.web_config_reload import CHECK_INTERVAL, WebConfigFile
+from tests.faults.scripted import memory_bounded
 from tests.server.certificates import Authority, replace_file
 from tests.server.raw_client import GET, RawClient, run, running_listener, static_app, wait_until
 from tests.support.deadlines import HANG, NEVER
@@ -66,6 +67,19 @@ def workspace(tmp_path: Path) -> Workspace:
     authority = Authority(tmp_path)
     authority.issue_server()
     return Workspace(tmp_path, authority)
+
+
+def test_V01_a_connection_over_tls_takes_little_memory(workspace: Workspace) -> None:
+    async def scenario() -> None:
+        async with workspace.listening() as listener:
+            context = workspace.authority.client_context()
+            with memory_bounded(20 * 128 * 1024):  # for both sides of 20 connections
+                clients = [await RawClient.connect(listener.port, tls=context) for _ in range(20)]
+                await wait_until(lambda: listener.connections == 20)
+            for client in clients:
+                await client.close()
+
+    run(scenario)
 
 
 REQUIRED = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
