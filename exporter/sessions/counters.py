@@ -22,6 +22,10 @@ MIN_REMEMBERED: Final = 10_000
 """Absent sessions that are remembered in any case; a bound, so that turnover does not fill the memory."""
 
 
+SEVERAL_USERS: Final = "several users"
+"""The owner of the sessions that the key of an administrator reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class CounterState:
     """What the counters need to know of earlier polls.
@@ -30,7 +34,7 @@ class CounterState:
         entries: by session id; None before the baseline. Absent sessions follow the present ones, the longest absent
             last.
         history: the scopes of the polls.
-        user_id: the owner of the sessions, None if it is unknown or if there are several.
+        user_id: the owner of the sessions, `SEVERAL_USERS` once there were several, or None if it is unknown.
         forgotten: the latest creation time of a forgotten session, milliseconds.
         max_sessions: the most sessions that any poll has read. As many absent sessions are remembered, or
             ``MIN_REMEMBERED`` if that is more.
@@ -101,21 +105,24 @@ def diff(
         forgotten = max((entry.created_at for entry in dropped if entry.created_at), default=0.0)
         forgotten = max(forgotten, state.forgotten)
     history = state.history.followed_by(scope, time)
-    return CounterState(entries, history, user_id or state.user_id, forgotten, max_sessions), tally.increments()
+    if state.user_id == SEVERAL_USERS or user_id is None:
+        user_id = state.user_id
+    return CounterState(entries, history, user_id, forgotten, max_sessions), tally.increments()
 
 
 def _for_this_poll(state: CounterState, user_id: str | None, scope: CounterScope) -> CounterState:
     """Return the state, or a new baseline if the sessions are those of another API or user."""
     current = state.history.current
     other_api = current is not None and current.base_url != scope.base_url
-    other_user = None not in (user_id, state.user_id) and user_id != state.user_id
+    # Some polls with the key of an administrator may read the sessions of one user only.
+    other_user = user_id is not None and state.user_id not in (None, SEVERAL_USERS, user_id)
     return CounterState() if other_api or other_user else state
 
 
 def _user_of(sessions: Sequence[Session]) -> str | None:
-    """Return the one owner of the sessions; a key of an administrator reads those of many."""
-    users = {session.user_id for session in sessions}
-    return users.pop() if len(users) == 1 else None
+    """Return the owner of the sessions, `SEVERAL_USERS`, or None if it is unknown."""
+    users = {session.user_id for session in sessions} - {None}
+    return SEVERAL_USERS if len(users) > 1 else next(iter(users), None)
 
 
 class _Tally:

@@ -271,6 +271,16 @@ def test_D02_a_key_of_another_user_is_a_new_baseline() -> None:
     assert (account.bytes, account.started) == (31, 0)
 
 
+def test_D02_the_key_of_an_administrator_is_a_new_baseline_once() -> None:
+    account = Account()
+    account.poll(sent(1, 100, user_id="one"))
+    account.poll(sent(1, 130, user_id="one"), sent(2, 10_000, born=NEW, user_id="two"))
+    assert (account.bytes, account.started) == (0, 0)
+    account.poll(sent(2, 10_001, born=NEW, user_id="two"))
+    account.poll(sent(1, 132, user_id="one"), sent(2, 10_003, born=NEW, user_id="two"))
+    assert (account.bytes, account.started) == (5, 0)
+
+
 def test_D02_another_base_url_is_a_new_baseline() -> None:
     account = Account()
     account.poll(sent(1, 100))
