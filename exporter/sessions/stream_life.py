@@ -255,7 +255,9 @@ def _additions(
             total[3] += transcoded_duration
         yield
     found: defaultdict[str | None, dict[str, float]] = defaultdict(dict)
-    found.update((name, dict(zip(STREAM_AMOUNTS, total, strict=True))) for name, total in sums.items())
+    for part in batches(tuple(sums)):
+        found.update((name, dict(zip(STREAM_AMOUNTS, sums[name], strict=True))) for name in part)
+        yield
     for session, event in (*((session, "started") for session in events.started), *events.finished):
         addition = found[names[session.parent_id]]
         addition[event] = addition.get(event, 0) + 1
