@@ -21,12 +21,12 @@ STALENESS = 8
 
 
 def rows() -> tuple[Row, ...]:
-    """Sessions in every state."""
+    """Sessions in every state, one of them with an invalid value."""
     return (
         live_row(1),
         live_row(2, isHealthy=False, issues=["the GOP is 11 s long"]),
         live_row(3, lastSeen=0, isHealthy=None),
-        live_row(4, age=600, recordingStatus="failed"),
+        live_row(4, age=600, recordingStatus="failed", sourceBytes="many"),
     )
 
 
