@@ -85,6 +85,7 @@ class SessionsEndpoint:
         sleep: waits for a number of seconds.
         request_timeout: maximum seconds of one request, from connecting to the end of the body.
         concurrency: maximum number of concurrent requests.
+        permit: called before each request; what it raises ends the poll.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class SessionsEndpoint:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         request_timeout: float = 10.0,
         concurrency: int = 4,
+        permit: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._url = f"{base_url.rstrip('/')}/session"
@@ -108,6 +110,7 @@ class SessionsEndpoint:
         self._jitter = jitter
         self._sleep = sleep
         self._request_timeout = request_timeout
+        self._permit = permit
         self._slots = asyncio.Semaphore(concurrency)
         self._body_budget = BodyBudget(concurrency)
 
@@ -190,6 +193,7 @@ class SessionsEndpoint:
     async def _get_once(
         self, client: httpx.AsyncClient, parameters: dict[str, str], key: str
     ) -> tuple[httpx.Response, Body]:
+        self._permit()
         started, trace = self.clock.monotonic(), ConnectionTrace()
         code, size, cancelled = "none", 0, False
         try:

@@ -10,7 +10,7 @@ from prometheus_client.core import Metric, Sample
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import ACCOUNT_FAMILIES, Family
 from exporter.metrics.catalogue.family import IN_SHARDS
-from exporter.metrics.catalogue.label_values import CODES
+from exporter.metrics.catalogue.label_values import CODES, WEBHOOK_RESULTS
 from exporter.sessions.counters import Increments
 from exporter.sessions.lifecycle import LifecycleIncrements
 
@@ -43,6 +43,8 @@ class Telemetry:
         if family.type == "histogram":
             histogram = Histogram(family.name, family.help, labels, registry=self._registry, buckets=family.buckets)
             self._histograms[family.name] = histogram
+            if family.absent_when != "never":
+                return
             for values in product(*family.label_values):
                 histogram.labels(self._account, *values)
             return
@@ -75,6 +77,17 @@ class Telemetry:
         for family in ACCOUNT_FAMILIES:
             if not family.in_shards:
                 self._counters[family.name].clear()
+
+    def show_webhooks(self) -> None:
+        """Show the families of webhooks from now on, each series that can have a value at 0 or as it is."""
+        for event, result in product(catalogue.WEBHOOKS.label_values[0][:-1], ("accepted", "repeated")):
+            self.count(catalogue.WEBHOOKS, 0, event, result)
+        for result in WEBHOOK_RESULTS[2:]:
+            self.count(catalogue.WEBHOOKS, 0, "none", result)
+        for family in (catalogue.MULTISTREAM_EVENTS, catalogue.HINTED_POLLS, catalogue.HINTS_SAVED):
+            for values in product(*family.label_values):
+                self.count(family, 0, *values)
+        self._histograms[catalogue.WEBHOOK_LAG.name].labels(self._account)
 
     def observe(self, family: Family, value: float, *labels: str) -> None:
         """Observe a value in a histogram."""

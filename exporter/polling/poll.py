@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from exporter.cooperative import Cooperative, run_yielding
 from exporter.livepeer.client import LivepeerClient, SessionsResult
@@ -17,10 +17,11 @@ from exporter.polling.render import Series
 from exporter.sessions.attention import find_problems
 from exporter.sessions.counter_scope import CounterScope, PollTime
 from exporter.sessions.counters import CounterState, Increments, diff
-from exporter.sessions.lifecycle import LifecycleIncrements, LifecycleState, advance
+from exporter.sessions.lifecycle import LifecycleIncrements, LifecycleState
 from exporter.sessions.lifecycle_poll import LifecyclePoll
+from exporter.sessions.parts import TimeLines, advance_parts
 from exporter.sessions.session import Session
-from exporter.sessions.snapshot import take_snapshot
+from exporter.sessions.snapshot import Snapshot, take_snapshot
 from exporter.sessions.stream_life import StreamStates
 
 
@@ -39,10 +40,12 @@ class History:
     Attributes:
         counters: for the counters.
         lifecycle: for the lifecycle of sessions and streams.
+        lines: the streams with good polls of their own since the last one of the account.
     """
 
     counters: CounterState = CounterState()
     lifecycle: LifecycleState = LifecycleState()
+    lines: TimeLines = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,14 @@ class PollResult:
         read: the sessions as the client returned them.
         changes: since the last good poll.
         recordings: those before the session window, for the next poll; None if it requests all sessions.
+        snapshot: the sessions that the data was made of.
     """
 
     data: AccountData
     read: SessionsResult
     changes: Changes
     recordings: Recordings | None
+    snapshot: Snapshot
 
 
 async def fetch(client: LivepeerClient, plan: Plan, on_page: OnPage, *, recordings: bool = True) -> SessionsResult:
@@ -135,7 +140,7 @@ async def derive(
         absent_streams=snapshot.absent_streams,
         recordings_began=following.requested.wall if following else None,
     )
-    return PollResult(data, read, changes, following)
+    return PollResult(data, read, changes, following, snapshot)
 
 
 def _shown_lifecycle(plan: Plan, changes: Changes) -> LifecycleState:
@@ -168,9 +173,7 @@ def compare(
         span: of the poll.
         unread: the recorded sessions before the session window that are kept; None if the poll has requested them.
     """
-    filters = plan.scope
-    scope = CounterScope(plan.base_url, filters.stream_ids, filters.session_window, filters.recording_window)
-    time = PollTime(read.server_time, span.started.wall, span.started.monotonic)
+    scope, time = scope_of(plan), time_of(read, span)
     counters, increments = yield from diff(
         history.counters, read.sessions, scope=scope, time=time, recordings=unread is None
     )
@@ -186,5 +189,16 @@ def compare(
         counters=counters,
         events=increments.events,
     )
-    lifecycle, lifecycle_increments = yield from advance(history.lifecycle, poll)
+    lifecycle, lifecycle_increments = yield from advance_parts(history.lifecycle, poll, history.lines)
     return Changes(History(counters, lifecycle), increments, lifecycle_increments)
+
+
+def scope_of(plan: Plan) -> CounterScope:
+    """Return the sessions that a poll of the account can show."""
+    filters = plan.scope
+    return CounterScope(plan.base_url, filters.stream_ids, filters.session_window, filters.recording_window)
+
+
+def time_of(read: SessionsResult, span: PollSpan) -> PollTime:
+    """Return when a poll began, by each clock."""
+    return PollTime(read.server_time, span.started.wall, span.started.monotonic)

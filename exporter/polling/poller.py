@@ -1,5 +1,6 @@
 """Polls one account, again and again: a poll publishes a complete new snapshot, or changes nothing but its metrics."""
 
+import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +16,9 @@ from exporter.polling.plan import Failure, Plan, PollStart, Status
 from exporter.polling.poll import History, PollSpan, derive, fetch
 from exporter.polling.publish import Publisher
 from exporter.polling.recordings import Recordings
+from exporter.polling.stream_poll import Known, Shown, derive_stream, fetch_stream
 from exporter.sessions.session import Session
+from exporter.sessions.snapshot import Snapshot
 
 
 class Pause(NamedTuple):
@@ -31,7 +34,7 @@ class Pause(NamedTuple):
 
 
 class Poller:
-    """Polls one account.
+    """Polls one account, and between its polls single streams.
 
     Args:
         plan: how.
@@ -42,6 +45,7 @@ class Poller:
         monotonic: seconds.
         jitter: returns a random number between 0 and 1.
         on_page: called after each page of the API, for a progress display.
+        stream_client: of the API, for polls of single streams; None if there are none.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Poller:
         monotonic: Callable[[], float],
         jitter: Callable[[], float],
         on_page: OnPage = no_progress,
+        stream_client: LivepeerClient | None = None,
     ) -> None:
         self.plan = plan
         self.status = Status()
@@ -70,6 +75,11 @@ class Poller:
         self._recordings: Recordings | None = None
         self._dropped = 0
         self._pause: Pause | None = None
+        self._stream_client = stream_client
+        self._shown: Shown | None = None
+        self._stream_poll: asyncio.Task[bool] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def publish_initial(self) -> None:
         """Show the account on the page before its first poll."""
@@ -95,12 +105,59 @@ class Poller:
         Returns:
             The seconds until the next call.
         """
+        if self._stream_poll is not None:
+            self._stream_poll.cancel()  # this poll reads its stream too
         credentials = self._credentials()
         if self._pause is not None and credentials in (None, self._pause.credentials):
             remaining = self._pause.until - self._monotonic()
             if remaining > 0:
                 return min(remaining, self.plan.interval)
-        return await self._poll(credentials)
+        self._idle.clear()
+        try:
+            return await self._poll(credentials)
+        finally:
+            self._idle.set()
+
+    async def poll_stream(self, stream_id: str) -> bool:
+        """Poll a single stream, and show it with all others as they were; return whether it is shown.
+
+        It waits for a poll of the account that is running, and ends when one starts. If it fails, nothing has changed,
+        and there is no other before the next good poll of the account. Nor is there one while the account fails, since
+        the API may have asked for a wait.
+
+        Args:
+            stream_id: id of the parent stream.
+        """
+        await self._idle.wait()
+        shown, now = self._shown, self._monotonic()
+        if self._stream_client is None or shown is None or self.status.failures or shown.data.expires <= now:
+            return self._publisher.count_stream_poll("skipped")
+        task = self._stream_poll = asyncio.create_task(self._poll_stream(self._stream_client, stream_id, shown))
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+            self._stream_poll = None
+        return self._publisher.count_stream_poll("skipped") if task.cancelled() else task.result()
+
+    async def _poll_stream(self, client: LivepeerClient, stream_id: str, shown: Shown) -> bool:
+        started = PollStart(self._now(), self._monotonic())
+        try:
+            read = await fetch_stream(client, self.plan, stream_id)
+            span = PollSpan(started, self._monotonic() - started.monotonic)
+            before = Known(self._history, shown, self._recordings)
+            result = await derive_stream(read, stream_id, self.plan, self._page_store, before, span)
+            if result is None:
+                return self._publisher.count_stream_poll("skipped")
+            known = result.known
+            self._history, self._shown, self._recordings = known.history, known.shown, known.recordings
+            self._publisher.count_changes(result.changes)
+            self._publisher.stream(known.shown.data)
+        except Exception as error:  # noqa: BLE001 - a bug must not end the polling; R12
+            self._shown = None
+            self._publisher.log_stream_failure(error)
+            return self._publisher.count_stream_poll("failure")
+        return True
 
     async def _poll(self, credentials: bytes | None) -> float:
         started = PollStart(self._now(), self._monotonic(), credentials)
@@ -108,7 +165,7 @@ class Poller:
         self._telemetry.count(catalogue.POLLS)
         read: list[Session] = []
         try:
-            data = await self._read(started, read)
+            data, snapshot = await self._read(started, read)
             self.status = Status(succeeded=self._now())
             self._publisher.success(data, self.status, self._client.clock.skew)
         except Exception as error:  # noqa: BLE001 - a bug must not end the polling; R12
@@ -118,11 +175,17 @@ class Poller:
             wait = self.plan.interval
             self._publisher.log_success(data, self._monotonic() - started.monotonic, dropped_before=self._dropped)
             self._dropped = data.dropped
+            previous = [] if self._shown is None else list(self._shown.snapshot.sessions)
+            self._shown = None if snapshot is None else Shown(snapshot, data)
+            await run_yielding(release(previous))
         await run_yielding(release(read))
         return wait
 
-    async def _read(self, started: PollStart, read: list[Session]) -> AccountData:
-        """Poll up to what will be published; ``read`` receives the sessions, so that they are freed in short steps."""
+    async def _read(self, started: PollStart, read: list[Session]) -> tuple[AccountData, Snapshot | None]:
+        """Poll up to what will be published; ``read`` receives the sessions, so that they are freed in short steps.
+
+        The snapshot is returned only if it is kept for polls of single streams.
+        """
         kept = self._recordings
         recordings = None if kept is None or kept.are_due(started, self.plan.recording_interval) else kept
         try:
@@ -134,7 +197,7 @@ class Poller:
         self._history, self._recordings = result.changes.history, result.recordings
         self._publisher.count_result(result)
         read.extend(answer.sessions)
-        return result.data
+        return result.data, result.snapshot if self._stream_client else None
 
     def _credentials(self) -> bytes | None:
         try:

@@ -8,7 +8,8 @@ from exporter.metrics import catalogue
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import AccountData, PageStore
 from exporter.polling.plan import Plan, Status
-from exporter.polling.poll import PollResult
+from exporter.polling.poll import Changes, PollResult
+from exporter.polling.request_budget import BudgetSpentError
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +40,40 @@ class Publisher:
         """Add a poll's result to the counters, which grow even if publishing fails."""
         self._telemetry.count_pages(pages=result.read.pages, duplicates=result.read.duplicates)
         self._telemetry.count_invalid(result.read.invalid_values, result.read.invalid_sessions)
-        self._telemetry.count_increments(result.changes.increments)
-        self._telemetry.count_lifecycle(result.changes.lifecycle)
+        self.count_changes(result.changes)
+
+    def count_changes(self, changes: Changes) -> None:
+        """Add what has changed to the counters."""
+        self._telemetry.count_increments(changes.increments)
+        self._telemetry.count_lifecycle(changes.lifecycle)
+
+    def count_stream_poll(self, result: str) -> bool:
+        """Count a poll of a single stream; return whether it was good."""
+        self._telemetry.count(catalogue.HINTED_POLLS, 1, result)
+        return result == "success"
+
+    def stream(self, data: AccountData) -> None:
+        """Show data in which a single stream is new. The state of the account's polling is as it was.
+
+        If this raises, the page is as it was before.
+        """
+        self._page_store.budget.use(self._account, data.series)
+        self._telemetry.set(catalogue.EXPORTED, data.exported)
+        self._telemetry.set(catalogue.DROPPED, data.dropped, "series_limit")
+        self.count_stream_poll("success")
+        self._publish(data)
+
+    def log_stream_failure(self, error: Exception) -> None:
+        """Log a failed poll of a single stream; a bug with its traceback."""
+        expected = isinstance(error, PollError | BudgetSpentError)
+        event(
+            logger,
+            logging.WARNING if expected else logging.ERROR,
+            "poll of a stream failed",
+            error=None if expected else error,
+            account=self._account,
+            reason=str(error) if expected else "",
+        )
 
     def success(self, data: AccountData, status: Status, skew: float | None) -> None:
         """Show new data. If this raises, the page is as it was before."""

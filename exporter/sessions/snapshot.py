@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final, Literal
@@ -152,6 +152,36 @@ def take_snapshot(
         classified += pairs
         yield
     return Snapshot(server_time, classified, sums.totals(), sums.absent_streams())
+
+
+def merge_stream(
+    snapshot: Snapshot,
+    is_replaced: Callable[[Session], bool],
+    part: Snapshot,
+    stream_ids: Collection[str] = frozenset(),
+) -> Cooperative[Snapshot]:
+    """Return a snapshot in which some sessions are replaced by those of a poll of them alone.
+
+    All others keep the state that was decided for them, since this poll has not seen them.
+
+    Args:
+        snapshot: of the account.
+        is_replaced: whether a session was asked for by the poll.
+        part: of the poll.
+        stream_ids: the configured streams, whose state is reported.
+    """
+    merged: list[SessionState] = []
+    for pairs in batches(snapshot.sessions):
+        merged += [pair for pair in pairs if not is_replaced(pair[0])]
+        yield
+    merged += part.sessions
+    merged.sort(key=lambda pair: pair[0].id)
+    yield
+    sums = _Sums(frozenset(stream_ids))
+    for pairs in batches(merged):
+        sums.add(pairs)
+        yield
+    return Snapshot(snapshot.server_time, merged, sums.totals(), sums.absent_streams())
 
 
 class _Sums:

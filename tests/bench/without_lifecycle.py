@@ -91,7 +91,7 @@ class WithoutLifecycle(ExporterCandidate):
             recordings_began=requested.wall,
         )
         changes = Changes(History(counters), increments, LifecycleIncrements())
-        return PollResult(data, read, changes, Recordings(requested, keep))
+        return PollResult(data, read, changes, Recordings(requested, keep), snapshot)
 
 
 def _last_seen(session: Session) -> float:

@@ -100,7 +100,7 @@ def test_label_values_are_words(family: Family) -> None:
         assert len(family.label_values) == len(family.labels)
     for values in family.label_values:
         assert len(values) == len(set(values)) > 0
-        assert all(re.fullmatch(r"[A-Za-z0-9_]+", value) for value in values)
+        assert all(re.fullmatch(r"[A-Za-z0-9_.]+", value) for value in values)
 
 
 def test_labels_of_accounts_have_declared_values() -> None:

@@ -7,8 +7,9 @@ from math import prod
 import pytest
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import ACCOUNT_FAMILIES, PREFIX, Family
+from exporter.metrics.catalogue import ACCOUNT_FAMILIES, MULTISTREAM_EVENTS, PREFIX, Family
 from exporter.metrics.catalogue.label_values import CODES
+from exporter.metrics.catalogue.webhooks import WITHOUT_WEBHOOK
 from exporter.metrics.instruments import Telemetry
 from exporter.sessions.counters import Increments
 from exporter.sessions.lifecycle import LifecycleIncrements
@@ -32,7 +33,11 @@ def test_the_families_are_those_of_the_catalogue_in_its_order() -> None:
 
 @pytest.mark.parametrize(
     "family",
-    [each for each in ACCOUNT_FAMILIES if each.label_values and each != catalogue.INVALID_VALUES_BY_FIELD],
+    [
+        each
+        for each in ACCOUNT_FAMILIES
+        if each.label_values and each != catalogue.INVALID_VALUES_BY_FIELD and each.absent_when != WITHOUT_WEBHOOK
+    ],
     ids=lambda each: each.name,
 )
 def test_every_series_of_a_closed_set_starts_at_zero(family: Family) -> None:
@@ -42,7 +47,11 @@ def test_every_series_of_a_closed_set_starts_at_zero(family: Family) -> None:
         assert found[name, *values] == 0
 
 
-@pytest.mark.parametrize("family", [each for each in ACCOUNT_FAMILIES if each.buckets], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "family",
+    [each for each in ACCOUNT_FAMILIES if each.buckets and each.absent_when != WITHOUT_WEBHOOK],
+    ids=lambda each: each.name,
+)
 def test_a_histogram_has_the_declared_buckets(family: Family) -> None:
     name = f"{family.name.removeprefix(PREFIX)}_bucket"
     bounds = [labels[-1] for found, *labels in samples(Telemetry("a")) if found == name]
@@ -56,6 +65,18 @@ def test_a_value_unknown_at_the_start_has_no_sample() -> None:
     }
     assert unknown
     assert not unknown & names
+
+
+def test_webhooks_show_every_series_that_can_have_a_value() -> None:
+    telemetry = Telemetry("a")
+    telemetry.count(MULTISTREAM_EVENTS, 2, "error")
+    telemetry.show_webhooks()
+    found = samples(telemetry)
+    calls = {key[1:]: value for key, value in found.items() if key[0] == "webhooks_total"}
+    assert len(calls) == 9 * 2 + 5
+    assert set(calls.values()) == {0}
+    assert found["multistream_events_total", "error"] == 2
+    assert found["multistream_events_total", "connected"] == found["webhook_lag_seconds_count",] == 0
 
 
 def test_every_sample_has_the_account_as_its_first_label() -> None:

@@ -42,6 +42,7 @@ class FakeClient:
         skew: seconds by which the API's clock is ahead.
         key: the current API key; None if it is missing.
         polls: number of polls so far.
+        server_time: the API's Unix seconds when the next polls begin.
     """
 
     result: Sequence[Session] = ()
@@ -50,6 +51,7 @@ class FakeClient:
     skew: float | None = None
     key: str | None = "key"
     polls: int = 0
+    server_time: float = START
 
     def credentials(self) -> bytes:
         if self.key is None:
@@ -68,7 +70,7 @@ class FakeClient:
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
-        return SessionsResult(tuple(self.result), START)
+        return SessionsResult(tuple(self.result), self.server_time)
 
 
 def plan(account: str = "default", **changes: Any) -> Plan:
@@ -110,6 +112,7 @@ class Accounts:
         *,
         jitter: float = 0.5,
         telemetry: Telemetry | None = None,
+        stream_client: FakeClient | None = None,
         **changes: Any,
     ) -> Poller:
         """Return a poller of a client whose account is on the page."""
@@ -121,6 +124,7 @@ class Accounts:
             now=self.time.now,
             monotonic=self.time.monotonic,
             jitter=lambda: jitter,
+            stream_client=cast("LivepeerClient", stream_client) if stream_client else None,
         )
         poller.publish_initial()
         return poller

@@ -19,6 +19,7 @@ from exporter.metrics.catalogue import (
     INVALID_VALUES_BY_FIELD,
     MAX_ISSUES,
     TOTAL_FAMILIES,
+    WEBHOOK_FAMILIES,
     Family,
     Options,
     SubjectFamily,
@@ -30,6 +31,7 @@ from exporter.metrics.catalogue import (
     stream_life_families,
 )
 from exporter.metrics.catalogue.family import PREFIX, Subject
+from exporter.metrics.instruments import Telemetry
 from exporter.sessions.session import FIELDS, Amount, Profile, Session
 from exporter.sessions.session_life import SessionLife
 from exporter.sessions.snapshot import ACTIVE, ENDED, State
@@ -84,7 +86,7 @@ def _exported(field: str) -> str:
 
 def series_table() -> str:
     """Return the number of series at each level of detail, and what an option adds."""
-    extra = (BACKOFF_UNTIL, CONFIGURED_STREAMS, INVALID_VALUES_BY_FIELD)
+    extra = (BACKOFF_UNTIL, CONFIGURED_STREAMS, INVALID_VALUES_BY_FIELD, *WEBHOOK_FAMILIES)
     families = [each for each in (*TOTAL_FAMILIES, *ACCOUNT_FAMILIES) if each not in extra]
     accounts = sum(map(series_of_account, families))
     configured = series_of_account(CONFIGURED_STREAMS)
@@ -96,7 +98,8 @@ def series_table() -> str:
         "| detail | series |\n|---|---|\n"
         f"| `account` | {accounts} for each account at every level of detail, {reduced} fewer with "
         "`--web.disable-exporter-metrics`, 1 more while its polls fail, "
-        f"{configured} more with `stream_ids`, 1 more for each combination of field and reason of invalid values, "
+        f"{configured} more with `stream_ids`, {_series_of_webhook()} more with a webhook, "
+        "1 more for each combination of field and reason of invalid values, "
         f"at most {series_of_account(INVALID_VALUES_BY_FIELD)} |\n"
         f"| `stream` | {_formula('stream', series_of_stream)} |\n"
         f"| `session` | {_formula('session', series_of_session)}; "
@@ -104,6 +107,13 @@ def series_table() -> str:
         f"{series_of_stream_life(_life(ENDED), is_shard=False)} if it is not active |\n"
         f"| any, with `--profile-series` | {per_profile} more for each transcoding profile |\n"
     )
+
+
+def _series_of_webhook() -> int:
+    telemetry = Telemetry("a")
+    before = sum(len(metric.samples) for metric in telemetry.collect())
+    telemetry.show_webhooks()
+    return sum(len(metric.samples) for metric in telemetry.collect()) - before
 
 
 def _formula(subject: str, series: Callable[[Session, State], int]) -> str:

@@ -81,6 +81,14 @@ from exporter.metrics.catalogue.process import (
 from exporter.metrics.catalogue.sessions import session_families
 from exporter.metrics.catalogue.streams import stream_families
 from exporter.metrics.catalogue.texts import MAX_ISSUE, MAX_ISSUES, MAX_NAME, MAX_TEXT, Options
+from exporter.metrics.catalogue.webhooks import (
+    HINTED_POLLS,
+    HINTS_SAVED,
+    MULTISTREAM_EVENTS,
+    WEBHOOK_FAMILIES,
+    WEBHOOK_LAG,
+    WEBHOOKS,
+)
 
 EVERY_OPTION: Final = Options(issue_texts=True, profile_series=True, playback_ids=True, project_ids=True)
 
@@ -119,6 +127,8 @@ __all__ = [
     "EVERY_OPTION",
     "EXPORTED",
     "EXPOSED_BY_LIBRARY",
+    "HINTED_POLLS",
+    "HINTS_SAVED",
     "INVALID_SESSIONS",
     "INVALID_VALUES",
     "INVALID_VALUES_BY_FIELD",
@@ -128,6 +138,7 @@ __all__ = [
     "MAX_NAME",
     "MAX_STALENESS",
     "MAX_TEXT",
+    "MULTISTREAM_EVENTS",
     "NEVER_STARTED",
     "OBSERVED",
     "POLLS",
@@ -160,6 +171,9 @@ __all__ = [
     "UP",
     "WALK_DUPLICATES",
     "WALK_PAGES",
+    "WEBHOOKS",
+    "WEBHOOK_FAMILIES",
+    "WEBHOOK_LAG",
     "Family",
     "LifeFamily",
     "Options",

@@ -7,6 +7,7 @@ from typing import Final
 from exporter.metrics.catalogue.family import PREFIX, Family, Sample, TotalFamily, counter, gauge
 from exporter.metrics.catalogue.label_values import CODES, FAILURES, SESSION_FAULTS, VALUE_FAULTS
 from exporter.metrics.catalogue.lifecycle import ACCOUNT_LIFE_FAMILIES
+from exporter.metrics.catalogue.webhooks import WEBHOOK_FAMILIES
 from exporter.sessions.growth import COUNTED
 from exporter.sessions.session import FIELDS
 from exporter.sessions.snapshot import FINISHED, HEALTH, RECORDING_STATUSES, STATES, STREAM_STATES
@@ -187,6 +188,7 @@ ACCOUNT_FAMILIES: Final = (
     STARTED,
     RECORDINGS,
     *ACCOUNT_LIFE_FAMILIES,
+    *WEBHOOK_FAMILIES,
     POLLS,
     POLL_FAILURES,
     POLL_DURATION,

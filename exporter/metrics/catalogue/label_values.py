@@ -37,3 +37,24 @@ SESSION_FAULTS: Final = ("not_an_object", "no_id")
 
 CLOSE_REASONS: Final = ("evicted", "slow", "header_timeout", "response_timeout", "idle_timeout")
 """Why the server closed a connection: `exporter.server.connection_table.CloseReason`."""
+
+WEBHOOK_EVENTS: Final = (
+    "stream.started",
+    "stream.idle",
+    "recording.started",
+    "recording.waiting",
+    "recording.ready",
+    "multistream.connected",
+    "multistream.error",
+    "multistream.disconnected",
+)
+"""The events of Livepeer's webhooks that concern streams."""
+
+WEBHOOK_RESULTS: Final = ("accepted", "repeated", "unauthorized", "expired", "invalid", "too_large", "too_slow")
+"""What becomes of a call: `exporter.webhooks.intake`."""
+
+TARGET_RESULTS: Final = ("connected", "disconnected", "error")
+"""What happens to a multistream target."""
+
+HINT_RESULTS: Final = ("success", "failure", "skipped")
+"""What becomes of a poll of a single stream; skipped without data that is not stale."""

@@ -1,0 +1,45 @@
+"""The families of each account with a webhook: calls, and what they cause."""
+
+from dataclasses import replace
+from typing import Final
+
+from exporter.metrics.catalogue.family import PREFIX, Family, counter
+from exporter.metrics.catalogue.label_values import HINT_RESULTS, TARGET_RESULTS, WEBHOOK_EVENTS, WEBHOOK_RESULTS
+
+WITHOUT_WEBHOOK: Final = "the account has no webhook"
+"""Why a family of webhooks has no samples."""
+
+_NO_PANEL: Final = "webhooks are off by default; docs/webhooks.md has the queries"
+
+
+def _counter(name: str, text: str, *labels: tuple[str, tuple[str, ...]]) -> Family:
+    return replace(counter(name, text, *labels, off_dashboards=_NO_PANEL), absent_when=WITHOUT_WEBHOOK)
+
+
+WEBHOOKS: Final = _counter(
+    "webhooks",
+    "Calls of the webhook by event and result; none for the event of a call that was refused.",
+    ("event", (*WEBHOOK_EVENTS, "other", "none")),
+    ("result", WEBHOOK_RESULTS),
+)
+MULTISTREAM_EVENTS: Final = _counter(
+    "multistream_events",
+    "Events of multistream targets by result, each event once. From webhooks; the API's sessions do not show them.",
+    ("result", TARGET_RESULTS),
+)
+WEBHOOK_LAG: Final = Family(
+    name=f"{PREFIX}webhook_lag_seconds",
+    type="histogram",
+    help="Time in seconds from an event, by the API's clock, to the publication of the poll of its stream.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
+    absent_when=WITHOUT_WEBHOOK,
+    off_dashboards=_NO_PANEL,
+)
+HINTED_POLLS: Final = _counter(
+    "exporter_hinted_polls", "Polls of a single stream after a webhook, by result.", ("result", HINT_RESULTS)
+)
+HINTS_SAVED: Final = _counter(
+    "exporter_hints_saved", "Events that caused no poll of their own, because one of their stream was due already."
+)
+
+WEBHOOK_FAMILIES: Final = (WEBHOOKS, MULTISTREAM_EVENTS, WEBHOOK_LAG, HINTED_POLLS, HINTS_SAVED)
