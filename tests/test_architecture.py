@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / "exporter"
 
 ORDER = (
     *("version", "text", "cooperative", "logs", "config", "sessions", "livepeer", "metrics", "polling"),
-    *("server", "pages", "simulator", "runtime", "cli", "__main__"),
+    *("webhooks", "server", "pages", "simulator", "runtime", "cli", "__main__"),
 )
 """Packages and modules from the bottom to the top: each imports only what precedes it."""
 
@@ -27,6 +27,7 @@ FORBIDDEN = {
     "livepeer": {"metrics"},
     "metrics": {"logs", "config", "livepeer"},
     "server": {"sessions", "livepeer", "metrics", "polling"},
+    "webhooks": {"sessions", "livepeer", "polling"},
     "simulator": {*ORDER} - {"simulator"},
 }
 """Packages that a package must not import, although they precede it."""

@@ -36,6 +36,8 @@ class Account:
     walk_concurrency: int
     page_limit: int
     detail: Literal["session", "stream", "account"]
+    webhook_secret_file: Path | None = None
+    webhook_max_requests_per_minute: int = 60
 
 
 class AccountEntry(BaseModel):
@@ -49,6 +51,7 @@ class AccountEntry(BaseModel):
     stream_ids: StreamIds = ()
     poll_interval: PollInterval | None = None
     detail: Detail | None = None
+    webhook_secret_file: FilePath | None = None
 
 
 def longest_poll(interval: float, max_staleness: float, deadline: float | None) -> float:

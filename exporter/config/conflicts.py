@@ -39,6 +39,7 @@ def find_conflicts(settings: "Settings") -> Iterator[Conflict]:
     health = settings.web_health_listen_address
     if health and health.port and health in settings.web_listen_address:
         yield Conflict(("web_health_listen_address", "web_listen_address"), "must differ from {web_listen_address}")
+    yield from _webhook_conflicts(settings)
     if settings.api_key and settings.api_key_file:
         yield Conflict(("api_key", "api_key_file"), "conflicts with {api_key_file}; set only one of them")
     yield from _account_conflicts(settings)
@@ -65,6 +66,31 @@ def _duration_conflicts(settings: "Settings") -> Iterator[Conflict]:
         yield Conflict(("recording_window", "session_window"), "must not be shorter than {session_window}")
 
 
+def _webhook_conflicts(settings: "Settings") -> Iterator[Conflict]:
+    address, entries = settings.webhook_listen_address, settings.account_entries
+    secrets = [
+        f"accounts[{index}].webhook_secret_file" for index, each in enumerate(entries) if each.webhook_secret_file
+    ]
+    if settings.webhook_secret_file and not entries:
+        secrets.append("webhook_secret_file")
+    if address is None:
+        for name in secrets:
+            yield Conflict((name, "webhook_listen_address"), "has no effect without {webhook_listen_address}")
+        return
+    if not secrets:
+        message = "requires {webhook_secret_file}, of at least one account"
+        yield Conflict(("webhook_listen_address", "webhook_secret_file"), message)
+    if settings.shard_count > 1:
+        message = (
+            "cannot be combined with {shard_count} greater than 1, since a stream's sessions lie in several shards"
+        )
+        yield Conflict(("webhook_listen_address", "shard_count"), message)
+    for name in ("web_listen_address", "web_health_listen_address"):
+        others = settings.web_listen_address if name == "web_listen_address" else (settings.web_health_listen_address,)
+        if address.port and address in others:
+            yield Conflict(("webhook_listen_address", name), f"must differ from {{{name}}}")
+
+
 def _account_conflicts(settings: "Settings") -> Iterator[Conflict]:
     insecure = "is plain http to another host, which exposes the API key; use https or {allow_insecure_http}"
     if not settings.allow_insecure_http:
@@ -74,7 +100,7 @@ def _account_conflicts(settings: "Settings") -> Iterator[Conflict]:
             if entry.base_url and _is_insecure(entry.base_url):
                 yield Conflict((f"accounts[{index}].base_url", "allow_insecure_http"), insecure)
     if settings.account_entries:
-        for name in ("account", "api_key", "api_key_file", "stream_ids"):
+        for name in ("account", "api_key", "api_key_file", "stream_ids", "webhook_secret_file"):
             if name in settings.model_fields_set:
                 yield Conflict((name, "accounts"), "applies to a single account only; remove it, or remove {accounts}")
     names = [entry.name for entry in settings.account_entries]

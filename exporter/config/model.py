@@ -25,6 +25,7 @@ from exporter.config.values import (
     MaxSeries,
     PageLimit,
     PollInterval,
+    RequestsPerMinute,
     ShardCount,
     ShardIndex,
     StreamIds,
@@ -177,6 +178,21 @@ class Settings(BaseSettings):
     playback_ids: Boolean = _setting("Series", False, "export the playback ID as a label")
     project_ids: Boolean = _setting("Series", False, "export the project ID as a label")
 
+    webhook_listen_address: ListenAddress | None = _setting(
+        "Webhooks", None, "address to receive Livepeer's webhooks on; not together with several shards"
+    )
+    webhook_config_file: FilePath | None = _setting(
+        "Webhooks", None, "TLS for the webhooks, in the format of `--web.config.file`"
+    )
+    webhook_secret_file: FilePath | None = _setting(
+        "Webhooks",
+        None,
+        "file with the secret of the webhook, one per line during a rotation; read again for each call",
+    )
+    webhook_max_requests_per_minute: RequestsPerMinute = _setting(
+        "Webhooks", 60, "maximum API requests per minute and account that webhooks cause, 3 to 6000"
+    )
+
     shard_index: ShardIndex = _setting("Shards", 0, "index of this shard, from 0, or its StatefulSet pod name")
     shard_count: ShardCount = _setting("Shards", 1, "number of shards among which the sessions are divided")
 
@@ -226,4 +242,6 @@ class Settings(BaseSettings):
             walk_concurrency=self.walk_concurrency,
             page_limit=self.page_limit,
             detail=(entry and entry.detail) or self.detail,
+            webhook_secret_file=entry.webhook_secret_file if entry else self.webhook_secret_file,
+            webhook_max_requests_per_minute=self.webhook_max_requests_per_minute,
         )

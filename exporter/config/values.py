@@ -190,6 +190,8 @@ HeaderBytes = Annotated[int, BeforeValidator(_integer(1024, 1 << 20))]
 """Size of a request's headers. At least a kilobyte, for the headers of Prometheus."""
 MaxSeries = Annotated[int, BeforeValidator(_integer(1, 10**9))]
 """Number of series."""
+RequestsPerMinute = Annotated[int, BeforeValidator(_integer(3, 6000))]
+"""Requests per minute. At least three, which one poll of a stream takes."""
 ShardIndex = Annotated[int, BeforeValidator(_integer(0, 1023)), BeforeValidator(_index_of_pod_name)]
 """Index of a shard, or the name of a StatefulSet's pod that ends in it."""
 ShardCount = Annotated[int, BeforeValidator(_integer(1, 1024))]

@@ -12,6 +12,7 @@ from exporter.metrics.instruments import Telemetry
 from exporter.polling.poller import Poller
 from exporter.runtime.build import create_api_key
 from exporter.runtime.environment import Environment
+from exporter.runtime.webhook import AccountWebhook
 
 REJECTIONS: Final = ("auth", "forbidden")
 """Failure classes of credentials that the API rejected (401, 403)."""
@@ -27,6 +28,7 @@ class AccountRuntime:
         poller: polls it.
         telemetry: its counters; kept when its settings change.
         http_client: its connections.
+        webhook: None if it has none.
     """
 
     account: Account
@@ -34,6 +36,13 @@ class AccountRuntime:
     poller: Poller
     telemetry: Telemetry
     http_client: HTTPClient
+    webhook: AccountWebhook | None = None
+
+    async def close(self) -> None:
+        """Stop the webhook's polls and close all connections to the API."""
+        if self.webhook:
+            await self.webhook.stop()
+        await self.http_client.aclose()
 
     def was_rejected_with_other(self, credentials: bytes) -> bool:
         """Whether the API rejected the last poll, which used other credentials than these."""

@@ -8,12 +8,14 @@ from typing import Final
 from starlette.applications import Starlette
 
 from exporter.config import Account, Settings
+from exporter.livepeer.transport import HTTPClient
 from exporter.metrics.instruments import Telemetry
 from exporter.pages import status_page
 from exporter.pages.routes import Health, create_app
 from exporter.pages.session_lists import Fold
 from exporter.polling.plan import Plan, Status
 from exporter.polling.publish import Publisher
+from exporter.polling.request_budget import RequestBudget
 from exporter.polling.scheduler import PollScheduler, Scheduler
 from exporter.runtime.account import AccountRuntime, digest_credentials
 from exporter.runtime.build import (
@@ -28,6 +30,8 @@ from exporter.runtime.build import (
 from exporter.runtime.environment import Environment
 from exporter.runtime.file_reading import read_files
 from exporter.runtime.trust_store import TrustStore, load_trust_store
+from exporter.runtime.webhook import create_webhook
+from exporter.webhooks.intake import Intake, SeenEvents
 
 STARTUP_SETTINGS: Final = (
     "web_listen_address",
@@ -40,6 +44,8 @@ STARTUP_SETTINGS: Final = (
     "web_header_timeout",
     "web_response_timeout",
     "web_idle_timeout",
+    "webhook_listen_address",
+    "webhook_config_file",
     "log_format",
     "issue_texts",
     "profile_series",
@@ -141,7 +147,7 @@ class App:
         self.begin_stop()
         await self.scheduler.stop()
         for each in self._accounts.values():
-            await each.http_client.aclose()
+            await each.close()
 
     def _show_starting(self) -> None:
         """Show every account on the pages, which are served before polling has started (V11)."""
@@ -178,13 +184,38 @@ class App:
             for account in accounts:
                 http_client = create_http_client(account, settings, ssl_context)
                 on_failure.push_async_callback(http_client.aclose)
-                telemetry = self._telemetry_of(account.name)
-                client = create_livepeer_client(http_client, account, settings, self._environment, telemetry)
-                poller = create_poller(account, settings, self._environment, client, telemetry, self.page_store)
-                credentials = digest_credentials(account, self._environment)
-                opened.append(AccountRuntime(account, credentials, poller, telemetry, http_client))
+                opened.append(self._create(account, settings, http_client))
             on_failure.pop_all()
         return opened
+
+    def _create(self, account: Account, settings: Settings, http_client: HTTPClient) -> AccountRuntime:
+        environment, telemetry = self._environment, self._telemetry_of(account.name)
+        client = create_livepeer_client(http_client, account, settings, environment, telemetry)
+        budget = RequestBudget(account.webhook_max_requests_per_minute, environment.monotonic)
+        stream_client = None
+        if settings.webhook_listen_address and account.webhook_secret_file:
+            # Its own clock and page limit: whatever happens to it changes nothing for the account's polls.
+            stream_client = create_livepeer_client(
+                http_client, account, settings, environment, telemetry, permit=budget.spend
+            )
+        poller = create_poller(
+            account, settings, environment, client, telemetry, self.page_store, stream_client=stream_client
+        )
+        webhook = None
+        if stream_client is not None:
+            webhook = create_webhook(account, environment, poller, client, budget, telemetry, self._seen(account.name))
+        credentials = digest_credentials(account, environment)
+        return AccountRuntime(account, credentials, poller, telemetry, http_client, webhook)
+
+    def _seen(self, name: str) -> SeenEvents:
+        """The events that an account's webhook has received so far."""
+        known = self._accounts[name].webhook if name in self._accounts else None
+        return known.intake.seen if known else SeenEvents()
+
+    def intake_of(self, name: str) -> Intake | None:
+        """Return the webhook of an account, or None if it has none."""
+        webhook = self._accounts[name].webhook if name in self._accounts else None
+        return webhook.intake if webhook else None
 
     def _schedule_spread(self, accounts: Sequence[AccountRuntime]) -> None:
         for place, each in enumerate(accounts):
@@ -192,6 +223,9 @@ class App:
 
     def _add(self, added: AccountRuntime, delay: float) -> None:
         self._accounts[added.account.name] = added
+        if added.webhook:
+            added.telemetry.show_webhooks()
+            added.webhook.start()
         added.poller.publish_initial()
         self.scheduler.add(added.account.name, added.poller, added.account.poll_interval, delay=delay)
 
@@ -204,5 +238,5 @@ class App:
     async def _remove(self, name: str) -> float:
         """Stop polling an account and return the seconds until its next poll would have been due."""
         due_in = await self.scheduler.remove(name)
-        await self._accounts.pop(name).http_client.aclose()
+        await self._accounts.pop(name).close()
         return due_in

@@ -1,6 +1,7 @@
 """Builds each object of the program from the settings; every function here only passes values on."""
 
 import ssl
+from collections.abc import Callable
 
 from exporter.config import Account, Settings
 from exporter.livepeer import transport
@@ -80,9 +81,23 @@ def create_api_key(account: Account, environment: Environment) -> APIKey:
 
 
 def create_livepeer_client(
-    http_client: HTTPClient, account: Account, settings: Settings, environment: Environment, meter: Meter
+    http_client: HTTPClient,
+    account: Account,
+    settings: Settings,
+    environment: Environment,
+    meter: Meter,
+    permit: Callable[[], None] = lambda: None,
 ) -> LivepeerClient:
-    """Create the API client of an account; `meter` receives measurements of its requests."""
+    """Create an API client of an account.
+
+    Args:
+        http_client: sends the requests.
+        account: the account.
+        settings: the settings that all accounts share.
+        environment: clocks, randomness and the log redactor.
+        meter: receives measurements of the requests.
+        permit: called before each request.
+    """
     endpoint = SessionsEndpoint(
         http_client,
         account.base_url,
@@ -93,6 +108,7 @@ def create_livepeer_client(
         sleep=environment.sleep,
         request_timeout=account.request_timeout,
         concurrency=account.walk_concurrency,
+        permit=permit,
     )
     return LivepeerClient(
         endpoint,
@@ -125,6 +141,7 @@ def create_poller(
     telemetry: Telemetry,
     page_store: PageStore,
     on_page: OnPage = no_progress,
+    stream_client: LivepeerClient | None = None,
 ) -> Poller:
     """Create the poller of an account; `on_page` is called after every page of sessions."""
     return Poller(
@@ -136,6 +153,7 @@ def create_poller(
         monotonic=environment.monotonic,
         jitter=environment.jitter,
         on_page=on_page,
+        stream_client=stream_client,
     )
 
 

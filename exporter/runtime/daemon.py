@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
+from starlette.types import ASGIApp
+
 from exporter.config import LoadedSettings, Settings, SettingsError
 from exporter.logs import event
 from exporter.pages.routes import create_probe_app
@@ -29,6 +31,7 @@ from exporter.server.rate_limit import RateLimiter
 from exporter.server.web_config import WebConfigError
 from exporter.server.web_config_reload import WebConfigFile
 from exporter.version import VERSION
+from exporter.webhooks.receiver import create_webhook_app
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +52,7 @@ sessions hardly trigger it.
 
 PAGES_FLAG: Final = "--web.listen-address"
 PROBES_FLAG: Final = "--web.health-listen-address"
+WEBHOOKS_FLAG: Final = "--webhook-listen-address"
 
 UNAUTHENTICATED_PATHS: Final = ("/livez", "/readyz")
 
@@ -63,6 +67,9 @@ class Daemon:
         environ: environment variables; those of the service manager are used.
         announce: called with the port of the first address once the pages are served.
         read_timeout: seconds that the files of a reload may take.
+
+    Attributes:
+        announce_webhooks: called with the port of the webhooks once they are received; assign it before `run`.
     """
 
     def __init__(
@@ -80,11 +87,13 @@ class Daemon:
         self._warnings = loaded.warnings
         self._environment = environment
         self._announce = announce
+        self.announce_webhooks: Callable[[int], None] = lambda _: None
         self._read_timeout = read_timeout
         self._service_manager = ServiceManager.from_environ(environ)
         self._watchdog_interval = watchdog_interval(environ, os.getpid())
         self._app = App(loaded.settings, environment)
         self._web_config = WebConfigFile(loaded.settings.web_config_file)
+        self._webhook_config = WebConfigFile(loaded.settings.webhook_config_file)
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
 
@@ -112,6 +121,10 @@ class Daemon:
         for flag, listener in listeners.items():
             await _start_listening(listener, flag)
         self._report_listening(listeners[PAGES_FLAG].ports)
+        if WEBHOOKS_FLAG in listeners:
+            port = listeners[WEBHOOKS_FLAG].port
+            event(logger, logging.INFO, "listening for webhooks", port=port)
+            self.announce_webhooks(port)
         if await self._start_polling():
             shutdown.push_async_callback(self._app.stop)
         if self._watchdog_interval:
@@ -136,9 +149,9 @@ class Daemon:
         """Load the settings again; if they are invalid, the current ones stay in effect."""
         self._service_manager.reloading(self._environment.monotonic())
         try:
-            # Both files are read before either takes effect.
-            loaded, web_config = await read_files(
-                lambda: (self._load(), self._web_config.load()), timeout=self._read_timeout
+            # All files are read before any takes effect.
+            loaded, web_config, webhook_config = await read_files(
+                lambda: (self._load(), self._web_config.load(), self._webhook_config.load()), timeout=self._read_timeout
             )
             needs_restart = await self._app.apply(loaded.settings)
         except (SettingsError, WebConfigError, OSError) as error:
@@ -147,6 +160,7 @@ class Daemon:
             self._report_failed_reload(["internal error"], error)
         else:
             self._web_config.apply(web_config)
+            self._webhook_config.apply(webhook_config)
             self._settings = loaded.settings
             logging.getLogger().setLevel(loaded.settings.log_level.upper())
             self._app.process.config_loaded(ok=True)
@@ -180,13 +194,7 @@ class Daemon:
     def _create_listeners(self) -> dict[str, Listener]:
         """Create the listeners, by the flag that sets their address."""
         settings, limits = self._settings, _limits(self._settings)
-        config = self._web_config.config
-        pages = RateLimiter(
-            BasicAuth(self._app.create_pages(), config, open_paths=UNAUTHENTICATED_PATHS),
-            config,
-            exempt_paths=UNAUTHENTICATED_PATHS,
-            monotonic=self._environment.monotonic,
-        )
+        pages = self._protected(self._app.create_pages(), self._web_config, UNAUTHENTICATED_PATHS)
         tls, on_close = self._web_config.context, self._app.process.count_closed_connection
         addresses = settings.web_listen_address
         listeners = {PAGES_FLAG: Listener(pages, *addresses, limits=limits, tls=tls, on_close=on_close)}
@@ -194,7 +202,16 @@ class Daemon:
             probes = create_probe_app(self._app.health)
             address = settings.web_health_listen_address
             listeners[PROBES_FLAG] = Listener(probes, address, limits=limits, on_close=on_close)
+        if settings.webhook_listen_address:
+            webhooks = self._protected(create_webhook_app(self._app.intake_of), self._webhook_config)
+            address, tls = settings.webhook_listen_address, self._webhook_config.context
+            listeners[WEBHOOKS_FLAG] = Listener(webhooks, address, limits=limits, tls=tls, on_close=on_close)
         return listeners
+
+    def _protected(self, app: ASGIApp, file: WebConfigFile, open_paths: Sequence[str] = ()) -> ASGIApp:
+        """Return an application with the authentication and the rate limit of a web config file."""
+        auth = BasicAuth(app, file.config, open_paths=open_paths)
+        return RateLimiter(auth, file.config, exempt_paths=open_paths, monotonic=self._environment.monotonic)
 
     def _report_listening(self, ports: Sequence[int]) -> None:
         for port in ports:

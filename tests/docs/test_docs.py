@@ -60,7 +60,7 @@ def test_a_linked_function_exists_in_its_file(page: Path) -> None:
 
 def test_the_way_of_a_session_links_to_every_package_on_the_data_path() -> None:
     linked = {target.split("/")[2] for _, target in CODE_LINK.findall(ARCHITECTURE.read_text(encoding="utf-8"))}
-    assert linked == {"polling", "livepeer", "sessions", "metrics", "pages", "server"}
+    assert linked == {"polling", "livepeer", "sessions", "metrics", "pages", "server", "webhooks"}
 
 
 @every_page

@@ -7,7 +7,7 @@ from exporter.metrics.catalogue.label_values import FAILURES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-LAST_ROWS = {"U": 22, "P": 23, "R": 15, "S": 11, "D": 9, "V": 18}
+LAST_ROWS = {"U": 22, "P": 23, "R": 15, "S": 11, "D": 9, "V": 20}
 INCOMPLETE = ("D", "V")
 """Letters whose rows are still being added, each together with its test."""
 FOUND = re.findall(r"^\| ([A-Z]\d+) \|", PAGE, re.MULTILINE)

@@ -1,0 +1,1 @@
+"""Livepeer's webhooks: signature, event, and what a valid call causes. Independent of the API and the server."""

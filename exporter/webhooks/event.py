@@ -1,0 +1,87 @@
+"""The event of a webhook, from the body of a call."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from exporter.metrics.catalogue.label_values import WEBHOOK_EVENTS
+
+OTHER: Final = "other"
+"""The label of the events that concern no stream, and of unknown ones."""
+
+CONCERNING_SESSIONS: Final = frozenset({"stream.started", "recording.started", "recording.waiting", "recording.ready"})
+"""The events after which the sessions of a stream have changed.
+
+Not ``stream.idle``: a session is active until 90 s after its last media. Nor those of multistream targets, which the
+API's sessions do not show.
+"""
+
+TARGET_RESULTS: Final = {
+    "multistream.connected": "connected",
+    "multistream.disconnected": "disconnected",
+    "multistream.error": "error",
+}
+"""The result for a multistream target, by event."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event. Nothing else of a body is kept, since it contains the key of the stream.
+
+    Attributes:
+        id: of the event; repeated calls for an event have the same.
+        name: one of ``WEBHOOK_EVENTS``.
+        time: Unix seconds of the API's clock; None if the body has none.
+        stream_id: of the parent stream; None if the body names none.
+    """
+
+    id: str
+    name: str
+    time: float | None
+    stream_id: str | None
+
+
+class _Stream(msgspec.Struct, rename="camel", gc=False):
+    id: object = None
+    parent_id: object = None
+
+
+class _Body(msgspec.Struct, gc=False):
+    id: str
+    event: str
+    timestamp: object = None
+    stream: _Stream | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Body)
+
+
+def parse_event(body: bytes) -> Event | None:
+    """Return the event of a body, or None if it is not one."""
+    try:
+        read = _DECODER.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    if not _ID.fullmatch(read.id):
+        return None
+    name = read.event if read.event in WEBHOOK_EVENTS else OTHER
+    return Event(read.id, name, _seconds(read.timestamp), _stream_id(read.stream))
+
+
+def _seconds(milliseconds: object) -> float | None:
+    # bool is a subclass of int.
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float) or not 0 < milliseconds < 1e15:
+        return None
+    return milliseconds / 1000 if math.isfinite(milliseconds) else None
+
+
+def _stream_id(stream: _Stream | None) -> str | None:
+    for value in (stream.parent_id, stream.id) if stream else ():
+        if isinstance(value, str) and _ID.fullmatch(value):
+            return value
+    return None
