@@ -13,6 +13,7 @@ from exporter.simulator.collation import COLLATIONS
 from exporter.simulator.pool import ConnectionPool
 from exporter.simulator.serve import serving
 from exporter.simulator.streams import USER_ID
+from exporter.simulator.webhooks import WebhookSender
 from exporter.simulator.world import DEMO_SPEED, DEMO_STREAMS, World
 
 
@@ -66,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="duration of an SQL statement, of which each recorded session needs one (default: %(default)s)",
     )
+    parser.add_argument("--webhook-url", help="send webhooks about what happens to the streams to this http URL")
+    parser.add_argument(
+        "--webhook-secret", default="simulated-secret", help="signs the webhooks (default: %(default)s)"
+    )
     return parser
 
 
@@ -73,8 +78,9 @@ async def _serve(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    source = _source(options, time.time())
     app = create_app(
-        _source(options, time.time()),
+        source,
         key=Keys(options.key, admin=options.admin_key),
         now=time.time,
         collation=COLLATIONS[options.collation],
@@ -84,7 +90,18 @@ async def _serve(options: argparse.Namespace) -> None:
     async with serving(app, options.host, options.port) as base_url:
         sys.stdout.write(f"{base_url}\n")
         sys.stdout.flush()
+        sending = _send_webhooks(options, source)
         await stop.wait()
+        if sending is not None:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+
+def _send_webhooks(options: argparse.Namespace, source: SessionSource) -> asyncio.Task[None] | None:
+    if options.webhook_url is None or not isinstance(source, World):  # in a bulk of sessions nothing happens
+        return None
+    sender = WebhookSender(source, options.webhook_url, options.webhook_secret, now=time.time)
+    return asyncio.create_task(sender.run(), name="webhooks")
 
 
 def _source(options: argparse.Namespace, start: float) -> SessionSource:

@@ -92,6 +92,10 @@ class World:
         )
         return sorted(found, key=attrgetter("time"))
 
+    def stream(self, stream_id: str) -> Row:
+        """Return the document of a stream, which contains its key."""
+        return next(stream.document for stream in self._streams if stream.id == stream_id)
+
     def _sessions(self, now: float) -> list[Lifecycle]:
         since = now - self._history
         sessions = chain.from_iterable(self._between(since, now))

@@ -1,0 +1,130 @@
+"""Sends signed webhooks about what happens in a world, as the real API does."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from exporter.simulator.events import Event, EventKind
+from exporter.simulator.query import Row
+
+EVENTS: Final[Mapping[EventKind, tuple[str, ...]]] = {
+    EventKind.CREATED: ("stream.started", "multistream.connected"),
+    EventKind.ENDED: ("stream.idle", "multistream.disconnected"),
+    EventKind.RECORDING_READY: ("recording.ready",),
+}
+"""The webhooks of each event; for all others there are none."""
+
+INTERVAL: Final = 0.25
+"""Seconds between two looks at the world."""
+
+RETRY_DELAYS: Final = (1.0, 2.0, 4.0)
+"""Seconds before a call is repeated that was not answered with 2xx."""
+
+CALL_TIMEOUT: Final = 5.0
+"""Seconds that a call may take."""
+
+
+class EventSource(Protocol):
+    """Anything in which something happens; a `World`."""
+
+    def events(self, since: float, until: float) -> list[Event]:
+        """Return what happens after a time of the server and until another one."""
+
+    def stream(self, stream_id: str) -> Row:
+        """Return the document of a stream, which contains its key."""
+
+
+def body_of(event: Event, name: str, stream: Row) -> bytes:
+    """Return the body of the webhook about an event; repeated calls have the same."""
+    milliseconds = int(event.time * 1000)
+    identity = hashlib.sha256(f"{event.session_id} {name}".encode()).hexdigest()[:32]
+    fields = {
+        "webhookId": "simulated",
+        "id": identity,
+        "createdAt": milliseconds,
+        "timestamp": milliseconds,
+        "event": name,
+        "stream": {**stream, "id": event.stream_id},
+        "payload": {},
+    }
+    return json.dumps(fields).encode()
+
+
+def signature_header(body: bytes, secret: str, now: float) -> str:
+    """Return the value of ``Livepeer-Signature``; the time is not signed."""
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return f"t={int(now * 1000)},v1={digest}"
+
+
+class WebhookSender:
+    """Sends the webhooks of a world to one URL.
+
+    Args:
+        source: the world.
+        url: of the receiver, plain http.
+        secret: signs the bodies.
+        now: the server's clock in Unix seconds.
+        sleep: waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        source: EventSource,
+        url: str,
+        secret: str,
+        *,
+        now: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        parts = urlsplit(url)
+        self._source = source
+        self._host, self._port = parts.hostname or "", parts.port or 80
+        self._path = parts.path or "/"
+        self._secret = secret
+        self._now = now
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """Send what happens from now on, until this is cancelled."""
+        since = self._now()
+        async with asyncio.TaskGroup() as calls:
+            while True:
+                await self._sleep(INTERVAL)
+                until = self._now()
+                for event in self._source.events(since, until):
+                    for name in EVENTS.get(event.kind, ()):
+                        body = body_of(event, name, self._source.stream(event.stream_id))
+                        calls.create_task(self.deliver(body))
+                since = until
+
+    async def deliver(self, body: bytes) -> bool:
+        """Send a call until it is answered with 2xx; return whether it was."""
+        for delay in (*RETRY_DELAYS, None):
+            if 200 <= await self._call(body) < 300:
+                return True
+            if delay is not None:
+                await self._sleep(delay)
+        return False
+
+    async def _call(self, body: bytes) -> int:
+        """Return the status of a call, 0 without a response."""
+        head = (
+            f"POST {self._path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            f"Livepeer-Signature: {signature_header(body, self._secret, self._now())}\r\n\r\n"
+        )
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT):
+                reader, writer = await asyncio.open_connection(self._host, self._port)
+                try:
+                    writer.write(head.encode() + body)
+                    status = (await reader.readline()).split()[1:2]
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError):
+            return 0
+        return int(status[0]) if status and status[0].isdigit() else 0

@@ -1,0 +1,101 @@
+"""The simulator's webhooks: signed, repeated until they are answered with 2xx, and accepted by the exporter."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from exporter.simulator.events import Event, EventKind
+from exporter.simulator.query import Row
+from exporter.simulator.serve import serving
+from exporter.simulator.webhooks import RETRY_DELAYS, WebhookSender, body_of
+from exporter.simulator.world import World
+from exporter.webhooks.event import parse_event
+from exporter.webhooks.signature import parse_signature
+from tests.support.clock import ManualClock
+from tests.support.loop import in_loop
+from tests.support.rows import START
+
+EVENT = Event(START, EventKind.CREATED, "parent-1", "session-1")
+
+
+class OneEvent:
+    """A world in which one stream starts."""
+
+    def events(self, since: float, until: float) -> list[Event]:
+        return [EVENT] if since < START + 1 <= until else []
+
+    def stream(self, stream_id: str) -> Row:
+        return {"streamKey": "a key", "name": stream_id}
+
+
+class Receiver:
+    """Records calls and answers them with the next status."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.statuses = list(statuses)
+        self.calls: list[tuple[str, bytes, str]] = []
+
+    async def receive(self, request: Request) -> Response:
+        self.calls.append((request.url.path, await request.body(), request.headers["Livepeer-Signature"]))
+        return Response(status_code=self.statuses.pop(0) if self.statuses else 204)
+
+
+@asynccontextmanager
+async def sender_to(receiver: Receiver, clock: ManualClock) -> AsyncIterator[WebhookSender]:
+    app = Starlette(routes=[Route("/{path:path}", receiver.receive, methods=["POST"])])
+    async with serving(app) as base_url:
+        url = base_url.removesuffix("/api") + "/webhook/default"
+        yield WebhookSender(OneEvent(), url, "secret", now=clock.now, sleep=clock.sleep)
+
+
+@in_loop
+async def test_a_call_is_signed_and_is_an_event_of_the_stream() -> None:
+    receiver, clock = Receiver(), ManualClock()
+    async with sender_to(receiver, clock) as sender:
+        running = asyncio.create_task(sender.run())
+        while len(receiver.calls) < 2:  # noqa: ASYNC110  # the clock is advanced by the sender
+            await asyncio.sleep(0.001)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    for path, body, header in receiver.calls:
+        signature, event = parse_signature(header), parse_event(body)
+        assert path == "/webhook/default"
+        assert signature is not None
+        assert signature.matches(body, ["secret"])
+        assert event is not None
+        assert (event.time, event.stream_id) == (START, "parent-1")
+    assert {parse_event(body) for _, body, _ in receiver.calls} == {
+        parse_event(body_of(EVENT, name, {})) for name in ("stream.started", "multistream.connected")
+    }
+
+
+@in_loop
+async def test_a_call_is_repeated_until_it_is_answered_with_2xx() -> None:
+    receiver, clock = Receiver(500, 401, 204), ManualClock()
+    async with sender_to(receiver, clock) as sender:
+        assert await sender.deliver(b"{}")
+        assert len(receiver.calls) == 3
+        assert clock.slept == list(RETRY_DELAYS[:2])
+        receiver.statuses = [500] * 10
+        assert not await sender.deliver(b"{}")
+        assert len(receiver.calls) == 3 + 1 + len(RETRY_DELAYS)
+
+
+@in_loop
+async def test_without_a_receiver_the_call_is_given_up() -> None:
+    clock = ManualClock()
+    sender = WebhookSender(OneEvent(), "http://127.0.0.1:1/webhook/a", "secret", now=clock.now, sleep=clock.sleep)
+    assert not await sender.deliver(b"{}")
+
+
+def test_a_world_has_the_document_of_each_stream_of_its_events() -> None:
+    world = World(1, 12, start=START, speed=15.0)
+    events = world.events(START, START + 120)
+    assert {EventKind.CREATED, EventKind.ENDED} <= {event.kind for event in events}
+    for event in events:
+        assert world.stream(event.stream_id)["streamKey"]
