@@ -1,12 +1,17 @@
 """`demo`: serve the metrics of a simulated account."""
 
+import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
+from urllib.parse import quote
 
 from exporter.cli.arguments import Invocation
 from exporter.cli.terminal import SUCCESS, Terminal
-from exporter.config import LoadedSettings, load
+from exporter.config import LoadedSettings, Settings, load
 from exporter.config.names import API_KEY_VARIABLES, ENV_PREFIX
 from exporter.logs import Redactor, configure
 from exporter.runtime.daemon import Daemon
@@ -14,6 +19,7 @@ from exporter.runtime.environment import Environment
 from exporter.simulator.api import create_app
 from exporter.simulator.outages import FailingSource, Outages
 from exporter.simulator.serve import serving
+from exporter.simulator.webhooks import WebhookSender
 from exporter.simulator.world import DEMO_SPEED, DEMO_STREAMS, World
 
 DEMO_SETTINGS: Final = {"account": "demo", "poll_interval": "5s", "active_window": "15s"}
@@ -60,16 +66,63 @@ async def demo(
     source = FailingSource(world, Outages(start + OUTAGE_AFTER, OUTAGE_EVERY, OUTAGE_DURATION))
     # The user's own API key is not sent to the simulator, nor the simulator's to the user's base URL.
     variables = {name: value for name, value in environ.items() if name not in _CREDENTIAL_VARIABLES}
-    async with serving(create_app(source, key=key, now=environment.now)) as url:
+    async with serving(create_app(source, key=key, now=environment.now)) as url, AsyncExitStack() as closing:
         arguments = {**DEMO_SETTINGS, **invocation.arguments, "base_url": url}
 
         def load_settings() -> LoadedSettings:
             return load(arguments, {**variables, "LIVEPEER_API_KEY": key})
+
+        webhooks = _Webhooks(world, environment.now, load_settings().settings)
+        arguments |= webhooks.prepare(closing)
 
         def announce(port: int) -> None:
             print(_GREETING.format(port=port, outage=OUTAGE_AFTER), file=terminal.out, flush=True)
 
         loaded = load_settings()
         configure(loaded.settings.log_level, loaded.settings.log_format, terminal.err, redact=redactor)
-        await Daemon(load_settings, loaded, environment, environ=environ, announce=announce).run()
+        daemon = Daemon(load_settings, loaded, environment, environ=environ, announce=announce)
+        daemon.announce_webhooks = webhooks.start
+        await daemon.run()
     return SUCCESS
+
+
+class _Webhooks:
+    """Sends the webhooks of the simulated account.
+
+    Args:
+        world: the account.
+        now: Unix seconds.
+        settings: without those for webhooks, unless the user has set them.
+    """
+
+    def __init__(self, world: World, now: Callable[[], float], settings: Settings) -> None:
+        self._world = world
+        self._now = now
+        self._account = settings.accounts[0].name
+        self._is_used = settings.shard_count == 1 and settings.webhook_listen_address is None
+        self._secret = f"demo-{random.getrandbits(64):016x}"
+        self._sending: asyncio.Task[None] | None = None
+
+    def prepare(self, closing: AsyncExitStack) -> Mapping[str, str]:
+        """Write the secret to a file, and return the settings for receiving the webhooks.
+
+        There are none for a shard, which cannot receive webhooks, and if the user has set an address for them.
+        """
+        if not self._is_used:
+            return {}
+        file = Path(closing.enter_context(TemporaryDirectory())) / "secret"
+        file.write_text(self._secret, encoding="utf-8")
+        closing.push_async_callback(self._stop)
+        return {"webhook_listen_address": "127.0.0.1:0", "webhook_secret_file": str(file)}
+
+    def start(self, port: int) -> None:
+        """Send them to a port from now on."""
+        if self._is_used:
+            url = f"http://127.0.0.1:{port}/webhook/{quote(self._account, safe='')}"
+            sender = WebhookSender(self._world, url, self._secret, now=self._now)
+            self._sending = asyncio.create_task(sender.run(), name="webhooks")
+
+    async def _stop(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)

@@ -32,3 +32,17 @@ async def test_the_demo_serves_a_simulated_account_without_the_users_key_until_a
     assert f'"account": "{DEMO_SETTINGS["account"]}"' in output.err
     assert "the user's own" not in output.err
     assert "poll failed" not in output.err
+    assert 'event": "listening for webhooks"' in output.err
+
+
+@in_loop
+async def test_a_shard_of_the_demo_receives_no_webhooks() -> None:
+    output = Output()
+    flags = ["--shard-count", "2", "--web.listen-address", "127.0.0.1:0", "--log.format", "json"]
+    running = asyncio.create_task(demo(parse(["demo", *flags]), {}, ENVIRONMENT, Redactor(), output.terminal))
+    while not running.done() and 'event": "poll finished"' not in output.err:  # noqa: ASYNC110 - there is no event
+        await asyncio.sleep(0.01)
+    if not running.done():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert await running == SUCCESS
+    assert "listening for webhooks" not in output.err
