@@ -5,6 +5,7 @@ the labels of their subject, so that Alertmanager can route by stream name and i
 expressions as the panels and no recording rules.
 """
 
+from grafana.builder.activity_alerts import activity_alerts
 from grafana.builder.alert import Alert
 from grafana.builder.exporter_alerts import data_alerts, exporter_alerts
 from grafana.builder.session_alerts import expected_alert, health_alerts, media_alerts, recording_alerts
@@ -16,6 +17,7 @@ def alerting_rules(thresholds: Thresholds) -> list[Alert]:
     return [
         *exporter_alerts(thresholds),
         *data_alerts(thresholds),
+        *activity_alerts(thresholds),
         *health_alerts(thresholds),
         *media_alerts(thresholds),
         *recording_alerts(thresholds),

@@ -94,17 +94,31 @@ def per_account(filters: Filters, expr: str, *labels: str, by: tuple[str, ...] =
     return f"sum by ({kept}) ({per_shard(filters, expr, *labels)})".replace("sum by () ", "sum")
 
 
-def per_shard(filters: Filters, expr: str, *labels: str) -> str:
-    """Aggregate to one value per account and shard: the maximum of its replicas."""
-    shard = selector(filters, "exporter_shard_info")
+def per_shard(filters: Filters, expr: str, *labels: str, offset: str = "") -> str:
+    """Aggregate to one value per account and shard: the maximum of its replicas.
+
+    Args:
+        filters: as for ``selector``.
+        expr: a vector of values per account.
+        labels: labels of the metric to keep.
+        offset: a duration; the values of that long ago, of the exporters that there were.
+    """
+    at = f" offset {offset}" if offset else ""
+    expr += at
+    shard = selector(filters, "exporter_shard_info") + at
     return f"max by ({', '.join((*SHARD_KEY, *labels))}) ({expr} * on (job, instance) group_left (index) {shard})"
 
 
 def with_name(filters: Filters, expr: str) -> str:
-    """Add the stream's name as a label to values per session.
+    """Add the stream's name as a label to values per session."""
+    return named(SESSION_KEY, selector(filters, "session_info"), expr)
 
-    ``topk`` selects one name, since replicas can export different names until both have polled a change.
+
+def named(keys: tuple[str, ...], info: str, expr: str) -> str:
+    """Add the label ``name`` of the series of ``info`` to values per ``keys``.
+
+    ``topk`` selects one name, since replicas can export different names until both have polled a change. It runs on the
+    names of the values only: on all names it would build a heap per session, which is most of a query's cost.
     """
-    keys = ", ".join(SESSION_KEY)
-    info = selector(filters, "session_info")
-    return f"({expr}) * on ({keys}) group_left (name) topk by ({keys}) (1, {info})"
+    key = ", ".join(keys)
+    return f"max by ({key}, name) (topk by ({key}) (1, {info} * on ({key}) group_left () ({expr})))"

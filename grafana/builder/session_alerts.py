@@ -1,6 +1,6 @@
 """Alerts on sessions and streams: health, media, recordings, and streams that are expected to be live."""
 
-from typing import Final
+from typing import Final, Literal
 
 from grafana.builder import queries, stream_queries
 from grafana.builder.alert import Alert, Severity
@@ -47,6 +47,7 @@ def _session_alert(
     description: str,
     *,
     stream_expr: str = "",
+    keep_firing_for: str = "",
 ) -> Alert:
     """Return an alert on a session.
 
@@ -59,6 +60,7 @@ def _session_alert(
         description: template.
         stream_expr: the condition per stream, for exporters with ``--detail=stream``. An exporter exports sessions or
             streams, so that at most one of the conditions has series.
+        keep_firing_for: how long the alert stays after its condition.
     """
     named = with_name(NO_FILTERS, expr)
     return Alert(
@@ -69,45 +71,108 @@ def _session_alert(
         summary=f"{{{{ $labels.name }}}}: {summary}",
         description=description,
         dashboard_uid=SESSION_UID,
+        dashboard_without_session=OVERVIEW_UID if stream_expr else "",
+        keep_firing_for=keep_firing_for,
         labels=("job", "account", "stream_id", "session_id"),
+    )
+
+
+def stream_alert(
+    name: str, expr: str, for_duration: str, severity: Severity, summary: str, description: str, **optional: str
+) -> Alert:
+    """Return an alert on a stream across its sessions, at any ``--detail`` that has streams or sessions.
+
+    Args:
+        name: of the alert.
+        expr: the condition, per stream.
+        for_duration: how long the condition must hold.
+        severity: of the alert.
+        summary: template; the name of the stream is put in front.
+        description: template.
+        optional: further attributes of the alert.
+    """
+    return Alert(
+        name=name,
+        expr=stream_queries.with_session_name(NO_FILTERS, expr),
+        for_duration=for_duration,
+        severity=severity,
+        summary=f"{{{{ $labels.name }}}}: {summary}",
+        description=description,
+        dashboard_uid=OVERVIEW_UID,
+        labels=stream_queries.STREAM_KEY,
+        **optional,
     )
 
 
 def health_alerts(thresholds: Thresholds) -> list[Alert]:
     """Return the warning and the critical alert on unhealthy streams."""
-    expr = f"{queries.session_health(NO_FILTERS)} == 0"
-    stream_expr = f"{stream_queries.stream_health(NO_FILTERS)} == 0"
+    share = per_session(_unhealthy_share("session", thresholds))
+    stream_share = stream_queries.per_stream(_unhealthy_share("stream", thresholds))
+    is_unhealthy = f"> {thresholds.unhealthy_share:g}"
+    active_stream = f"{stream_queries.ON_STREAM} {stream_queries.active_streams(NO_FILTERS)}"
     description = f"Livepeer Studio reports the stream as unhealthy.{_reported_issues()}"
     return [
         _session_alert(
             "LivepeerStreamUnhealthy",
-            expr,
+            f"{queries.session_health(NO_FILTERS)} == 0",
             thresholds.unhealthy_for,
             "warning",
             "unhealthy",
             description,
-            stream_expr=stream_expr,
+            stream_expr=f"{stream_queries.stream_health(NO_FILTERS)} == 0",
+            keep_firing_for=thresholds.keep_firing_for,
         ),
         _session_alert(
             "LivepeerStreamUnhealthyForLong",
-            expr,
+            queries.while_active(NO_FILTERS, f"{share} {is_unhealthy}"),
             thresholds.unhealthy_critical_for,
             "critical",
-            f"unhealthy for more than {thresholds.unhealthy_critical_for}",
-            description,
-            stream_expr=stream_expr,
+            f"unhealthy in most of the last {thresholds.unhealthy_window}",
+            f"Livepeer Studio reported the stream as unhealthy in {{{{ $value | humanizePercentage }}}} of the last "
+            f"{thresholds.unhealthy_window}.{_reported_issues()}",
+            stream_expr=f"{stream_share} {is_unhealthy} and {active_stream}",
+            keep_firing_for=thresholds.keep_firing_for,
         ),
     ]
+
+
+def _unhealthy_share(subject: Literal["session", "stream"], thresholds: Thresholds) -> str:
+    """Return the share of time in which each session or stream was unhealthy; unknown health counts as healthy.
+
+    The first comparison leaves few series to join.
+    """
+    window = thresholds.unhealthy_window
+    health = _series(f"{subject}_healthy", window=window)
+    exported = f"count_over_time({_series(f'{subject}_active', window=window)})"
+    unhealthy = f"(1 - (avg_over_time({health}) < {1 - thresholds.unhealthy_share:g}))"
+    return f"{unhealthy} * count_over_time({health}) / {exported}"
 
 
 def media_alerts(thresholds: Thresholds) -> list[Alert]:
     """Return the alerts on ingest and transcoding."""
     return [
+        _ingest_stopped(thresholds),
         _ingest_dropped(thresholds),
         _ingest_starving(thresholds),
         _transcoding_behind(thresholds),
         _nothing_transcoded(thresholds),
     ]
+
+
+def _ingest_stopped(thresholds: Thresholds) -> Alert:
+    """An ending session has an ingest rate of 0 until it is inactive, 90 seconds after its last media."""
+    stream_rate = stream_queries.sum_per_stream(NO_FILTERS, _series("stream_ingest_rate_bytes_per_second"))
+    active_stream = f"{stream_queries.ON_STREAM} {stream_queries.active_streams(NO_FILTERS)}"
+    return _session_alert(
+        "LivepeerIngestStopped",
+        queries.while_active(NO_FILTERS, f"{queries.ingest_rate(NO_FILTERS)} == 0"),
+        thresholds.session_for,
+        "critical",
+        "ingest has stopped",
+        f"The session is active, but has had an ingest rate of 0 for {thresholds.session_for}. Viewers see no new "
+        "media.",
+        stream_expr=f"{stream_rate} == 0 and {active_stream}",
+    )
 
 
 def _ingest_dropped(thresholds: Thresholds) -> Alert:
@@ -168,19 +233,19 @@ def _nothing_transcoded(thresholds: Thresholds) -> Alert:
 
 def recording_alerts(thresholds: Thresholds) -> list[Alert]:
     """Return the alerts on failed and stuck recordings."""
-    failed = per_session(_series("session_recording_status", 'status="failed"'))
-    failed_of_stream = stream_queries.sum_per_stream(NO_FILTERS, _series("stream_recording_status", 'status="failed"'))
+    finished = _series("stream_recordings_finished_total", 'result="failed"', window=thresholds.failed_window)
+    failed = f"round({stream_queries.sum_per_stream(NO_FILTERS, f'increase({finished})')}) > 0"
     waiting = per_session(_series("session_recording_status", 'status=~"waiting|none"'))
     stuck = f"({queries.last_media_age(NO_FILTERS)} > {thresholds.recording_stuck_after:g})"
     return [
-        _session_alert(
+        stream_alert(
             "LivepeerRecordingFailed",
-            f"{failed} == 1",
+            failed,
             thresholds.recording_for,
             "warning",
-            "recording failed",
-            "Livepeer Studio reports that the recording failed.",
-            stream_expr=f"{failed_of_stream} > 0",
+            "{{ $value }} recordings failed",
+            f"Livepeer Studio reported {{{{ $value }}}} recordings of the stream as failed in the last "
+            f"{thresholds.failed_window}. The Overview dashboard has their sessions.",
         ),
         _session_alert(
             "LivepeerRecordingStuck",

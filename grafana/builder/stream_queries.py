@@ -7,7 +7,7 @@ includes active sessions only.
 
 from typing import Final
 
-from grafana.builder.promql import SHARD_KEY, Filters, selector
+from grafana.builder.promql import SHARD_KEY, Filters, named, selector
 
 STREAM_KEY: Final = ("job", "account", "stream_id")
 """Labels that identify a stream, independent of replica and shard."""
@@ -29,9 +29,14 @@ def sum_per_stream(filters: Filters, expr: str) -> str:
 
 
 def with_name(filters: Filters, expr: str) -> str:
-    """Add the stream's name as a label; ``topk`` selects one if replicas export different names."""
-    info = selector(filters, "stream_info")
-    return f"({expr}) * {ON_STREAM} group_left (name) topk by ({STREAM_KEYS}) (1, {info})"
+    """Add the stream's name as a label to values per stream."""
+    return named(STREAM_KEY, selector(filters, "stream_info"), expr)
+
+
+def with_session_name(filters: Filters, expr: str) -> str:
+    """Add the stream's name to values per stream, at any ``--detail`` that has streams: sessions carry it too."""
+    info = f"({selector(filters, 'session_info')} or {selector(filters, 'stream_info')})"
+    return named(STREAM_KEY, info, expr)
 
 
 def active_streams(filters: Filters) -> str:

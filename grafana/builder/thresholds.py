@@ -23,13 +23,25 @@ class Thresholds:
         failure_ratio: failed polls of one class as a ratio of all polls in ``failure_window``.
         throttled_responses: responses with status 429 in ``throttled_window``.
         max_dropped_sessions: sessions without series because of the series limit.
-        unhealthy_for, unhealthy_critical_for: ``for`` of the warning and of the critical alert on an unhealthy stream.
+        unhealthy_for: ``for`` of the warning on an unhealthy stream.
+        unhealthy_share: share of ``unhealthy_window`` in which a stream must be unhealthy for the critical alert, so
+            that episodes shorter than ``unhealthy_for`` add up.
+        unhealthy_critical_for: ``for`` of the critical alert. A stream that turns unhealthy and stays so has the share
+            after half of the window already.
+        reconnects: sessions of a stream that may be created in ``reconnect_window``.
+        reconnect_for, vanished_for, pending_for: ``for`` of these alerts.
+        vanished_ratio: active sessions as a ratio of those ``vanished_offset`` before.
+        vanished_min_sessions: active sessions that there must have been.
+        pending_after, pending_until: age in seconds of the sessions without media that count as not started. An older
+            one is no longer news.
+        failed_window: window in which failed recordings count; the alert ends this long after the last one.
         ingest_drop_ratio: ingest rate as a ratio of its mean in ``ingest_baseline_window``.
         ingest_drop_min_rate: bytes per second; streams with a lower mean are not compared.
         no_transcoding_ratio: delivered renditions as a ratio of the configured profiles.
         no_transcoding_min_media: seconds of source that must arrive in ``comparison_window`` for the ratio to count.
         recording_stuck_after: seconds since the last media after which a recording must be ready.
         session_for, recording_for, expected_for: ``for`` of the alerts on sessions, recordings and expected streams.
+        keep_firing_for: how long alerts on values that flap stay after their condition.
     """
 
     media_age_warning: float = 75
@@ -52,7 +64,20 @@ class Thresholds:
     max_dropped_sessions: float = 0
     dropped_for: str = "10m"
     unhealthy_for: str = "3m"
-    unhealthy_critical_for: str = "15m"
+    unhealthy_share: float = 0.5
+    unhealthy_window: str = "15m"
+    unhealthy_critical_for: str = "7m"
+    reconnects: int = 3
+    reconnect_window: float = 900
+    reconnect_for: str = "1m"
+    vanished_ratio: float = 0.5
+    vanished_min_sessions: float = 5
+    vanished_offset: str = "1h"
+    vanished_for: str = "5m"
+    pending_after: float = 300
+    pending_until: float = 3600
+    pending_for: str = "1m"
+    failed_window: str = "30m"
     ingest_drop_ratio: float = 0.5
     ingest_drop_min_rate: float = 12_500
     ingest_baseline_window: str = "30m"
@@ -62,6 +87,7 @@ class Thresholds:
     session_for: str = "3m"
     recording_for: str = "3m"
     expected_for: str = "5m"
+    keep_firing_for: str = "5m"
 
 
 DEFAULT: Final = Thresholds()

@@ -3,22 +3,28 @@
 from typing import Final
 
 from tests.grafana.input_series import (
+    INSTANCE,
     ONE,
     ZERO,
     account_series,
+    active_sessions,
     expected_stream,
     exporter,
     exporter_down_at,
     exporter_series,
+    failed_recordings,
     frozen_at,
     ingest_drop,
+    pending_session,
+    pending_stream,
     poll_failures,
     recording,
     session,
+    sessions_created,
+    sessions_started,
     source_only,
     source_speed,
     stream,
-    stream_with_failed_recordings,
     target_series,
     transcoded_lag,
     transcoded_speed,
@@ -32,7 +38,11 @@ ERRORS, LIMITED, DROPPED = "LivepeerApiErrors", "LivepeerRateLimited", "Livepeer
 UNHEALTHY, UNHEALTHY_LONG = "LivepeerStreamUnhealthy", "LivepeerStreamUnhealthyForLong"
 INGEST_DROPPED, STARVING = "LivepeerIngestDropped", "LivepeerIngestStarving"
 BEHIND, NOTHING_TRANSCODED = "LivepeerTranscodingBehind", "LivepeerNothingTranscoded"
+VANISHED, RECONNECTING = "LivepeerActiveSessionsVanished", "LivepeerStreamReconnecting"
+NOT_STARTED, STOPPED = "LivepeerSessionNotStarted", "LivepeerIngestStopped"
 FAILED, STUCK, EXPECTED = "LivepeerRecordingFailed", "LivepeerRecordingStuck", "LivepeerExpectedStreamNotLive"
+
+_FAILED_LABELS: Final = ('stream_id="s-1"', 'result="failed"')
 
 _STALE_AGE: Final = 300
 """Highest age of data that is not stale, with the default --max-staleness."""
@@ -53,6 +63,68 @@ def _throttled(at: float, responses: float) -> InputSeries:
 
 def _dropped(value: Value) -> InputSeries:
     return {account_series("exporter_sessions_dropped"): value}
+
+
+def _episodes(seconds: float) -> Value:
+    """Return the health of a stream that is unhealthy for some seconds in every 170."""
+    return lambda time: float(time % 170 >= seconds)
+
+
+def _flapping(seconds: float) -> InputSeries:
+    return session(healthy=_episodes(seconds))
+
+
+def _flapping_rate(time: float) -> float:
+    return 1e6 if time % 170 == 0 else 0.0
+
+
+def _mostly_unknown(seconds: float) -> Value:
+    """Return the health of a session that is unhealthy for some seconds in every 300, and of unknown health else."""
+    return lambda time: 0 if time % 300 < seconds else None
+
+
+def _restarting(value: float) -> Value:
+    """Return a value that is absent for 30 seconds in every 10 minutes."""
+    return lambda time: value if time % 600 >= 30 else None
+
+
+def _unhealthy_between(start: float, end: float) -> InputSeries:
+    return session(healthy=lambda time: float(not start <= time < end))
+
+
+def _ingest_stopped(at: float, instance: str = INSTANCE, end: float | None = None) -> InputSeries:
+    rate = changing_at(at, 1e6, 0)
+    return session(
+        instance, end, ingest_rate_bytes_per_second=lambda time: rate(time) if end is None or time < end else None
+    )
+
+
+def _dip(start: float, end: float) -> Value:
+    return lambda time: 0 if start <= time < end else 50
+
+
+def _steps(*times: float) -> Value:
+    """Return a counter that increases by one at each time."""
+    return lambda time: float(sum(time >= each for each in times))
+
+
+def _replaced_pod(at: float, active: float) -> InputSeries:
+    """Return two exporters, of which the second replaces the first and has a number of active sessions."""
+    old = {name: _until(at, value) for name, value in active_sessions(constant(50)).items()}
+    new = active_sessions(constant(active), instance="two:9877")
+    return old | {name: _from(at, value) for name, value in new.items()}
+
+
+def _until(end: float, value: Value) -> Value:
+    return lambda time: value(time) if time < end else None
+
+
+def _from(start: float, value: Value) -> Value:
+    return lambda time: value(time) if time >= start else None
+
+
+def _without_stream(*times: float) -> InputSeries:
+    return {name.replace('stream_id="s-1", ', ""): value for name, value in sessions_created(*times).items()}
 
 
 EXPORTER_CASES: Final = (
@@ -118,14 +190,177 @@ HEALTH_CASES: Final = (
     ),
     Case(UNHEALTHY, "unhealthy at detail stream", stream(healthy=ZERO), 10 * MINUTE, 1),
     Case(UNHEALTHY, "healthy at detail stream", stream(healthy=ONE), 10 * MINUTE, 0),
+    Case(UNHEALTHY, "healthy again for less than five minutes", _unhealthy_between(60, 600), 600 + 290, 1),
+    Case(UNHEALTHY, "healthy again for five minutes", _unhealthy_between(60, 600), 600 + 300, 0),
     Case(UNHEALTHY_LONG, "unhealthy at detail stream", stream(healthy=ZERO), 20 * MINUTE, 1),
-    Case(UNHEALTHY_LONG, "for fifteen minutes", session(healthy=changing_at(60, 1, 0)), 60 + 900, 1),
-    Case(UNHEALTHY_LONG, "for less than fifteen minutes", session(healthy=changing_at(60, 1, 0)), 60 + 890, 0),
+    Case(UNHEALTHY_LONG, "healthy at detail stream", stream(healthy=ONE), 20 * MINUTE, 0),
+    Case(UNHEALTHY_LONG, "half of the window and seven minutes", _unhealthy_between(1200, 1e9), 1200 + 450 + 420, 1),
+    Case(UNHEALTHY_LONG, "less than that", _unhealthy_between(1200, 1e9), 1200 + 450 + 410, 0),
+    Case(UNHEALTHY_LONG, "episodes of 100 in 170 seconds", _flapping(100), HOUR, 1),
+    Case(UNHEALTHY_LONG, "episodes of 70 in 170 seconds", _flapping(70), HOUR, 0),
+    Case(UNHEALTHY_LONG, "episodes at detail stream", stream(healthy=_episodes(100)), HOUR, 1),
+    Case(UNHEALTHY_LONG, "few episodes at detail stream", stream(healthy=_episodes(70)), HOUR, 0),
     Case(UNHEALTHY_LONG, "health is unknown", session(), 30 * MINUTE, 0),
+    Case(UNHEALTHY_LONG, "mostly unknown, else unhealthy", session(healthy=_mostly_unknown(140)), HOUR, 0),
+    Case(UNHEALTHY_LONG, "at times unknown, else unhealthy", session(healthy=_mostly_unknown(160)), HOUR, 1),
     Case(UNHEALTHY_LONG, "the session has ended", session(end=120, healthy=changing_at(120, 0, None)), 30 * MINUTE, 0),
+    Case(
+        UNHEALTHY_LONG,
+        "the session ended five minutes ago",
+        session(end=1500, healthy=changing_at(1500, 0, None)),
+        1500 + 300,
+        0,
+    ),
+    Case(
+        UNHEALTHY_LONG,
+        "the exporter restarts every ten minutes",
+        session(healthy=_restarting(0), active=_restarting(1)),
+        HOUR,
+        1,
+    ),
+    Case(
+        UNHEALTHY_LONG,
+        "two replicas cause one alert",
+        session(healthy=ZERO) | session("two:9877", healthy=ZERO),
+        HOUR,
+        1,
+    ),
+    Case(
+        UNHEALTHY_LONG,
+        "the window has moved on",
+        _unhealthy_between(1200, 2400),
+        2400 + 450 + 310,
+        0,
+    ),
+    Case(UNHEALTHY_LONG, "the window has not moved on", _unhealthy_between(1200, 2400), 2400 + 440 + 290, 1),
+)
+
+ACTIVITY_CASES: Final = (
+    Case(VANISHED, "24 of 50", active_sessions(changing_at(4000, 50, 24)), 4000 + 300, 1),
+    Case(VANISHED, "24 of 50 for less than five minutes", active_sessions(changing_at(4000, 50, 24)), 4000 + 290, 0),
+    Case(VANISHED, "25 of 50", active_sessions(changing_at(4000, 50, 25)), 4000 + 600, 0),
+    Case(VANISHED, "all of 50", active_sessions(changing_at(4000, 50, 0)), 4000 + 600, 1),
+    Case(VANISHED, "all of five", active_sessions(changing_at(4000, 5, 0)), 4000 + 600, 1),
+    Case(VANISHED, "all of four", active_sessions(changing_at(4000, 4, 0)), 4000 + 600, 0),
+    Case(VANISHED, "an hour ago", active_sessions(changing_at(4000, 50, 0)), 4000 + 3600 + 290, 1),
+    Case(VANISHED, "more than an hour ago", active_sessions(changing_at(4000, 50, 0)), 4000 + 3600 + 300, 0),
+    Case(VANISHED, "a drop of four minutes", active_sessions(_dip(4000, 4240)), 4000 + 420, 0),
+    Case(VANISHED, "no data", active_sessions(changing_at(4000, 50, None)), 4000 + 600, 0),
+    Case(VANISHED, "started less than an hour ago", active_sessions(changing_at(1000, 50, 0)), 3000, 0),
+    Case(
+        VANISHED,
+        "one of two replicas sees none",
+        active_sessions(changing_at(4000, 50, 0)) | active_sessions(constant(50), instance="two:9877"),
+        4000 + 600,
+        0,
+    ),
+    Case(
+        VANISHED,
+        "a replica sees none either",
+        active_sessions(changing_at(4000, 50, 0)) | active_sessions(changing_at(4000, 49, 0), instance="two:9877"),
+        4000 + 600,
+        1,
+    ),
+    Case(
+        VANISHED,
+        "one of two shards is stale",
+        active_sessions(changing_at(4000, 50, None)) | active_sessions(constant(20), "1", "two:9877"),
+        4000 + 600,
+        0,
+    ),
+    Case(
+        VANISHED,
+        "from both shards",
+        active_sessions(changing_at(4000, 50, 10)) | active_sessions(constant(20), "1", "two:9877"),
+        4000 + 600,
+        1,
+    ),
+    Case(
+        VANISHED,
+        "a new instance of a replaced pod sees none",
+        _replaced_pod(4000, 0),
+        4000 + 600,
+        1,
+    ),
+    Case(VANISHED, "a new instance of a replaced pod sees all", _replaced_pod(4000, 50), 4000 + 600, 0),
+    Case(RECONNECTING, "four sessions in 15 minutes", sessions_created(170, 400, 700, 990), 990 + 60, 1),
+    Case(RECONNECTING, "for less than a minute", sessions_created(170, 400, 700, 990), 990 + 50, 0),
+    Case(RECONNECTING, "three sessions in 15 minutes", sessions_created(170, 400, 990), 990 + 120, 0),
+    Case(RECONNECTING, "the first too early", sessions_created(130, 400, 700, 990), 990 + 60, 0),
+    Case(RECONNECTING, "ended five minutes ago", sessions_created(100, 400, 700, 800), 100 + 900 + 290, 1),
+    Case(RECONNECTING, "ended more than that ago", sessions_created(100, 400, 700, 800), 100 + 900 + 310, 0),
+    Case(
+        RECONNECTING,
+        "two replicas count once",
+        sessions_created(170, 700, 990) | sessions_created(170, 700, 990, instance="two:9877"),
+        1100,
+        0,
+    ),
+    Case(
+        RECONNECTING,
+        "two replicas cause one alert",
+        sessions_created(170, 400, 700, 990) | sessions_created(170, 400, 700, 990, instance="two:9877"),
+        1060,
+        1,
+    ),
+    Case(RECONNECTING, "sessions without a parent stream", _without_stream(170, 400, 700, 990), 1060, 0),
+    Case(RECONNECTING, "four at detail stream", sessions_started(_steps(300, 500, 700, 900)), 1000, 1),
+    Case(RECONNECTING, "three at detail stream", sessions_started(_steps(300, 500, 700)), 1000, 0),
+    Case(RECONNECTING, "four before the window at detail stream", sessions_started(_steps(10, 20, 30, 40)), 1300, 0),
+    Case(
+        RECONNECTING,
+        "a restarted exporter starts at 0",
+        sessions_started(lambda time: 9.0 if time < 600 else 0.0),
+        1000,
+        0,
+    ),
+    Case(
+        RECONNECTING,
+        "four in two shards",
+        sessions_started(_steps(300, 500)) | sessions_started(_steps(400, 700), "1", "two:9877"),
+        1000,
+        1,
+    ),
+    Case(NOT_STARTED, "five minutes after creation", pending_session(100), 100 + 310 + 60, 1),
+    Case(NOT_STARTED, "less than five minutes after creation", pending_session(100), 100 + 300 + 60, 0),
+    Case(NOT_STARTED, "an hour after creation", pending_session(100), 100 + 3590, 1),
+    Case(NOT_STARTED, "more than an hour after creation", pending_session(100), 100 + 3600, 0),
+    Case(NOT_STARTED, "media has arrived", session(created_timestamp_seconds=constant(100)), 900, 0),
+    Case(NOT_STARTED, "media arrived and ended", session(end=300, created_timestamp_seconds=constant(100)), 900, 0),
+    Case(NOT_STARTED, "another session of the stream is live", pending_session(100, stream_active=ONE), 900, 0),
+    Case(NOT_STARTED, "another session of the stream has ended", pending_session(100, stream_active=ZERO), 900, 1),
+    Case(
+        NOT_STARTED,
+        "two replicas cause one alert",
+        pending_session(100) | pending_session(100, instance="two:9877"),
+        900,
+        1,
+    ),
+    Case(NOT_STARTED, "at detail stream", pending_stream(100), 100 + 310 + 60, 1),
+    Case(NOT_STARTED, "sooner at detail stream", pending_stream(100), 100 + 300 + 60, 0),
+    Case(NOT_STARTED, "later at detail stream", pending_stream(100), 100 + 3600, 0),
+    Case(NOT_STARTED, "none pending at detail stream", pending_stream(100, ZERO), 900, 0),
+    Case(NOT_STARTED, "live at detail stream", pending_stream(100, active=ONE), 900, 0),
 )
 
 INGEST_CASES: Final = (
+    Case(STOPPED, "for three minutes", _ingest_stopped(600), 600 + 180, 1),
+    Case(STOPPED, "for less than three minutes", _ingest_stopped(600), 600 + 170, 0),
+    Case(STOPPED, "a session that ends", _ingest_stopped(600, end=690), 600 + 180, 0),
+    Case(STOPPED, "a rate above 0", session(ingest_rate_bytes_per_second=ONE), 900, 0),
+    Case(STOPPED, "an unknown rate", session(), 900, 0),
+    Case(STOPPED, "a rate every 170 seconds", session(ingest_rate_bytes_per_second=_flapping_rate), 1800, 0),
+    Case(
+        STOPPED,
+        "one of two replicas sees media",
+        _ingest_stopped(600) | session("two:9877", ingest_rate_bytes_per_second=ONE),
+        900,
+        0,
+    ),
+    Case(STOPPED, "two replicas cause one alert", _ingest_stopped(600) | _ingest_stopped(600, "two:9877"), 900, 1),
+    Case(STOPPED, "at detail stream", stream(ingest_rate_bytes_per_second=ZERO), 180, 1),
+    Case(STOPPED, "a rate above 0 at detail stream", stream(ingest_rate_bytes_per_second=ONE), 900, 0),
+    Case(STOPPED, "not active at detail stream", stream(active=ZERO, ingest_rate_bytes_per_second=ZERO), 900, 0),
     Case(INGEST_DROPPED, "below half", ingest_drop(0.45, 2400), 2400 + 480, 1),
     Case(INGEST_DROPPED, "above half", ingest_drop(0.55, 2400), 2400 + 480, 0),
     Case(INGEST_DROPPED, "for three minutes", ingest_drop(0, 2400), 2400 + 150 + 180, 1),
@@ -246,11 +481,28 @@ TRANSCODING_CASES: Final = (
 )
 
 RECORDING_CASES: Final = (
-    Case(FAILED, "for three minutes", recording("failed", changing_at(60, 0, 1)), 60 + 180, 1),
-    Case(FAILED, "for less than three minutes", recording("failed", changing_at(60, 0, 1)), 60 + 170, 0),
-    Case(FAILED, "waiting", recording("waiting") | recording("failed", ZERO), 600, 0),
-    Case(FAILED, "one at detail stream", stream_with_failed_recordings(1), 600, 1),
-    Case(FAILED, "none at detail stream", stream_with_failed_recordings(0), 600, 0),
+    Case(FAILED, "for three minutes", failed_recordings(changing_at(600, 0, 1)), 600 + 180, 1),
+    Case(FAILED, "for less than three minutes", failed_recordings(changing_at(600, 0, 1)), 600 + 170, 0),
+    Case(FAILED, "none", failed_recordings(ZERO), 600, 0),
+    Case(FAILED, "none since the exporter started", failed_recordings(constant(7)), 600, 0),
+    Case(FAILED, "55 of one stream cause one alert", failed_recordings(lambda t: min(55.0, t // 60)), 2400, 1),
+    Case(FAILED, "30 minutes ago", failed_recordings(changing_at(600, 0, 1)), 600 + 30 * MINUTE - 20, 1),
+    Case(FAILED, "more than 30 minutes ago", failed_recordings(changing_at(600, 0, 1)), 600 + 30 * MINUTE + 10, 0),
+    Case(FAILED, "the exporter restarts", failed_recordings(lambda t: 3.0 if t < 900 else 0.0), 1200, 0),
+    Case(
+        FAILED,
+        "two replicas cause one alert",
+        failed_recordings(changing_at(600, 0, 1)) | failed_recordings(changing_at(600, 0, 1), "two:9877"),
+        900,
+        1,
+    ),
+    Case(
+        FAILED,
+        "at detail stream",
+        stream() | {account_series("stream_recordings_finished_total", *_FAILED_LABELS): changing_at(600, 0, 1)},
+        900,
+        1,
+    ),
     Case(STUCK, "waiting for an hour", recording("waiting", last_seen_timestamp_seconds=ZERO), HOUR + 10 + 180, 1),
     Case(STUCK, "waiting for less than an hour", recording("waiting", last_seen_timestamp_seconds=ZERO), HOUR + 180, 0),
     Case(STUCK, "no recording", recording("none", last_seen_timestamp_seconds=ZERO), HOUR + 10 + 180, 1),
@@ -283,6 +535,7 @@ EXPECTED_CASES: Final = (
 CASES: Final = (
     *EXPORTER_CASES,
     *HEALTH_CASES,
+    *ACTIVITY_CASES,
     *INGEST_CASES,
     *TRANSCODING_CASES,
     *RECORDING_CASES,

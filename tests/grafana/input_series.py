@@ -83,9 +83,55 @@ def stream_issue(issue: str) -> InputSeries:
     return {account_series("stream_issue_info", 'stream_id="s-1"', f'issue="{issue}"'): ONE}
 
 
-def stream_with_failed_recordings(count: float) -> InputSeries:
-    """Return the series of a stream with this number of failed recordings."""
-    return stream() | {account_series("stream_recording_status", 'stream_id="s-1"', 'status="failed"'): constant(count)}
+def failed_recordings(value: Value, instance: str = INSTANCE) -> InputSeries:
+    """Return the series of a stream with an active session and this counter of failed recordings."""
+    labels = ('stream_id="s-1"', 'result="failed"')
+    failed = {account_series("stream_recordings_finished_total", *labels, instance=instance): value}
+    return session(instance) | exporter(instance=instance) | failed
+
+
+def sessions_created(*times: float, end: float = 1e9, instance: str = INSTANCE) -> InputSeries:
+    """Return the series of one stream's sessions, each created at a time and on the page from then on until the end."""
+    series: InputSeries = {}
+    for number, time in enumerate(times):
+        labels = ('stream_id="s-1"', f'session_id="e-{number}"')
+        for name, value in (("created_timestamp_seconds", time), ("active", 1), ("last_seen_timestamp_seconds", time)):
+            series[account_series(f"session_{name}", *labels, instance=instance)] = _between(time, end, value)
+        info = account_series("session_info", *labels, 'name="Lobby"', instance=instance)
+        series[info] = _between(time, end, 1)
+    return series
+
+
+def sessions_started(value: Value, index: str = "0", instance: str = INSTANCE) -> InputSeries:
+    """Return the series of a stream of an exporter with ``--detail=stream``, and this counter of started sessions."""
+    started = account_series("stream_sessions_started_total", 'stream_id="s-1"', instance=instance)
+    info = account_series("stream_info", 'stream_id="s-1"', 'name="News"', instance=instance)
+    return {started: value, info: ONE} | exporter(index, instance)
+
+
+def pending_session(created: float, *, stream_active: Value | None = None, instance: str = INSTANCE) -> InputSeries:
+    """Return the series of a session without media that was created at a time, and of another one of its stream."""
+    labels = ('stream_id="s-1"', 'session_id="e-9"')
+    names = (("created_timestamp_seconds", constant(created)), ("active", ZERO))
+    series = {account_series(f"session_{name}", *labels, instance=instance): value for name, value in names}
+    series[account_series("session_info", *labels, 'name="Lobby"', instance=instance)] = ONE
+    return series if stream_active is None else series | session(active=stream_active)
+
+
+def pending_stream(created: float, pending: Value = ONE, active: Value = ZERO) -> InputSeries:
+    """Return the series of a stream with pending sessions, from an exporter with ``--detail=stream``."""
+    sessions = {account_series("stream_sessions", 'stream_id="s-1"', 'state="pending"'): pending}
+    return stream(created_timestamp_seconds=constant(created), active=active) | sessions
+
+
+def active_sessions(value: Value, index: str = "0", instance: str = INSTANCE) -> InputSeries:
+    """Return the series of an exporter with this number of active sessions."""
+    return exporter(index, instance) | {account_series("sessions", 'state="active"', instance=instance): value}
+
+
+def _between(start: float, end: float, value: float) -> Value:
+    """Return a value from a time on until another, and no sample otherwise."""
+    return lambda time: value if start <= time < end else None
 
 
 def recording(status: str, value: Value = ONE, **metrics: Value) -> InputSeries:

@@ -41,7 +41,21 @@ MUTATIONS: Final[dict[str, Sequence[Any]]] = {
     "max_dropped_sessions": (-1, 1),
     "dropped_for": ("590s", "610s"),
     "unhealthy_for": ("170s", "190s"),
-    "unhealthy_critical_for": ("890s", "910s"),
+    "unhealthy_share": (0.45, 0.55),
+    "unhealthy_window": ("14m", "16m"),
+    "unhealthy_critical_for": ("410s", "430s"),
+    "reconnects": (2, 4),
+    "reconnect_window": (840, 960),
+    "reconnect_for": ("50s", "70s"),
+    "vanished_ratio": (0.47, 0.53),
+    "vanished_min_sessions": (4, 6),
+    "vanished_offset": ("50m", "70m"),
+    "vanished_for": ("290s", "310s"),
+    "pending_after": (290, 310),
+    "pending_until": (3580, 3620),
+    "pending_for": ("50s", "70s"),
+    "failed_window": ("29m", "31m"),
+    "keep_firing_for": ("280s", "320s"),
     "ingest_drop_ratio": (0.45, 0.6),
     "ingest_drop_min_rate": (12_000, 13_000),
     "ingest_baseline_window": ("10m", "60m"),
@@ -56,7 +70,11 @@ MUTATIONS: Final[dict[str, Sequence[Any]]] = {
 }
 """Values of each threshold that at least one case must detect."""
 
-SHARED: Final = {"comparison_window": "LivepeerIngestStarving", "session_for": "LivepeerTranscodingBehind"}
+SHARED: Final = {
+    "comparison_window": "LivepeerIngestStarving",
+    "session_for": "LivepeerTranscodingBehind",
+    "keep_firing_for": "LivepeerStreamUnhealthy",
+}
 """For thresholds of several alerts, the one alert whose cases are run; running all takes too long."""
 
 
@@ -170,8 +188,8 @@ def test_an_alert_on_health_lists_the_issues_of_its_stream(promtool: str, tmp_pa
             "summary": "News: unhealthy",
             "description": "Livepeer Studio reports the stream as unhealthy. Reported issues: low frame rate",
             "runbook": "docs/runbooks.md#livepeerstreamunhealthy",
-            "dashboard_url": "http://localhost:3000/d/livepeer-session?var-job=livepeer&var-account=main"
-            "&var-stream=s-1&var-session=",
+            "dashboard_url": "http://localhost:3000/d/livepeer-overview?var-job=livepeer&var-account=main"
+            "&var-stream=s-1",
         },
     )
     _assert_firing(promtool, tmp_path, stream(healthy=ZERO) | stream_issue("low frame rate"), firing)

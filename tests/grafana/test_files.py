@@ -72,12 +72,15 @@ def test_alerts_have_duration_severity_and_annotations() -> None:
 @pytest.mark.parametrize("alert", alerting_rules(DEFAULT), ids=lambda alert: alert.name)
 def test_alert_links_to_variables_of_a_dashboard(alert: Alert) -> None:
     url = alert.to_rule(BaseUrls())["annotations"]["dashboard_url"]
-    uid = re.match(r"http://localhost:3000/d/([\w-]+)", url)
-    assert uid
-    assert uid[1] in TITLES
-    dashboard = json.loads(FILES[f"dashboards/{uid[1]}.json"])
-    variables = {variable["name"] for variable in dashboard["templating"]["list"]}
-    assert set(re.findall(r"var-(\w+)=", url)) <= variables
+    without_session = re.sub(r"{{ (?:if|with) \$labels.session_id }}.*?(?:{{ else }}(.*?))?{{ end }}", r"\1", url)
+    with_session = re.sub(r"{{ if \$labels.session_id }}(.*?){{ else }}.*?{{ end }}", r"\1", url)
+    for link in (with_session, without_session):
+        uid = re.match(r"http://localhost:3000/d/([\w-]+)", link)
+        assert uid
+        assert uid[1] in TITLES
+        dashboard = json.loads(FILES[f"dashboards/{uid[1]}.json"])
+        variables = {variable["name"] for variable in dashboard["templating"]["list"]}
+        assert set(re.findall(r"var-(\w+)=", link)) <= variables
 
 
 @pytest.mark.prometheus
