@@ -2,13 +2,11 @@
 
 from typing import Final
 
-from grafana.builder import queries
 from grafana.builder.alert import Alert
 from grafana.builder.dashboard import EXPORTER_UID
 from grafana.builder.promql import NO_FILTERS, selector
 from grafana.builder.thresholds import Thresholds
 
-_ACCOUNT: Final = "job, account"
 _EXPORTER_ACCOUNT: Final = "job, instance, account"
 _EXPORTER_ACCOUNT_LABELS: Final = ("job", "instance", "account")
 
@@ -51,21 +49,22 @@ def data_alerts(thresholds: Thresholds) -> list[Alert]:
 
 
 def _stale(thresholds: Thresholds) -> Alert:
-    allowed = f"max by ({_ACCOUNT}) ({_series('exporter_max_staleness_seconds')})"
-    oldest = f"max by ({_ACCOUNT}) ({queries.snapshot_age(NO_FILTERS)})"
-    no_data = (
-        f"max by ({_ACCOUNT}) ({_series('up')}) == 0 unless on ({_ACCOUNT}) {_series('snapshot_timestamp_seconds')}"
-    )
+    """Replicas are not aggregated: another one hides neither a broken key nor an exporter without network."""
+    keys = f"on ({_EXPORTER_ACCOUNT})"
+    age = f"time() - {_series('snapshot_timestamp_seconds')}"
+    no_data = f"{_series('up')} == 0 unless {keys} {_series('snapshot_timestamp_seconds')}"
+    values = f"{age} > {keys} {_series('exporter_max_staleness_seconds')} or {keys} ({no_data})"
     return Alert(
         name="LivepeerDataStale",
-        expr=f"({oldest} > on ({_ACCOUNT}) {allowed}) or {no_data}",
+        expr=f"max by ({_EXPORTER_ACCOUNT}) ({values})",
         for_duration=thresholds.stale_for,
         severity="critical",
-        summary="Data of the Livepeer account {{ $labels.account }} is stale",
+        summary="Data of the Livepeer account {{ $labels.account }} is stale in {{ $labels.instance }}",
         description="The exporter is running, but the data of its last successful poll is older than --max-staleness, "
         "or no poll has succeeded yet. Such data is removed: session and stream series disappear, and alerts on "
-        "streams cannot fire.",
+        "streams cannot fire, unless a replica has the data.",
         dashboard_uid=EXPORTER_UID,
+        labels=_EXPORTER_ACCOUNT_LABELS,
     )
 
 

@@ -143,9 +143,32 @@ EXPORTER_CASES: Final = (
     Case(STALE, "V07 above a longer --max-staleness", _LONG_STALENESS, _LONG_STALE_AGE + 10 + 60, 1),
     Case(
         STALE,
-        "one of two replicas is current",
+        "one of two replicas is stale",
         exporter(snapshot_timestamp_seconds=ZERO) | exporter(instance="two:9877", snapshot_timestamp_seconds=linear(1)),
         900,
+        1,
+    ),
+    Case(
+        STALE,
+        "one of two replicas has never polled",
+        exporter(up=ZERO) | exporter(instance="two:9877", snapshot_timestamp_seconds=linear(1)),
+        900,
+        1,
+    ),
+    Case(
+        STALE,
+        "both replicas are stale",
+        exporter(snapshot_timestamp_seconds=ZERO) | exporter(instance="two:9877", up=ZERO),
+        900,
+        2,
+    ),
+    Case(
+        STALE,
+        "the exporter restarts and polls",
+        exporter(
+            up=lambda time: float(time > 930), snapshot_timestamp_seconds=lambda time: time if time != 930 else None
+        ),
+        990,
         0,
     ),
     Case(

@@ -12,7 +12,9 @@ from grafana.builder.alerting_rules import alerting_rules
 from grafana.builder.thresholds import DEFAULT
 from tests.conftest import program
 from tests.grafana.dashboards import GRAFANA
+from tests.support.alertmanager import Labels, running_alertmanager
 from tests.support.deadlines import HANG
+from tests.support.running import wait_until
 
 CONFIG: Final[dict[str, Any]] = yaml.safe_load((GRAFANA / "alertmanager" / "inhibit.yml").read_text(encoding="utf-8"))
 ALERTS: Final = {alert.name for alert in alerting_rules(DEFAULT)}
@@ -53,12 +55,67 @@ def test_absent_exporter_inhibits_all_other_alerts() -> None:
     assert _inhibited_by("LivepeerExporterAbsent") == ALERTS - {"LivepeerExporterAbsent"}
 
 
-def test_exporter_that_is_down_inhibits_alerts_on_accounts_and_streams() -> None:
-    assert _inhibited_by("LivepeerExporterDown") == ALERTS - {"LivepeerExporterDown", "LivepeerExporterAbsent"}
+def test_rules_on_alerts_that_exist_at_two_levels_compare_the_stream_and_the_session() -> None:
+    of_streams = {alert.name for alert in alerting_rules(DEFAULT) if "stream_id" in alert.labels}
+    for rule in CONFIG["inhibit_rules"]:
+        sources = {alert for alert in of_streams if all(_matches(each, alert) for each in rule["source_matchers"])}
+        if sources:
+            assert rule["equal"] == ["job", "account", "stream_id", "session_id"]
 
 
-def test_stale_data_inhibits_its_cause_and_alerts_on_streams() -> None:
-    assert _inhibited_by("LivepeerDataStale") >= {"LivepeerApiErrors", "LivepeerStreamUnhealthy"}
+def _alert(name: str, **labels: str) -> dict[str, str]:
+    return {"alertname": name, "job": "livepeer", "account": "main", **labels}
+
+
+def _at_both_levels(*names: str, stream_id: str) -> list[dict[str, str]]:
+    """Return alerts on a session of the stream, and on the stream as at ``--detail=stream``."""
+    labels = ({"stream_id": stream_id, "session_id": f"{stream_id}-e"}, {"stream_id": stream_id, "job": "by-stream"})
+    return [_alert(name, **each) for name in names for each in labels]
+
+
+def _without_job(name: str, **labels: str) -> dict[str, str]:
+    return {label: value for label, value in _alert(name, **labels).items() if label != "job"}
+
+
+NOTIFIED: Final = [
+    *_at_both_levels("LivepeerStreamUnhealthyForLong", "LivepeerIngestStopped", stream_id="bad"),
+    *_at_both_levels("LivepeerNothingTranscoded", stream_id="bad"),
+    *_at_both_levels("LivepeerStreamUnhealthy", "LivepeerIngestDropped", "LivepeerIngestStarving", stream_id="other"),
+    *_at_both_levels("LivepeerTranscodingBehind", stream_id="other"),
+    _alert("LivepeerStreamUnhealthy", stream_id="bad", session_id="another"),
+    _alert("LivepeerStreamUnhealthy", account="another", stream_id="bad", session_id="bad-e"),
+    _alert("LivepeerDataStale", instance="a:9877", account="stale"),
+    _alert("LivepeerApiErrors", instance="b:9877", account="stale", **{"class": "auth"}),
+    _alert("LivepeerStreamUnhealthy", account="stale", stream_id="bad", session_id="bad-e"),
+    {"alertname": "LivepeerExporterDown", "job": "livepeer", "instance": "c:9877"},
+    _alert("LivepeerRateLimited", instance="b:9877"),
+    _alert("LivepeerActiveSessionsVanished", account="empty"),
+    _without_job("LivepeerExpectedStreamNotLive", stream_id="missing"),
+]
+"""Alerts that no other one suppresses."""
+
+SUPPRESSED: Final = [
+    *_at_both_levels("LivepeerStreamUnhealthy", "LivepeerIngestDropped", "LivepeerIngestStarving", stream_id="bad"),
+    *_at_both_levels("LivepeerTranscodingBehind", stream_id="bad"),
+    _alert("LivepeerApiErrors", instance="a:9877", account="stale", **{"class": "auth"}),
+    _alert("LivepeerRateLimited", instance="c:9877"),
+    _without_job("LivepeerExpectedStreamNotLive", account="empty", stream_id="missing"),
+]
+"""Alerts that follow from one of the others."""
+
+
+@pytest.mark.prometheus
+def test_V16_alertmanager_suppresses_what_follows_and_no_other_stream(tmp_path: Path) -> None:
+    with running_alertmanager(program("prometheus-alertmanager"), tmp_path, CONFIG) as alertmanager:
+        alertmanager.post([*NOTIFIED, *SUPPRESSED])
+
+        def suppressed() -> list[Labels]:
+            return [labels for labels, is_suppressed in alertmanager.alerts() if is_suppressed]
+
+        # The inhibitor receives alerts after they are accepted.
+        wait_until(lambda: len(suppressed()) >= len(SUPPRESSED), "the alerts to be suppressed")
+        assert len(alertmanager.alerts()) == len(NOTIFIED) + len(SUPPRESSED)
+        assert sorted(suppressed(), key=str) == sorted((dict(sorted(each.items())) for each in SUPPRESSED), key=str)
 
 
 @pytest.mark.prometheus

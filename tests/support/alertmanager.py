@@ -1,0 +1,89 @@
+"""A real Alertmanager on a free loopback port, without receivers and without a cluster."""
+
+import http.client
+import json
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.deadlines import HANG
+from tests.support.ports import listening_ports
+from tests.support.running import wait_until
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Alertmanager:
+    """A running Alertmanager."""
+
+    port: int
+
+    def post(self, alerts: Sequence[Labels]) -> None:
+        """Report alerts as firing."""
+        status, text = self._request("POST", json.dumps([{"labels": dict(each)} for each in alerts]))
+        assert status == 200, text
+
+    def alerts(self) -> list[tuple[Labels, bool]]:
+        """Return the labels of each alert, and whether another one suppresses it."""
+        status, text = self._request("GET")
+        assert status == 200, text
+        found: list[dict[str, Any]] = json.loads(text)
+        return [(each["labels"], bool(each["status"]["inhibitedBy"])) for each in found]
+
+    def is_ready(self) -> bool:
+        """Whether it responds."""
+        try:
+            return self._request("GET")[0] == 200
+        except OSError:
+            return False
+
+    def _request(self, method: str, body: str = "") -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG)
+        try:
+            connection.request(method, "/api/v2/alerts", body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+
+@contextmanager
+def running_alertmanager(binary: str, directory: Path, config: Mapping[str, Any]) -> Iterator[Alertmanager]:
+    """Run Alertmanager within the context.
+
+    Args:
+        binary: path of the program.
+        directory: directory for its configuration, data and log.
+        config: its configuration without route and receivers.
+    """
+    path, log_path = directory / "alertmanager.yml", directory / "alertmanager.log"
+    complete = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}], **config}
+    path.write_text(json.dumps(complete), encoding="utf-8")  # JSON is YAML too
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [
+                binary,
+                f"--config.file={path}",
+                f"--storage.path={directory / 'data'}",
+                "--web.listen-address=127.0.0.1:0",
+                "--cluster.listen-address=",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+
+    def port() -> int | None:
+        assert process.poll() is None, log_path.read_text(encoding="utf-8")
+        return next(iter(listening_ports(process.pid)), None)
+
+    try:
+        alertmanager = Alertmanager(wait_until(port, "Alertmanager to listen"))
+        wait_until(alertmanager.is_ready, "Alertmanager to be ready")
+        yield alertmanager
+    finally:
+        process.kill()
+        process.wait()
