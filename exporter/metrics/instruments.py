@@ -55,7 +55,8 @@ class Telemetry:
             )
         else:
             instrument = self._gauges[family.name] = Gauge(family.name, family.help, labels, registry=self._registry)
-        if family.absent_when in ("never", IN_SHARDS):
+        is_closed_set = len(family.labels) == len(family.label_values)
+        if is_closed_set and family.absent_when in ("never", IN_SHARDS):
             for values in product(*family.label_values):
                 instrument.labels(self._account, *values)
 

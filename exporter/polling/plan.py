@@ -1,6 +1,8 @@
 """How an account is polled, and the state of its polling; immutable values."""
 
+import json
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Literal, NamedTuple
 
 from exporter.livepeer.id_range import ALL_IDS
@@ -39,6 +41,7 @@ class Plan:
         detail: what has series of its own: each session, each stream, or the account alone.
         scope: the sessions that are requested.
         windows: the ages by which sessions are selected and classified.
+        shard: index and number of shards.
     """
 
     account: str
@@ -50,6 +53,13 @@ class Plan:
     detail: Detail
     scope: Scope
     windows: Windows
+    shard: tuple[int, int] = (0, 1)
+
+    @property
+    def scope_id(self) -> str:
+        """Eight hex digits that are the same in exporters that poll the same sessions, whatever their key."""
+        polled = [self.base_url, sorted(self.scope.stream_ids), *self.shard]
+        return sha256(json.dumps(polled).encode()).hexdigest()[:8]
 
     @property
     def is_shard(self) -> bool:

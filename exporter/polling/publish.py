@@ -32,6 +32,9 @@ class Publisher:
         """Show the account before its first poll."""
         if plan.is_shard:
             self._telemetry.become_shard()
+        index, count = plan.shard
+        self._telemetry.remove(catalogue.SCOPE_INFO)  # that of other settings
+        self._telemetry.set(catalogue.SCOPE_INFO, 1, plan.scope_id, str(index), str(count))
         self._telemetry.set(catalogue.POLL_INTERVAL, plan.interval)
         self._telemetry.set(catalogue.MAX_STALENESS, plan.max_staleness)
         self._publish(None)

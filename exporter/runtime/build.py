@@ -130,6 +130,7 @@ def create_plan(account: Account, settings: Settings) -> Plan:
         detail=account.detail,
         scope=_scope(account, settings),
         windows=Windows(session=account.session_window, active=account.active_window),
+        shard=(settings.shard_index, settings.shard_count),
     )
 
 

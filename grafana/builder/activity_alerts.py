@@ -3,7 +3,7 @@
 from grafana.builder import queries, stream_queries
 from grafana.builder.alert import Alert
 from grafana.builder.dashboard import OVERVIEW_UID
-from grafana.builder.promql import NO_FILTERS, per_session, per_shard, selector
+from grafana.builder.promql import NO_FILTERS, per_scope, per_session, selector
 from grafana.builder.session_alerts import stream_alert
 from grafana.builder.stream_queries import ON_STREAM, STREAM_KEYS
 from grafana.builder.thresholds import Thresholds
@@ -19,10 +19,10 @@ def activity_alerts(thresholds: Thresholds) -> list[Alert]:
 
 
 def _vanished(thresholds: Thresholds) -> Alert:
-    """Only shards that export now are compared, so that one that is down or stale does not look like ended streams."""
+    """Only scopes that are exported now are compared: a shard that is down, or a reload, is not many ended sessions."""
     active = _series("sessions", 'state="active"')
-    now = per_shard(NO_FILTERS, active)
-    before = per_shard(NO_FILTERS, active, offset=thresholds.vanished_offset)
+    now = per_scope(NO_FILTERS, active)
+    before = per_scope(NO_FILTERS, active, offset=thresholds.vanished_offset)
     total = f"sum by (job, account) ({now})"
     total_before = f"sum by (job, account) ({before} and {now})"
     limit = f"{thresholds.vanished_ratio:g} * ({total_before} >= {thresholds.vanished_min_sessions:g})"

@@ -14,8 +14,13 @@ from exporter.metrics import catalogue
 SESSION_KEY: Final = ("job", "account", "stream_id", "session_id")
 """Labels that identify a session, independent of the replica that exports it."""
 
-SHARD_KEY: Final = ("job", "account", "index")
-"""Labels that identify one shard of an account. Replicas have the same shard index, shards have different ones."""
+SCOPE_KEY: Final = ("job", "account", "scope")
+"""Labels that identify what an exporter polls of an account. Replicas have the same scope; shards, and sidecars with
+different streams, have different ones."""
+
+
+ON_ACCOUNT: Final = "on (job, instance, account)"
+"""Matches the values of an account with the scope of the exporter that has them."""
 
 
 def _metric_labels() -> Mapping[str, tuple[str, ...]]:
@@ -82,7 +87,7 @@ def per_session(expr: str, *labels: str, aggregation: str = "max") -> str:
 
 
 def per_account(filters: Filters, expr: str, *labels: str, by: tuple[str, ...] = ("job", "account")) -> str:
-    """Sum over shards, taking the maximum of the replicas of each shard.
+    """Sum over scopes, taking the maximum of the replicas of each scope.
 
     Args:
         filters: as for ``selector``.
@@ -91,11 +96,11 @@ def per_account(filters: Filters, expr: str, *labels: str, by: tuple[str, ...] =
         by: other labels to keep; empty sums over all accounts.
     """
     kept = ", ".join((*by, *labels))
-    return f"sum by ({kept}) ({per_shard(filters, expr, *labels)})".replace("sum by () ", "sum")
+    return f"sum by ({kept}) ({per_scope(filters, expr, *labels)})".replace("sum by () ", "sum")
 
 
-def per_shard(filters: Filters, expr: str, *labels: str, offset: str = "") -> str:
-    """Aggregate to one value per account and shard: the maximum of its replicas.
+def per_scope(filters: Filters, expr: str, *labels: str, offset: str = "") -> str:
+    """Aggregate to one value per account and scope: the maximum of its replicas.
 
     Args:
         filters: as for ``selector``.
@@ -105,8 +110,8 @@ def per_shard(filters: Filters, expr: str, *labels: str, offset: str = "") -> st
     """
     at = f" offset {offset}" if offset else ""
     expr += at
-    shard = selector(filters, "exporter_shard_info") + at
-    return f"max by ({', '.join((*SHARD_KEY, *labels))}) ({expr} * on (job, instance) group_left (index) {shard})"
+    info = selector(filters, "exporter_scope_info") + at
+    return f"max by ({', '.join((*SCOPE_KEY, *labels))}) ({expr} * {ON_ACCOUNT} group_left (scope) {info})"
 
 
 def with_name(filters: Filters, expr: str) -> str:

@@ -7,7 +7,7 @@ quotient is exact, whereas a slope over wall-clock time is off by up to one step
 
 from typing import Final, Literal
 
-from grafana.builder.promql import SESSION_KEY, Filters, per_session, per_shard, selector
+from grafana.builder.promql import SESSION_KEY, Filters, per_scope, per_session, selector
 from grafana.builder.thresholds import Thresholds
 
 BITS_PER_BYTE: Final = 8
@@ -133,8 +133,8 @@ def segment_duration(filters: Filters, thresholds: Thresholds, kind: Literal["so
 
 
 def snapshot_age(filters: Filters) -> str:
-    """Seconds since the start of the last successful poll, per account and shard; the newest of the replicas."""
-    return f"time() - {per_shard(filters, selector(filters, 'snapshot_timestamp_seconds'))}"
+    """Seconds since the start of the last successful poll, per account and scope; the newest of the replicas."""
+    return f"time() - {per_scope(filters, selector(filters, 'snapshot_timestamp_seconds'))}"
 
 
 def bytes_in_range(filters: Filters, kind: Literal["source", "transcoded"]) -> str:

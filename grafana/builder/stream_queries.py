@@ -7,7 +7,7 @@ includes active sessions only.
 
 from typing import Final
 
-from grafana.builder.promql import SHARD_KEY, Filters, named, selector
+from grafana.builder.promql import ON_ACCOUNT, SCOPE_KEY, Filters, named, selector
 
 STREAM_KEY: Final = ("job", "account", "stream_id")
 """Labels that identify a stream, independent of replica and shard."""
@@ -22,10 +22,10 @@ def per_stream(expr: str, aggregation: str = "max") -> str:
 
 
 def sum_per_stream(filters: Filters, expr: str) -> str:
-    """Sum over shards, taking the maximum of the replicas of each shard."""
-    keys = ", ".join(dict.fromkeys((*SHARD_KEY, *STREAM_KEY)))
-    shard = selector(filters, "exporter_shard_info")
-    return f"sum by ({STREAM_KEYS}) (max by ({keys}) ({expr} * on (job, instance) group_left (index) {shard}))"
+    """Sum over scopes, taking the maximum of the replicas of each scope."""
+    keys = ", ".join(dict.fromkeys((*SCOPE_KEY, *STREAM_KEY)))
+    info = selector(filters, "exporter_scope_info")
+    return f"sum by ({STREAM_KEYS}) (max by ({keys}) ({expr} * {ON_ACCOUNT} group_left (scope) {info}))"
 
 
 def with_name(filters: Filters, expr: str) -> str:

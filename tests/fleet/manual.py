@@ -4,7 +4,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,6 +20,9 @@ from tests.support.canary import KEY
 from tests.support.clock import ManualClock
 from tests.support.harness import Scrape, parse_page
 from tests.support.rows import Row
+
+RESOLUTION: Final = 0.001
+"""Seconds; a shorter delay would be lost in Unix seconds, and the job would be due again at once, indefinitely."""
 
 
 @dataclass
@@ -68,7 +71,7 @@ class ManualScheduler:
             self._advance_to(due)
             self.last_runs[name] = due
             self.run_count += 1
-            self._jobs[name] = (job, due + await job.poll())
+            self._jobs[name] = (job, due + max(await job.poll(), RESOLUTION))
         self._advance_to(end)
 
     def _advance_to(self, time: float) -> None:

@@ -30,11 +30,17 @@ def account_series(metric: str, *labels: str, instance: str = INSTANCE) -> str:
     return exporter_series(metric, 'account="main"', *labels, instance=instance)
 
 
+def scope_series(index: str = "0", instance: str = INSTANCE) -> str:
+    """Return the series that identifies what an exporter polls: one of two shards."""
+    return account_series(
+        "exporter_scope_info", f'scope="0000000{index}"', f'index="{index}"', 'count="2"', instance=instance
+    )
+
+
 def exporter(index: str = "0", instance: str = INSTANCE, **metrics: Value) -> InputSeries:
     """Return the series of an exporter whose polls succeed every 30 seconds, except as given in ``metrics``."""
     defaults: dict[str, Value] = {"up": ONE, "exporter_max_staleness_seconds": constant(300)}
-    shard = exporter_series("exporter_shard_info", f'index="{index}"', 'count="2"', instance=instance)
-    return {shard: ONE} | {
+    return {scope_series(index, instance): ONE} | {
         account_series(name, instance=instance): value for name, value in (defaults | metrics).items()
     }
 

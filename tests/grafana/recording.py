@@ -149,15 +149,24 @@ class Recording:
 @contextmanager
 def running_recording(promtool: str, prometheus_binary: str, directory: Path) -> Iterator[Recording]:
     """Record the scrapes, and run Prometheus with them within the context."""
-    file = directory / "scrapes.txt"
     lines, time = asyncio.run(_record(directory))
+    with running_import(promtool, prometheus_binary, directory, lines) as prometheus:
+        yield Recording(prometheus, time)
+
+
+@contextmanager
+def running_import(
+    promtool: str, prometheus_binary: str, directory: Path, lines: Sequence[str]
+) -> Iterator[Prometheus]:
+    """Run Prometheus with some samples in the OpenMetrics format within the context."""
+    file = directory / "scrapes.txt"
     file.write_text("".join((*lines, "# EOF\n")), encoding="utf-8")
     command = [promtool, "tsdb", "create-blocks-from", "openmetrics", "--quiet", str(file), str(directory / "data")]
     subprocess.run(command, check=True, capture_output=True, timeout=HANG)
     # The recording has no staleness markers: only the samples of the last scrapes are current.
     flags = (f"--query.lookback-delta={INTERVAL - 1:g}s", "--storage.tsdb.retention.time=100y")
     with running_prometheus(prometheus_binary, directory, {}, *flags) as prometheus:
-        yield Recording(prometheus, time)
+        yield prometheus
 
 
 async def _record(directory: Path) -> tuple[list[str], float]:
@@ -188,16 +197,17 @@ async def _record(directory: Path) -> tuple[list[str], float]:
         first = await stack.enter_async_context(fleet(sources, *accounts, **settings))
         second = await stack.enter_async_context(fleet(sources, LIMITED, **(settings | shard)))
         second.app.process.config_loaded(ok=False)
-        for scrape in range(1, SCRAPES + 1):
+        for number in range(1, SCRAPES + 1):
             for instance, running in zip(INSTANCES, (first, second), strict=True):
                 clock = running.scheduler.clock
                 # Just before the first account is polled again, so that the data of all accounts is of the same minute.
-                await running.scheduler.run_for(START + scrape * INTERVAL - 1 - clock.now())
-                lines += _with_timestamps(await _scrape(running), instance, clock.now())
+                await running.scheduler.run_for(START + number * INTERVAL - 1 - clock.now())
+                lines += with_timestamps(await scrape(running), instance, clock.now())
         return lines, max(running.scheduler.clock.now() for running in (first, second))
 
 
-async def _scrape(running: Fleet) -> str:
+async def scrape(running: Fleet) -> str:
+    """Return the metrics page in the text format."""
     transport = httpx.ASGITransport(running.app.create_pages())
     async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
         response = await client.get("/metrics", headers={"Accept": "text/plain"})
@@ -208,7 +218,7 @@ async def _scrape(running: Fleet) -> str:
 _SAMPLE: Final = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 
 
-def _with_timestamps(page: str, instance: str, time: float) -> Iterator[str]:
+def with_timestamps(page: str, instance: str, time: float) -> Iterator[str]:
     """Yield the samples of a page with the labels of a target and a time, and those that Prometheus adds."""
     target = f'job="{JOB}",instance="{instance}"'
     yield f"up{{{target}}} 1 {time}\n"

@@ -8,7 +8,7 @@ import pytest
 from grafana.builder import rule_files
 from grafana.builder.recording_rules import recording_rules
 from grafana.builder.thresholds import DEFAULT
-from tests.grafana.input_series import ONE, PREFIX, account_series, exporter_series, target_series
+from tests.grafana.input_series import ONE, PREFIX, account_series, scope_series, target_series
 from tests.grafana.promtool import InputSeries, constant, linear, promtool_series, run_tests
 
 pytestmark = pytest.mark.prometheus
@@ -20,7 +20,7 @@ _SESSION_KEY = ('stream_id="s"', 'session_id="e"')
 def _exporter(instance: str, index: str, active: float, bytes_per_second: float) -> InputSeries:
     """Return the series of one exporter that polls one shard of the account."""
     return {
-        exporter_series("exporter_shard_info", f'index="{index}"', 'count="2"', instance=instance): ONE,
+        scope_series(index, instance): ONE,
         account_series("sessions", 'state="active"', instance=instance): constant(active),
         account_series("source_bytes_total", instance=instance): linear(bytes_per_second),
     }

@@ -127,6 +127,12 @@ MAX_STALENESS: Final = gauge(
     "Age at which data expires in seconds, as configured (setting max_staleness).",
     off_dashboards="a setting; the alert LivepeerDataStale compares the age of the data with it",
 )
+SCOPE_INFO: Final = Family(
+    name=f"{PREFIX}exporter_scope_info",
+    help="1, with the polled sessions as labels: a hash of base URL, configured streams and shard, the shard index and"
+    " the shard count. Replicas have the same labels.",
+    labels=("scope", "index", "count"),
+)
 CONSECUTIVE_FAILURES: Final = gauge("exporter_poll_consecutive_failures", "Failed polls since the last successful one.")
 LAST_SUCCESS: Final = gauge(
     "exporter_poll_last_success_timestamp_seconds",
@@ -194,6 +200,7 @@ ACCOUNT_FAMILIES: Final = (
     POLL_DURATION,
     POLL_INTERVAL,
     MAX_STALENESS,
+    SCOPE_INFO,
     CONSECUTIVE_FAILURES,
     LAST_SUCCESS,
     BACKOFF_UNTIL,
