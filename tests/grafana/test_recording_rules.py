@@ -1,5 +1,6 @@
 """Recording rules count replicas once and sum shards."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from tests.grafana.promtool import InputSeries, constant, linear, promtool_serie
 pytestmark = pytest.mark.prometheus
 
 _EVAL_TIME = 600
-_SESSION_KEY = ('stream_id="s"', 'session_id="e"')
 
 
 def _exporter(instance: str, index: str, active: float, bytes_per_second: float) -> InputSeries:
@@ -67,35 +67,14 @@ def test_replicas_are_counted_once_and_shards_are_summed(
 
 def test_accounts_are_separate(promtool: str, tmp_path: Path) -> None:
     other = target_series(f"{PREFIX}sessions", 'account="other"', 'state="active"', instance="a:1")
+    scope = target_series(f"{PREFIX}exporter_scope_info", 'account="other"', 'scope="00000000"', instance="a:1")
     total = f"account:{PREFIX}sessions:sum"
-    _assert_samples(promtool, tmp_path, SINGLE | {other: constant(2)}, _sample(f"count({total})", 2, "{}"))
+    series = SINGLE | {other: constant(2), scope: ONE}
+    _assert_samples(promtool, tmp_path, series, _sample(f"count({total})", 2, "{}"))
 
 
-def test_a_session_of_two_replicas_has_the_worse_health(promtool: str, tmp_path: Path) -> None:
-    series = {
-        account_series("session_healthy", *_SESSION_KEY, instance="a:1"): constant(1),
-        account_series("session_healthy", *_SESSION_KEY, instance="b:1"): constant(0),
-    }
-    name = f"session:{PREFIX}session_healthy:min"
-    labels = f'{name}{{job="livepeer", account="main", stream_id="s", session_id="e"}}'
-    _assert_samples(promtool, tmp_path, series, _sample(name, 0, labels))
-
-
-def test_transcoding_lag_is_per_rendition_and_of_active_sessions_only(promtool: str, tmp_path: Path) -> None:
-    def session(session_id: str, active: float) -> InputSeries:
-        key = ('stream_id="s"', f'session_id="{session_id}"')
-        values = {
-            "active": active,
-            "source_segments_duration_seconds": 300,
-            "transcoded_segments_duration_seconds": 840,
-            "profiles": 3,
-        }
-        return {account_series(f"session_{name}", *key): constant(value) for name, value in values.items()}
-
-    name = f"session:{PREFIX}session_transcoding_lag_seconds:max"
-    labels = f'{name}{{job="livepeer", account="main", stream_id="s", session_id="active"}}'
-    series = session("active", 1) | session("ended", 0)
-    _assert_samples(promtool, tmp_path, series, _sample(name, 20, labels))
+def test_no_rule_has_series_per_session_or_stream() -> None:
+    assert not [rule.record for rule in recording_rules(DEFAULT) if re.search("session_id|stream_id", rule.expr)]
 
 
 def test_names_are_unique_and_have_level_metric_and_operation() -> None:
