@@ -1,6 +1,6 @@
 """Alerts on sessions that vanish, reconnect or never start."""
 
-from grafana.builder import queries, stream_queries
+from grafana.builder import stream_queries
 from grafana.builder.alert import Alert
 from grafana.builder.dashboard import OVERVIEW_UID
 from grafana.builder.promql import NO_FILTERS, per_scope, per_session, selector
@@ -69,7 +69,7 @@ def _not_started(thresholds: Thresholds) -> Alert:
     pending = per_session(
         f"{created} < time() - {after:g} > time() - {until:g} unless {_series('session_last_seen_timestamp_seconds')}"
     )
-    live = f"max by ({STREAM_KEYS}) ({queries.active_sessions(NO_FILTERS)})"
+    live = f"({_series('session_active')} == 1)"
     newest = stream_queries.per_stream(_series("stream_created_timestamp_seconds"))
     pending_of_stream = stream_queries.sum_per_stream(NO_FILTERS, _series("stream_sessions", 'state="pending"'))
     live_of_stream = stream_queries.active_streams(NO_FILTERS)

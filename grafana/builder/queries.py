@@ -23,8 +23,11 @@ def active_sessions(filters: Filters) -> str:
 
 
 def while_active(filters: Filters, expr: str) -> str:
-    """Restrict an expression to active sessions, for metrics that ended sessions keep."""
-    return f"{expr} and {ON_SESSION} {active_sessions(filters)}"
+    """Restrict an expression to active sessions, for metrics that ended sessions keep.
+
+    A session is active if it is in one replica, so that replicas need not be aggregated first.
+    """
+    return f"{expr} and {ON_SESSION} ({selector(filters, 'session_active')} == 1)"
 
 
 def session_health(filters: Filters) -> str:

@@ -93,7 +93,7 @@ def stream_alert(
     """
     return Alert(
         name=name,
-        expr=stream_queries.with_session_name(NO_FILTERS, expr),
+        expr=stream_queries.with_session_name(expr),
         for_duration=for_duration,
         severity=severity,
         summary=f"{{{{ $labels.name }}}}: {summary}",
@@ -108,13 +108,12 @@ def health_alerts(thresholds: Thresholds) -> list[Alert]:
     """Return the warning and the critical alert on unhealthy streams."""
     share = per_session(_unhealthy_share("session", thresholds))
     stream_share = stream_queries.per_stream(_unhealthy_share("stream", thresholds))
-    is_unhealthy = f"> {thresholds.unhealthy_share:g}"
     active_stream = f"{stream_queries.ON_STREAM} {stream_queries.active_streams(NO_FILTERS)}"
     description = f"Livepeer Studio reports the stream as unhealthy.{_reported_issues()}"
     return [
         _session_alert(
             "LivepeerStreamUnhealthy",
-            f"{queries.session_health(NO_FILTERS)} == 0",
+            per_session(f"{_series('session_healthy')} == 0"),
             thresholds.unhealthy_for,
             "warning",
             "unhealthy",
@@ -124,28 +123,28 @@ def health_alerts(thresholds: Thresholds) -> list[Alert]:
         ),
         _session_alert(
             "LivepeerStreamUnhealthyForLong",
-            queries.while_active(NO_FILTERS, f"{share} {is_unhealthy}"),
+            queries.while_active(NO_FILTERS, share),
             thresholds.unhealthy_critical_for,
             "critical",
             f"unhealthy in most of the last {thresholds.unhealthy_window}",
             f"Livepeer Studio reported the stream as unhealthy in {{{{ $value | humanizePercentage }}}} of the last "
             f"{thresholds.unhealthy_window}.{_reported_issues()}",
-            stream_expr=f"{stream_share} {is_unhealthy} and {active_stream}",
+            stream_expr=f"{stream_share} and {active_stream}",
             keep_firing_for=thresholds.keep_firing_for,
         ),
     ]
 
 
 def _unhealthy_share(subject: Literal["session", "stream"], thresholds: Thresholds) -> str:
-    """Return the share of time in which each session or stream was unhealthy; unknown health counts as healthy.
+    """Return the share of time in which sessions or streams were unhealthy, if it is too large, per replica.
 
-    The first comparison leaves few series to join.
+    Unknown health counts as healthy. The first comparison leaves few series to join.
     """
     window = thresholds.unhealthy_window
     health = _series(f"{subject}_healthy", window=window)
     exported = f"count_over_time({_series(f'{subject}_active', window=window)})"
     unhealthy = f"(1 - (avg_over_time({health}) < {1 - thresholds.unhealthy_share:g}))"
-    return f"{unhealthy} * count_over_time({health}) / {exported}"
+    return f"{unhealthy} * count_over_time({health}) / {exported} > {thresholds.unhealthy_share:g}"
 
 
 def media_alerts(thresholds: Thresholds) -> list[Alert]:
@@ -160,12 +159,17 @@ def media_alerts(thresholds: Thresholds) -> list[Alert]:
 
 
 def _ingest_stopped(thresholds: Thresholds) -> Alert:
-    """An ending session has an ingest rate of 0 until it is inactive, 90 seconds after its last media."""
+    """An ending session has an ingest rate of 0 until it is inactive, 90 seconds after its last media.
+
+    Inactive sessions have no rate. Only sessions with a rate of 0 in a replica are compared over replicas.
+    """
+    rate = _series("session_ingest_rate_bytes_per_second")
+    stopped = per_session(f"{rate} and {ON_SESSION} ({rate} == 0)")
     stream_rate = stream_queries.sum_per_stream(NO_FILTERS, _series("stream_ingest_rate_bytes_per_second"))
     active_stream = f"{stream_queries.ON_STREAM} {stream_queries.active_streams(NO_FILTERS)}"
     return _session_alert(
         "LivepeerIngestStopped",
-        queries.while_active(NO_FILTERS, f"{queries.ingest_rate(NO_FILTERS)} == 0"),
+        f"{stopped} == 0",
         thresholds.session_for,
         "critical",
         "ingest has stopped",
@@ -178,9 +182,11 @@ def _ingest_stopped(thresholds: Thresholds) -> Alert:
 def _ingest_dropped(thresholds: Thresholds) -> Alert:
     rate = "session_ingest_rate_bytes_per_second"
     window, baseline_window = thresholds.comparison_window, thresholds.ingest_baseline_window
-    current = per_session(f"avg_over_time({_series(rate, window=window)})")
-    baseline = per_session(f"avg_over_time({_series(rate, window=baseline_window)} offset {window})")
-    dropped = f"{current} / ({baseline} > {thresholds.ingest_drop_min_rate:g}) < {thresholds.ingest_drop_ratio:g}"
+    current = f"avg_over_time({_series(rate, window=window)})"
+    baseline = f"avg_over_time({_series(rate, window=baseline_window)} offset {window})"
+    dropped = per_session(
+        f"{current} / ({baseline} > {thresholds.ingest_drop_min_rate:g}) < {thresholds.ingest_drop_ratio:g}"
+    )
     return _session_alert(
         "LivepeerIngestDropped",
         queries.while_active(NO_FILTERS, dropped),
@@ -193,10 +199,14 @@ def _ingest_dropped(thresholds: Thresholds) -> Alert:
 
 
 def _ingest_starving(thresholds: Thresholds) -> Alert:
-    speed = queries.source_speed(NO_FILTERS, thresholds)
+    media, last_seen = (
+        f"delta({_series(name, window=thresholds.comparison_window)})"
+        for name in ("session_source_segments_duration_seconds", "session_last_seen_timestamp_seconds")
+    )
+    slow = per_session(f"{media} / {last_seen} >= 0 < {thresholds.min_media_speed:g}")
     return _session_alert(
         "LivepeerIngestStarving",
-        f"({speed}) >= 0 < {thresholds.min_media_speed:g}",
+        queries.while_active(NO_FILTERS, slow),
         thresholds.session_for,
         "warning",
         "ingest is slower than real time",
@@ -205,9 +215,13 @@ def _ingest_starving(thresholds: Thresholds) -> Alert:
 
 
 def _transcoding_behind(thresholds: Thresholds) -> Alert:
+    """Without profiles the quotient is infinite or not a number, and the comparison drops it."""
+    source = _series("session_source_segments_duration_seconds")
+    transcoded = _series("session_transcoded_segments_duration_seconds")
+    lag = per_session(f"{source} - {transcoded} / {_series('session_profiles')} > {thresholds.lag_critical:g}")
     return _session_alert(
         "LivepeerTranscodingBehind",
-        f"({queries.transcoding_lag(NO_FILTERS)}) > {thresholds.lag_critical:g}",
+        queries.while_active(NO_FILTERS, lag),
         thresholds.session_for,
         "warning",
         "transcoding is {{ $value | humanizeDuration }} behind",
@@ -217,13 +231,15 @@ def _transcoding_behind(thresholds: Thresholds) -> Alert:
 
 
 def _nothing_transcoded(thresholds: Thresholds) -> Alert:
-    profiles = per_session(_series("session_profiles"))
-    ratio = f"({queries.delivered_renditions(NO_FILTERS, thresholds)}) / {ON_SESSION} ({profiles} > 0)"
-    media = _series("session_source_segments_duration_seconds", window=thresholds.comparison_window)
-    received = f"{per_session(f'delta({media})')} > {thresholds.no_transcoding_min_media:g}"
+    source, transcoded = (
+        f"delta({_series(f'session_{kind}_segments_duration_seconds', window=thresholds.comparison_window)})"
+        for kind in ("source", "transcoded")
+    )
+    received = f"({source} > {thresholds.no_transcoding_min_media:g})"
+    ratio = f"{transcoded} / {received} / ({_series('session_profiles')} > 0)"
     return _session_alert(
         "LivepeerNothingTranscoded",
-        f"({ratio}) >= 0 < {thresholds.no_transcoding_ratio:g} and {ON_SESSION} {received}",
+        queries.while_active(NO_FILTERS, per_session(f"{ratio} >= 0 < {thresholds.no_transcoding_ratio:g}")),
         thresholds.session_for,
         "critical",
         "nothing is transcoded",
@@ -235,8 +251,9 @@ def recording_alerts(thresholds: Thresholds) -> list[Alert]:
     """Return the alerts on failed and stuck recordings."""
     finished = _series("stream_recordings_finished_total", 'result="failed"', window=thresholds.failed_window)
     failed = f"round({stream_queries.sum_per_stream(NO_FILTERS, f'increase({finished})')}) > 0"
-    waiting = per_session(_series("session_recording_status", 'status=~"waiting|none"'))
-    stuck = f"({queries.last_media_age(NO_FILTERS)} > {thresholds.recording_stuck_after:g})"
+    waiting = _series("session_recording_status", 'status=~"waiting|none"') + " == 1"
+    age = f"time() - {_series('session_last_seen_timestamp_seconds')}"
+    stuck = per_session(f"{age} > {thresholds.recording_stuck_after:g} and {ON_SESSION} ({waiting})")
     return [
         stream_alert(
             "LivepeerRecordingFailed",
@@ -249,7 +266,7 @@ def recording_alerts(thresholds: Thresholds) -> list[Alert]:
         ),
         _session_alert(
             "LivepeerRecordingStuck",
-            f"{stuck} and {ON_SESSION} {waiting} == 1",
+            stuck,
             thresholds.recording_for,
             "warning",
             "recording is not ready",

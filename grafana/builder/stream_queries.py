@@ -7,6 +7,7 @@ includes active sessions only.
 
 from typing import Final
 
+from exporter.metrics import catalogue
 from grafana.builder.promql import ON_ACCOUNT, SCOPE_KEY, Filters, named, selector
 
 STREAM_KEY: Final = ("job", "account", "stream_id")
@@ -33,10 +34,9 @@ def with_name(filters: Filters, expr: str) -> str:
     return named(STREAM_KEY, selector(filters, "stream_info"), expr)
 
 
-def with_session_name(filters: Filters, expr: str) -> str:
+def with_session_name(expr: str) -> str:
     """Add the stream's name to values per stream, at any ``--detail`` that has streams: sessions carry it too."""
-    info = f"({selector(filters, 'session_info')} or {selector(filters, 'stream_info')})"
-    return named(STREAM_KEY, info, expr)
+    return named(STREAM_KEY, f'{{__name__=~"{catalogue.PREFIX}(session|stream)_info"}}', expr)
 
 
 def active_streams(filters: Filters) -> str:
