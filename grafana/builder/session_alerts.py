@@ -5,7 +5,7 @@ from typing import Final, Literal
 from grafana.builder import queries, stream_queries
 from grafana.builder.alert import Alert, Severity
 from grafana.builder.dashboard import OVERVIEW_UID, SESSION_UID
-from grafana.builder.promql import NO_FILTERS, per_session, selector, with_name
+from grafana.builder.promql import NO_FILTERS, ON_ACCOUNT, per_session, selector, with_name
 from grafana.builder.queries import ON_SESSION
 from grafana.builder.thresholds import Thresholds
 
@@ -138,13 +138,15 @@ def health_alerts(thresholds: Thresholds) -> list[Alert]:
 def _unhealthy_share(subject: Literal["session", "stream"], thresholds: Thresholds) -> str:
     """Return the share of time in which sessions or streams were unhealthy, if it is too large, per replica.
 
-    Unknown health counts as healthy. The first comparison leaves few series to join.
+    The whole is the time in which the exporter was scraped, so that a young session has no large share, and unknown
+    health counts as healthy. The first comparison leaves few series to join.
     """
     window = thresholds.unhealthy_window
     health = _series(f"{subject}_healthy", window=window)
-    exported = f"count_over_time({_series(f'{subject}_active', window=window)})"
+    scraped = f"count_over_time({_series('up', window=window)})"
     unhealthy = f"(1 - (avg_over_time({health}) < {1 - thresholds.unhealthy_share:g}))"
-    return f"{unhealthy} * count_over_time({health}) / {exported} > {thresholds.unhealthy_share:g}"
+    share = f"{unhealthy} * count_over_time({health}) / {ON_ACCOUNT} group_left () {scraped}"
+    return f"{share} > {thresholds.unhealthy_share:g}"
 
 
 def media_alerts(thresholds: Thresholds) -> list[Alert]:

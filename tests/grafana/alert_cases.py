@@ -71,7 +71,7 @@ def _episodes(seconds: float) -> Value:
 
 
 def _flapping(seconds: float) -> InputSeries:
-    return session(healthy=_episodes(seconds))
+    return session(healthy=_episodes(seconds)) | exporter()
 
 
 def _flapping_rate(time: float) -> float:
@@ -89,7 +89,12 @@ def _restarting(value: float) -> Value:
 
 
 def _unhealthy_between(start: float, end: float) -> InputSeries:
-    return session(healthy=lambda time: float(not start <= time < end))
+    return session(healthy=lambda time: float(not start <= time < end)) | exporter()
+
+
+def _ended(at: float) -> InputSeries:
+    """Return an unhealthy session that ends."""
+    return session(end=at, healthy=changing_at(at, 0, None)) | exporter()
 
 
 def _ingest_stopped(at: float, instance: str = INSTANCE, end: float | None = None) -> InputSeries:
@@ -223,28 +228,33 @@ HEALTH_CASES: Final = (
     Case(UNHEALTHY_LONG, "episodes of 70 in 170 seconds", _flapping(70), HOUR, 0),
     Case(UNHEALTHY_LONG, "episodes at detail stream", stream(healthy=_episodes(100)), HOUR, 1),
     Case(UNHEALTHY_LONG, "few episodes at detail stream", stream(healthy=_episodes(70)), HOUR, 0),
-    Case(UNHEALTHY_LONG, "health is unknown", session(), 30 * MINUTE, 0),
-    Case(UNHEALTHY_LONG, "mostly unknown, else unhealthy", session(healthy=_mostly_unknown(140)), HOUR, 0),
-    Case(UNHEALTHY_LONG, "at times unknown, else unhealthy", session(healthy=_mostly_unknown(160)), HOUR, 1),
-    Case(UNHEALTHY_LONG, "the session has ended", session(end=120, healthy=changing_at(120, 0, None)), 30 * MINUTE, 0),
+    Case(UNHEALTHY_LONG, "health is unknown", session() | exporter(), 30 * MINUTE, 0),
+    Case(UNHEALTHY_LONG, "mostly unknown, else unhealthy", session(healthy=_mostly_unknown(140)) | exporter(), HOUR, 0),
+    Case(
+        UNHEALTHY_LONG, "at times unknown, else unhealthy", session(healthy=_mostly_unknown(160)) | exporter(), HOUR, 1
+    ),
+    Case(UNHEALTHY_LONG, "the session has ended", _ended(120), 30 * MINUTE, 0),
     Case(
         UNHEALTHY_LONG,
         "the session ended five minutes ago",
-        session(end=1500, healthy=changing_at(1500, 0, None)),
+        _ended(1500),
         1500 + 300,
         0,
     ),
+    Case(UNHEALTHY_LONG, "the session ended less than five minutes ago", _ended(1500), 1500 + 290, 1),
+    Case(UNHEALTHY_LONG, "a young session", session(healthy=_from(1200, ZERO)) | exporter(), 1200 + 860, 0),
+    Case(UNHEALTHY_LONG, "no longer a young session", session(healthy=_from(1200, ZERO)) | exporter(), 1200 + 870, 1),
     Case(
         UNHEALTHY_LONG,
         "the exporter restarts every ten minutes",
-        session(healthy=_restarting(0), active=_restarting(1)),
+        session(healthy=_restarting(0), active=_restarting(1)) | exporter(up=_restarting(1)),
         HOUR,
         1,
     ),
     Case(
         UNHEALTHY_LONG,
         "two replicas cause one alert",
-        session(healthy=ZERO) | session("two:9877", healthy=ZERO),
+        session(healthy=ZERO) | exporter() | session("two:9877", healthy=ZERO) | exporter(instance="two:9877"),
         HOUR,
         1,
     ),
