@@ -49,13 +49,15 @@ def deployment(prometheus_binary: str, tmp_path_factory: pytest.TempPathFactory)
         api = stack.enter_context(ExitStack())
         url = api.enter_context(serving_in_thread(upstream))
         account = {"api_key_file": str(directory / "key"), "base_url": url}
+        webhook = {"webhook_secret_file": str(directory / "key")}
         streams = [row["parentId"] for row in rows()]
         settings = {
             "accounts": [
-                {"name": "a", **account},
+                {"name": "a", **account, **webhook},
                 {"name": "b", "detail": "stream", "stream_ids": streams, **account},
             ],
             "poll_interval": "1s",
+            "webhook_listen_address": "127.0.0.1:0",
             "max_staleness": f"{STALENESS}s",
             "profile_series": True,
             "playback_ids": True,
