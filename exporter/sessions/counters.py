@@ -104,10 +104,8 @@ def diff(
         dropped = islice(absent.values(), remembered, None)
         forgotten = max((entry.created_at for entry in dropped if entry.created_at), default=0.0)
         forgotten = max(forgotten, state.forgotten)
-    history = state.history.followed_by(scope, time)
-    if state.user_id == SEVERAL_USERS or user_id is None:
-        user_id = state.user_id
-    return CounterState(entries, history, user_id, forgotten, max_sessions), tally.increments()
+    history, owner = state.history.followed_by(scope, time), _owner(state, user_id)
+    return CounterState(entries, history, owner, forgotten, max_sessions), tally.increments()
 
 
 def _for_this_poll(state: CounterState, user_id: str | None, scope: CounterScope) -> CounterState:
@@ -123,6 +121,11 @@ def _user_of(sessions: Sequence[Session]) -> str | None:
     """Return the owner of the sessions, `SEVERAL_USERS`, or None if it is unknown."""
     users = {session.user_id for session in sessions} - {None}
     return SEVERAL_USERS if len(users) > 1 else next(iter(users), None)
+
+
+def _owner(state: CounterState, user_id: str | None) -> str | None:
+    """Return the owner of the sessions after a poll that has read those of a user."""
+    return state.user_id if state.user_id == SEVERAL_USERS or user_id is None else user_id
 
 
 class _Tally:
