@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from exporter.cooperative import Cooperative, run_yielding
 from exporter.livepeer.client import LivepeerClient, SessionsResult
@@ -21,6 +22,7 @@ from exporter.sessions.lifecycle import LifecycleIncrements, LifecycleState
 from exporter.sessions.lifecycle_poll import LifecyclePoll
 from exporter.sessions.parts import TimeLines, advance_parts
 from exporter.sessions.session import Session
+from exporter.sessions.session_events import SessionEvents
 from exporter.sessions.snapshot import Snapshot, take_snapshot
 from exporter.sessions.stream_life import StreamStates
 
@@ -61,6 +63,14 @@ class Changes:
     history: History
     increments: Increments
     lifecycle: LifecycleIncrements
+
+
+class DataAge(NamedTuple):
+    """When data was read; `AccountData` explains the fields."""
+
+    began: float
+    expires: float
+    recordings_began: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +134,34 @@ async def derive(
     sessions = [*read.sessions, *unread] if unread else read.sessions
     snapshot = await run_yielding(take_snapshot(sessions, plan.windows, now, plan.reported_streams))
     changes = await run_yielding(compare(read, plan, history, span, unread=None if recordings is None else unread))
-    series = await run_yielding(Series(plan, page_store, snapshot, changes.history.lifecycle).render())
-    problems = await run_yielding(find_problems(plan.account, snapshot, _shown_lifecycle(plan, changes)))
     following = await _to_keep(sessions, plan, now, started if recordings is None else recordings.requested)
-    rendered = series.rendered
-    data = AccountData(
+    age = DataAge(
         began=started.wall,
         expires=started.monotonic + plan.max_staleness,
+        recordings_began=following.requested.wall if following else None,
+    )
+    data = await compose(snapshot, changes.history.lifecycle, plan, page_store, age)
+    return PollResult(data, read, changes, following, snapshot)
+
+
+async def compose(
+    snapshot: Snapshot, lifecycle: LifecycleState, plan: Plan, page_store: PageStore, age: DataAge
+) -> AccountData:
+    """Return what the page will show of sessions and of what is remembered of them.
+
+    Args:
+        snapshot: the sessions.
+        lifecycle: after the poll.
+        plan: how the account is polled.
+        page_store: its families are rendered, within its series budget.
+        age: of the data.
+    """
+    series = await run_yielding(Series(plan, page_store, snapshot, lifecycle).render())
+    problems = await run_yielding(find_problems(plan.account, snapshot, _shown_lifecycle(plan, lifecycle)))
+    rendered = series.rendered
+    return AccountData(
+        began=age.began,
+        expires=age.expires,
         totals=snapshot.totals,
         problems=problems,
         chunks={**rendered.chunks, **render_totals(plan.account, snapshot.totals, TOTAL_FAMILIES)},
@@ -138,14 +169,12 @@ async def derive(
         exported=series.exported,
         dropped=series.dropped,
         absent_streams=snapshot.absent_streams,
-        recordings_began=following.requested.wall if following else None,
+        recordings_began=age.recordings_began,
     )
-    return PollResult(data, read, changes, following, snapshot)
 
 
-def _shown_lifecycle(plan: Plan, changes: Changes) -> LifecycleState:
+def _shown_lifecycle(plan: Plan, lifecycle: LifecycleState) -> LifecycleState:
     """Return what the status page shows of the past; a shard sees only some sessions of each stream."""
-    lifecycle = changes.history.lifecycle
     return replace(lifecycle, streams=StreamStates()) if plan.is_shard else lifecycle
 
 
@@ -173,24 +202,45 @@ def compare(
         span: of the poll.
         unread: the recorded sessions before the session window that are kept; None if the poll has requested them.
     """
-    scope, time = scope_of(plan), time_of(read, span)
     counters, increments = yield from diff(
-        history.counters, read.sessions, scope=scope, time=time, recordings=unread is None
+        history.counters, read.sessions, scope=scope_of(plan), time=time_of(read, span), recordings=unread is None
     )
-    poll = LifecyclePoll(
-        sessions=read.sessions,
-        unread=unread or (),
-        windows=plan.windows,
-        scope=scope,
-        time=time,
-        interval=plan.interval,
-        duration=span.seconds,
-        before=history.counters,
-        counters=counters,
-        events=increments.events,
-    )
+    poll = lifecycle_poll(read, plan, span, (history.counters, counters), increments.events, unread or ())
     lifecycle, lifecycle_increments = yield from advance_parts(history.lifecycle, poll, history.lines)
     return Changes(History(counters, lifecycle), increments, lifecycle_increments)
+
+
+def lifecycle_poll(
+    read: SessionsResult,
+    plan: Plan,
+    span: PollSpan,
+    counters: tuple[CounterState, CounterState],
+    events: SessionEvents,
+    unread: Sequence[Session] = (),
+) -> LifecyclePoll:
+    """Return a good poll as the lifecycle takes it in.
+
+    Args:
+        read: the sessions as the client returned them.
+        plan: how the account is polled.
+        span: of the poll.
+        counters: before and after the poll.
+        events: the sessions behind the increments of the counters.
+        unread: the recorded sessions before the session window that are kept.
+    """
+    before, after = counters
+    return LifecyclePoll(
+        sessions=read.sessions,
+        unread=unread,
+        windows=plan.windows,
+        scope=scope_of(plan),
+        time=time_of(read, span),
+        interval=plan.interval,
+        duration=span.seconds,
+        before=before,
+        counters=after,
+        events=events,
+    )
 
 
 def scope_of(plan: Plan) -> CounterScope:

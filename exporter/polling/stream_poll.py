@@ -3,27 +3,20 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import Final, NamedTuple
 
 from exporter.cooperative import Cooperative, run_yielding
 from exporter.livepeer.client import LivepeerClient, SessionsResult
 from exporter.livepeer.errors import PollTimeoutError
-from exporter.metrics.catalogue import TOTAL_FAMILIES
 from exporter.metrics.page_store import AccountData, PageStore
-from exporter.metrics.text_format import render_totals
 from exporter.polling.plan import Plan
-from exporter.polling.poll import Changes, History, PollSpan, scope_of, time_of
+from exporter.polling.poll import Changes, DataAge, History, PollSpan, compose, lifecycle_poll, scope_of, time_of
 from exporter.polling.recordings import Recordings, to_keep
-from exporter.polling.render import Series
-from exporter.sessions.attention import find_problems
 from exporter.sessions.counters import CounterState, diff
-from exporter.sessions.growth import COUNTED, Entry
-from exporter.sessions.lifecycle import LifecycleState, advance
-from exporter.sessions.lifecycle_poll import LifecyclePoll
+from exporter.sessions.growth import Entry, values_of
+from exporter.sessions.lifecycle import advance
 from exporter.sessions.parts import TimeLine, join_part, parents_of, take_part
 from exporter.sessions.session import Session
-from exporter.sessions.session_events import SessionEvents
 from exporter.sessions.snapshot import Snapshot, merge_stream, take_snapshot
 
 MAX_SECONDS: Final = 10.0
@@ -108,27 +101,11 @@ async def derive_stream(
     snapshot = await run_yielding(
         merge_stream(before.shown.snapshot, lambda each: each.parent_id in parents, part, plan.reported_streams)
     )
-    data = await _data(snapshot, changes.history.lifecycle, plan, page_store, before.shown.data)
+    shown = before.shown.data  # the age is still that of the last poll of the account
+    age = DataAge(shown.began, shown.expires, shown.recordings_began)
+    data = await compose(snapshot, changes.history.lifecycle, plan, page_store, age)
     recordings = await _replaced(before.recordings, read, parents, plan)
     return StreamPollResult(Known(changes.history, Shown(snapshot, data), recordings), changes)
-
-
-async def _data(
-    snapshot: Snapshot, lifecycle: LifecycleState, plan: Plan, page_store: PageStore, before: AccountData
-) -> AccountData:
-    """Return what the page will show; its age is still that of the last poll of the account."""
-    series = await run_yielding(Series(plan, page_store, snapshot, lifecycle).render())
-    problems = await run_yielding(find_problems(plan.account, snapshot, lifecycle))
-    return replace(
-        before,
-        totals=snapshot.totals,
-        problems=problems,
-        chunks={**series.rendered.chunks, **render_totals(plan.account, snapshot.totals, TOTAL_FAMILIES)},
-        series=series.rendered.series,
-        exported=series.exported,
-        dropped=series.dropped,
-        absent_streams=snapshot.absent_streams,
-    )
 
 
 def is_behind(read: Sequence[Session], known: Sequence[Session], entries: Mapping[str, Entry]) -> bool:
@@ -148,11 +125,8 @@ def is_behind(read: Sequence[Session], known: Sequence[Session], entries: Mappin
 def _is_below(session: Session, entry: Entry | None) -> bool:
     if entry is None:
         return False
-    values = zip(_values(session), _values(entry), strict=True)
+    values = zip(values_of(session), values_of(entry), strict=True)
     return any(now is not None and before is not None and now < before for now, before in values)
-
-
-_values: Final = attrgetter(*COUNTED)
 
 
 def compare_stream(
@@ -178,29 +152,12 @@ def compare_stream(
     after, increments = yield from diff(before, read.sessions, scope=scope, time=time)
     if increments.events.is_baseline:
         return None
-    poll = _lifecycle_poll(read, plan, span, before, after, increments.events)
+    poll = lifecycle_poll(read, plan, span, (before, after), increments.events)
     part, lifecycle_increments = yield from advance(part, poll)
     # Absent sessions follow the present ones, the longest absent last; those of the stream are absent since now.
     joined = replace(counters, entries={**(after.entries or {}), **others}, forgotten=after.forgotten)
     lines = {**history.lines, stream_id: TimeLine(time, part.observed)}
     return Changes(History(joined, join_part(rest, part), lines), increments, lifecycle_increments)
-
-
-def _lifecycle_poll(
-    read: SessionsResult, plan: Plan, span: PollSpan, before: CounterState, after: CounterState, events: SessionEvents
-) -> LifecyclePoll:
-    return LifecyclePoll(
-        sessions=read.sessions,
-        unread=(),
-        windows=plan.windows,
-        scope=scope_of(plan),
-        time=time_of(read, span),
-        interval=plan.interval,
-        duration=span.seconds,
-        before=before,
-        counters=after,
-        events=events,
-    )
 
 
 def _split(counters: CounterState, names: Collection[str]) -> tuple[CounterState, Mapping[str, Entry]]:
