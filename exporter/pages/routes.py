@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -15,16 +14,13 @@ from exporter.metrics.page_store import Page, PageStore
 from exporter.metrics.process import Process
 from exporter.pages.negotiation import choose_content_type, wants_gzip
 from exporter.pages.session_lists import OPEN_FOLD, Fold
+from exporter.pages.site import HEADERS, create_site
 
 PLAIN_PIECE: Final = 16 * 1024
 """Bytes from which inflated blocks are sent to a client that does not accept gzip; fewer would cost more calls."""
 
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-}
 _PAGE_HEADERS: Final = {
-    **_HEADERS,
+    **HEADERS,
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
     "Referrer-Policy": "no-referrer",
 }
@@ -50,7 +46,7 @@ def create_app(
 
     async def metrics(request: Request) -> Response:
         chosen = choose_content_type(_listed(request, "Accept"))
-        headers = {**_HEADERS, "Content-Type": chosen.header, "Vary": "Accept, Accept-Encoding"}
+        headers = {**HEADERS, "Content-Type": chosen.header, "Vary": "Accept, Accept-Encoding"}
         answer = _packed if wants_gzip(_listed(request, "Accept-Encoding")) else _plain
         return answer(board.page(chosen.form), process.tail(chosen.form), headers)
 
@@ -58,12 +54,12 @@ def create_app(
         fold: Fold = "open" if OPEN_FOLD in request.query_params else "closed"
         return HTMLResponse(landing(fold), headers=_PAGE_HEADERS)
 
-    return _site([_page("/", people), _page(metrics_path, metrics), *probes(health)])
+    return create_site([_page("/", people), _page(metrics_path, metrics), *probes(health)])
 
 
 def create_probe_app(health: Health) -> Starlette:
     """The probes alone, for a port of their own."""
-    return _site(probes(health))
+    return create_site(probes(health))
 
 
 def probes(health: Health) -> list[Route]:
@@ -78,24 +74,12 @@ def probes(health: Health) -> list[Route]:
     return [_page("/livez", alive), _page("/readyz", ready)]
 
 
-def _site(pages: list[Route]) -> Starlette:
-    site = Starlette(routes=pages, exception_handlers={HTTPException: _error})
-    site.router.redirect_slashes = False  # 404 for `/metrics/`, not a redirect to the Host header's address
-    return site
-
-
-async def _error(_request: Request, error: Exception) -> Response:
-    """Return the response for an unknown path or method, with the headers of the other pages."""
-    assert isinstance(error, HTTPException)  # noqa: S101  # it is registered for this class
-    return PlainTextResponse(f"{error.detail}\n", error.status_code, headers={**_HEADERS, **(error.headers or {})})
-
-
 def _page(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:
     return Route(path, answer, methods=["GET"])
 
 
 def _verdict(good: bool, otherwise: str) -> Response:
-    return PlainTextResponse("ok\n" if good else f"{otherwise}\n", 200 if good else 503, headers=_HEADERS)
+    return PlainTextResponse("ok\n" if good else f"{otherwise}\n", 200 if good else 503, headers=HEADERS)
 
 
 def _listed(request: Request, name: str) -> str:

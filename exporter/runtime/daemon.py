@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from exporter.config import LoadedSettings, Settings, SettingsError
 from exporter.logs import event
 from exporter.pages.routes import create_probe_app
+from exporter.pages.webhook_calls import create_webhook_app
 from exporter.runtime.app import App
 from exporter.runtime.environment import Environment, is_out_of_descriptors
 from exporter.runtime.file_reading import READ_TIMEOUT, read_files
@@ -31,7 +32,6 @@ from exporter.server.rate_limit import RateLimiter
 from exporter.server.web_config import WebConfigError
 from exporter.server.web_config_reload import WebConfigFile
 from exporter.version import VERSION
-from exporter.webhooks.receiver import create_webhook_app
 
 logger = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from exporter.pages.site import HEADERS, create_site
 from exporter.webhooks.intake import TOO_LARGE, TOO_SLOW, Intake, Verdict
 
 MAX_BODY: Final = 64 * 1024
@@ -19,8 +20,6 @@ BODY_TIMEOUT: Final = 10.0
 """Seconds that a body may take."""
 
 SIGNATURE_HEADER: Final = "Livepeer-Signature"
-
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class _BodyError(Exception):
@@ -52,11 +51,7 @@ def create_webhook_app(intake_of: Callable[[str], Intake | None], *, body_timeou
             return Response(status_code=400)  # it is not received
         return _response(intake.take(body, request.headers.get(SIGNATURE_HEADER, "")))
 
-    site = Starlette(
-        routes=[Route("/webhook/{account}", receive, methods=["POST"])], exception_handlers={HTTPException: _error}
-    )
-    site.router.redirect_slashes = False
-    return site
+    return create_site([Route("/webhook/{account}", receive, methods=["POST"])])
 
 
 async def _read_body(request: Request, timeout: float) -> bytes:  # noqa: ASYNC109  # becomes an error of its own
@@ -82,11 +77,5 @@ async def _read_body(request: Request, timeout: float) -> bytes:  # noqa: ASYNC1
 
 def _response(verdict: Verdict, **headers: str) -> Response:
     if verdict.status == 204:
-        return Response(status_code=204, headers=_HEADERS)
-    return PlainTextResponse(f"{verdict.result}\n", verdict.status, headers={**_HEADERS, **headers})
-
-
-async def _error(_request: Request, error: Exception) -> Response:
-    """Return the response for an unknown path or method."""
-    assert isinstance(error, HTTPException)  # noqa: S101  # it is registered for this class
-    return PlainTextResponse(f"{error.detail}\n", error.status_code, headers={**_HEADERS, **(error.headers or {})})
+        return Response(status_code=204, headers=HEADERS)
+    return PlainTextResponse(f"{verdict.result}\n", verdict.status, headers={**HEADERS, **headers})

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 import httpx
 
 from exporter.config import Address
+from exporter.pages.webhook_calls import MAX_BODY, create_webhook_app
 from exporter.server.connection import Limits
 from exporter.server.listener import Listener
 from exporter.webhooks.intake import Intake
-from exporter.webhooks.receiver import MAX_BODY, create_webhook_app
 from tests.support.loop import in_loop
 from tests.support.rows import START
 from tests.webhooks.calls import SECRET, body, header
