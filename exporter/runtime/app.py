@@ -192,8 +192,9 @@ class App:
         environment, telemetry = self._environment, self._telemetry_of(account.name)
         client = create_livepeer_client(http_client, account, settings, environment, telemetry)
         budget = RequestBudget(account.webhook_max_requests_per_minute, environment.monotonic)
-        stream_client = None
-        if settings.webhook_listen_address and account.webhook_secret_file:
+        stream_client = webhook = None
+        secret_file = account.webhook_secret_file if settings.webhook_listen_address else None
+        if secret_file:
             # Its own clock and page limit: whatever happens to it changes nothing for the account's polls.
             stream_client = create_livepeer_client(
                 http_client, account, settings, environment, telemetry, permit=budget.spend
@@ -201,9 +202,9 @@ class App:
         poller = create_poller(
             account, settings, environment, client, telemetry, self.page_store, stream_client=stream_client
         )
-        webhook = None
-        if stream_client is not None:
-            webhook = create_webhook(account, environment, poller, client, budget, telemetry, self._seen(account.name))
+        if secret_file:
+            seen = self._seen(account.name)
+            webhook = create_webhook(secret_file, environment, poller, client, budget, telemetry, seen)
         credentials = digest_credentials(account, environment)
         return AccountRuntime(account, credentials, poller, telemetry, http_client, webhook)
 

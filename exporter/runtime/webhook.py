@@ -2,11 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from exporter.config import Account
 from exporter.livepeer.client import LivepeerClient
 from exporter.metrics.instruments import Telemetry
 from exporter.polling.hints import HintQueue
+from exporter.polling.poll import scope_of
 from exporter.polling.poller import Poller
 from exporter.polling.request_budget import RequestBudget
 from exporter.runtime.environment import Environment
@@ -39,18 +40,18 @@ class AccountWebhook:
 
 
 def create_webhook(
-    account: Account,
+    secret_file: Path,
     environment: Environment,
     poller: Poller,
     client: LivepeerClient,
     budget: RequestBudget,
     telemetry: Telemetry,
     seen: SeenEvents,
-) -> AccountWebhook | None:
-    """Create the webhook of an account, or None if it has no secret.
+) -> AccountWebhook:
+    """Create the webhook of an account.
 
     Args:
-        account: the account.
+        secret_file: has its secrets.
         environment: clocks and the log redactor.
         poller: of the account.
         client: of the account's polls, whose clock is that of the API.
@@ -58,16 +59,13 @@ def create_webhook(
         telemetry: the account's instruments.
         seen: the events so far.
     """
-    if account.webhook_secret_file is None:
-        return None
-    streams = frozenset(account.stream_ids)
     queue = HintQueue(
         poller,
         budget,
         telemetry,
         server_now=client.clock.now,
         monotonic=environment.monotonic,
-        has_stream=lambda stream: not streams or stream in streams,
+        has_stream=scope_of(poller.plan).has_parent,
     )
-    secrets = SecretFile(account.webhook_secret_file, environment.redact)
+    secrets = SecretFile(secret_file, environment.redact)
     return AccountWebhook(Intake(secrets, client.clock.now, telemetry, seen, queue), queue)
