@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from exporter.metrics.catalogue.family import PREFIX, Family, Sample, TotalFamily, counter, gauge
+from exporter.metrics.catalogue.family import PREFIX, Family, Sample, TotalFamily, counter, gauge, histogram
 from exporter.metrics.catalogue.label_values import CODES, FAILURES, SESSION_FAULTS, VALUE_FAULTS
 from exporter.metrics.catalogue.lifecycle import ACCOUNT_LIFE_FAMILIES
 from exporter.metrics.catalogue.webhooks import WEBHOOK_FAMILIES
@@ -115,7 +115,7 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 
 
 def _histogram(name: str, text: str) -> Family:
-    return Family(name=f"{PREFIX}{name}", type="histogram", help=text, buckets=_SECONDS, reducible=True)
+    return histogram(name, text, _SECONDS, reducible=True)
 
 
 POLLS: Final = counter("exporter_polls", "Polls started.")

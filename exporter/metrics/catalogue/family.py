@@ -145,3 +145,26 @@ def gauge(
         absent_when=absent_when,
         off_dashboards=off_dashboards,
     )
+
+
+def histogram(
+    name: str,
+    text: str,
+    buckets: tuple[float, ...],
+    *labels: tuple[str, tuple[str, ...]],
+    absent_when: str = "never",
+    off_dashboards: str = "",
+    reducible: bool = False,
+) -> Family:
+    """Declare a histogram of an account; ``labels`` are names, each with all its values."""
+    return Family(
+        name=f"{PREFIX}{name}",
+        type="histogram",
+        help=text,
+        labels=tuple(label for label, _ in labels),
+        label_values=tuple(values for _, values in labels),
+        absent_when=absent_when,
+        buckets=buckets,
+        off_dashboards=off_dashboards,
+        reducible=reducible,
+    )

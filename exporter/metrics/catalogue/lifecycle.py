@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Final, Generic, TypeVar
 
-from exporter.metrics.catalogue.family import IN_SHARDS, PREFIX, Family, Sample, SubjectFamily, counter
+from exporter.metrics.catalogue.family import IN_SHARDS, PREFIX, Family, Sample, SubjectFamily, counter, histogram
 from exporter.sessions.session import Session
 from exporter.sessions.session_life import SessionLife
 from exporter.sessions.snapshot import FINISHED, HEALTH, State
@@ -164,14 +164,18 @@ def session_life_families(lives: Mapping[str, SessionLife]) -> list[SubjectFamil
 
 def stream_life_families(lives: Mapping[str | None, StreamLife], *, is_shard: bool) -> list[SubjectFamily[Stream]]:
     """Return the families of each stream for one poll."""
-    return [each.bind(lives) for each in STREAM_LIFE_FAMILIES if each.in_shards or not is_shard]
+    return [each.bind(lives) for each in _exported(is_shard=is_shard)]
 
 
 def series_of_stream_life(life: StreamLife, *, is_shard: bool) -> int:
     """Return the number of series of a stream."""
-    families = [each for each in STREAM_LIFE_FAMILIES if each.in_shards or not is_shard]
+    families = _exported(is_shard=is_shard)
     gauges = sum(each.type == "gauge" for each in families)
     return sum(each.most for each in families) - (gauges if life.health is None else 0)
+
+
+def _exported(*, is_shard: bool) -> list[LifeFamily[StreamLife]]:
+    return [each for each in STREAM_LIFE_FAMILIES if each.in_shards or not is_shard]
 
 
 def _account_counter(name: str, text: str, *labels: tuple[str, tuple[str, ...]], in_shards: bool = True) -> Family:
@@ -208,38 +212,26 @@ NEVER_STARTED: Final = _account_counter(
 )
 
 
-def _histogram(
-    name: str, text: str, buckets: tuple[float, ...], labels: Mapping[str, tuple[str, ...]] | None = None
-) -> Family:
-    labels = labels or {}
-    return Family(
-        name=f"{PREFIX}{name}",
-        type="histogram",
-        help=text,
-        labels=tuple(labels),
-        label_values=tuple(labels.values()),
-        buckets=buckets,
-        off_dashboards=_OFF_DASHBOARDS,
-    )
-
-
-ENDED_DURATION: Final = _histogram(
+ENDED_DURATION: Final = histogram(
     "ended_session_duration_seconds",
     "Source media of ended sessions in seconds (API field sourceSegmentsDuration).",
     (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 86_400.0),
+    off_dashboards=_OFF_DASHBOARDS,
 )
-ENDED_UNHEALTHY: Final = _histogram(
+ENDED_UNHEALTHY: Final = histogram(
     "ended_session_unhealthy_ratio",
     "Share of the observed healthy and unhealthy time of ended sessions in which they were unhealthy, between 0 and 1"
     " (API field isHealthy).",
     (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0),
+    off_dashboards=_OFF_DASHBOARDS,
 )
-PROCESSING: Final = _histogram(
+PROCESSING: Final = histogram(
     "recording_processing_seconds",
     "Seconds from the last media of a session to the poll that found its recording ready or failed"
     " (API fields lastSeen, recordingStatus).",
     (60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14_400.0),
-    {"result": FINISHED},
+    ("result", FINISHED),
+    off_dashboards=_OFF_DASHBOARDS,
 )
 
 ACCOUNT_LIFE_FAMILIES: Final = (

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from exporter.metrics.catalogue.family import PREFIX, Family, counter
+from exporter.metrics.catalogue.family import Family, counter, histogram
 from exporter.metrics.catalogue.label_values import HINT_RESULTS, TARGET_RESULTS, WEBHOOK_EVENTS, WEBHOOK_RESULTS
 
 WITHOUT_WEBHOOK: Final = "the account has no webhook"
@@ -27,11 +27,10 @@ MULTISTREAM_EVENTS: Final = _counter(
     "Events of multistream targets by result, each event once. From webhooks; the API's sessions do not show them.",
     ("result", TARGET_RESULTS),
 )
-WEBHOOK_LAG: Final = Family(
-    name=f"{PREFIX}webhook_lag_seconds",
-    type="histogram",
-    help="Time in seconds from an event, by the API's clock, to the publication of the poll of its stream.",
-    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
+WEBHOOK_LAG: Final = histogram(
+    "webhook_lag_seconds",
+    "Time in seconds from an event, by the API's clock, to the publication of the poll of its stream.",
+    (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
     absent_when=WITHOUT_WEBHOOK,
     off_dashboards=_NO_PANEL,
 )
