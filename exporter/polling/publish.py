@@ -60,9 +60,7 @@ class Publisher:
 
         If this raises, the page is as it was before.
         """
-        self._page_store.budget.use(self._account, data.series)
-        self._telemetry.set(catalogue.EXPORTED, data.exported)
-        self._telemetry.set(catalogue.DROPPED, data.dropped, "series_limit")
+        self._set_series(data)
         self.count_stream_poll("success")
         self._publish(data)
 
@@ -80,7 +78,7 @@ class Publisher:
 
     def success(self, data: AccountData, status: Status, skew: float | None) -> None:
         """Show new data. If this raises, the page is as it was before."""
-        self._page_store.budget.use(self._account, data.series)
+        self._set_series(data)
         gauge = self._telemetry.set
         gauge(catalogue.UP, 1)
         gauge(catalogue.SNAPSHOT, data.began)
@@ -90,8 +88,6 @@ class Publisher:
             gauge(catalogue.RECORDINGS_SNAPSHOT, data.recordings_began)
         if status.succeeded is not None:
             gauge(catalogue.LAST_SUCCESS, status.succeeded)
-        gauge(catalogue.EXPORTED, data.exported)
-        gauge(catalogue.DROPPED, data.dropped, "series_limit")
         self._set_status(status, skew)
         self._publish(data)
 
@@ -149,6 +145,11 @@ class Publisher:
             seconds=round(seconds, 3),
             next_poll_in=round(wait, 1),
         )
+
+    def _set_series(self, data: AccountData) -> None:
+        self._page_store.budget.use(self._account, data.series)
+        self._telemetry.set(catalogue.EXPORTED, data.exported)
+        self._telemetry.set(catalogue.DROPPED, data.dropped, "series_limit")
 
     def _set_status(self, status: Status, skew: float | None) -> None:
         self._telemetry.set(catalogue.CONSECUTIVE_FAILURES, status.failures)

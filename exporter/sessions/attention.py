@@ -9,11 +9,12 @@ from operator import attrgetter
 from typing import Final
 
 from exporter.cooperative import Cooperative, batches
-from exporter.sessions.history import history_of, recent
+from exporter.sessions.history import history_of
 from exporter.sessions.lifecycle import LifecycleState
 from exporter.sessions.problem import LIST_LIMITS, MAX_LISTED, PROBLEM_KINDS, Kind, Problem
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import ACTIVE, ENDED, PENDING, SessionState, Snapshot, State, recording_status
+from exporter.sessions.stream_life import recent
 from exporter.sessions.streams import stream_id
 
 RECENT_END: Final = 900.0

@@ -1,11 +1,10 @@
 """What the status page shows of the past of a session and its stream."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from exporter.sessions.lifecycle import LifecycleState
 from exporter.sessions.session import Session
-from exporter.sessions.stream_life import MAX_RECENT
+from exporter.sessions.stream_life import recent
 from exporter.sessions.streams import stream_id
 
 
@@ -65,11 +64,6 @@ def history_of(session: Session, lifecycle: LifecycleState, now: float) -> Sessi
     reconnects = recent(stream.recent_reconnects, now)
     last = _moment(reconnects[-1], now) if reconnects else None
     return SessionHistory(since, len(recent(stream.recent_episodes, now)), len(reconnects), last)
-
-
-def recent(times: Sequence[float], now: float) -> Sequence[float]:
-    """Return the times of the last hour."""
-    return [time for time in times if now - time <= MAX_RECENT]
 
 
 def _moment(time: float, now: float) -> Moment:

@@ -231,9 +231,9 @@ class StreamPass:
         }
         if health == "unhealthy" and known.health != "unhealthy" and not baseline:
             self._episodes += 1
-            changes |= {"episodes": known.episodes + 1, "recent_episodes": _recent(known.recent_episodes, now)}
+            changes |= {"episodes": known.episodes + 1, "recent_episodes": _with_new(known.recent_episodes, now)}
         if count := self._reconnected[name]:
-            changes["recent_reconnects"] = _recent(known.recent_reconnects, now, count)
+            changes["recent_reconnects"] = _with_new(known.recent_reconnects, now, count)
         return msgspec.structs.replace(known, **changes)
 
 
@@ -264,6 +264,11 @@ def _additions(
     return found
 
 
-def _recent(times: tuple[float, ...], now: float, count: int = 1) -> tuple[float, ...]:
+def recent(times: Iterable[float], now: float) -> list[float]:
+    """Return the times of the last hour."""
+    return [time for time in times if now - time <= MAX_RECENT]
+
+
+def _with_new(times: tuple[float, ...], now: float, count: int = 1) -> tuple[float, ...]:
     """Return times with those of events that a poll has found now, without those that are too old or too many."""
-    return (*(time for time in times if now - time <= MAX_RECENT), *[now] * count)[-MAX_RECENT_EVENTS:]
+    return (*recent(times, now), *[now] * count)[-MAX_RECENT_EVENTS:]
