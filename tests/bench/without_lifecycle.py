@@ -12,11 +12,10 @@ from exporter.metrics.page_store import AccountData
 from exporter.metrics.series_limit import select
 from exporter.metrics.text_format import render_subjects, render_totals, session_labels
 from exporter.polling.plan import PollStart, Status
-from exporter.polling.poll import Changes, History, PollResult, fetch
+from exporter.polling.poll import Changes, History, PollResult, PollSpan, fetch, scope_of, time_of
 from exporter.polling.publish import Publisher
 from exporter.polling.recordings import Recordings, kept, to_keep
 from exporter.sessions.attention import find_problems
-from exporter.sessions.counter_scope import CounterScope, PollTime
 from exporter.sessions.counters import CounterState, diff
 from exporter.sessions.lifecycle import LifecycleIncrements
 from exporter.sessions.session import Session
@@ -66,8 +65,8 @@ class WithoutLifecycle(ExporterCandidate):
             diff(
                 self._counters,
                 read.sessions,
-                scope=CounterScope(plan.base_url, scope.stream_ids, scope.session_window, scope.recording_window),
-                time=PollTime(now, started.wall, started.monotonic),
+                scope=scope_of(plan),
+                time=time_of(read, PollSpan(started, 0.0)),
                 recordings=known is None,
             )
         )

@@ -1,6 +1,8 @@
 """Every key of the exporter-toolkit's web config format, valid and invalid, in files that this module writes (V14)."""
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,15 @@ HASH = "$2y$10$" + "abcdefghijklmnopqrstuO" + "0123456789012345678901234567890"
 FILES = "cert_file: server.pem, key_file: server.key"
 REQUIRED = "client_auth_type: RequireAndVerifyClientCert"
 CA = "client_ca_file: ca.pem"
+
+
+@contextmanager
+def refused(problem: str) -> Iterator[None]:
+    """Check that a file is refused for one problem alone, whose text contains the given one."""
+    with pytest.raises(WebConfigError) as caught:
+        yield
+    assert len(caught.value.problems) == 1
+    assert problem in caught.value.problems[0]
 
 
 @pytest.fixture
@@ -112,10 +123,8 @@ def test_V14_valid_tls_keys_are_accepted_with_a_context(directory: Path, keys: s
     ],
 )
 def test_V14_invalid_tls_keys_are_refused_with_a_reason(directory: Path, keys: str, problem: str) -> None:
-    with pytest.raises(WebConfigError) as caught:
+    with refused(problem):
         read_tls(directory, keys)
-    assert len(caught.value.problems) == 1
-    assert problem in caught.value.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -137,10 +146,8 @@ def test_V14_invalid_tls_keys_are_refused_with_a_reason(directory: Path, keys: s
     ],
 )
 def test_V14_a_certificate_and_its_key_are_set_exactly_once(directory: Path, keys: str, problem: str) -> None:
-    with pytest.raises(WebConfigError) as caught:
+    with refused(problem):
         read_tls(directory, keys, files="")
-    assert len(caught.value.problems) == 1
-    assert caught.value.problems[0].endswith(problem) or problem in caught.value.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -260,10 +267,8 @@ def test_V14_headers_are_sent_as_written(directory: Path, text: str, headers: li
     ],
 )
 def test_V14_invalid_http_keys_are_refused_with_a_reason(directory: Path, text: str, problem: str) -> None:
-    with pytest.raises(WebConfigError) as caught:
+    with refused(problem):
         read(directory, f"http_server_config: {{{text}}}\n")
-    assert len(caught.value.problems) == 1
-    assert problem in caught.value.problems[0]
 
 
 @pytest.mark.parametrize("value", ["", "false", "off"])
@@ -319,10 +324,8 @@ def test_V14_a_rate_limit_is_read(directory: Path, text: str, limit: RateLimit |
     ],
 )
 def test_V14_an_invalid_rate_limit_is_refused_with_a_reason(directory: Path, text: str, problem: str) -> None:
-    with pytest.raises(WebConfigError) as caught:
+    with refused(problem):
         read(directory, f"rate_limit: {{{text}}}\n")
-    assert len(caught.value.problems) == 1
-    assert problem in caught.value.problems[0]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from tests.support.deadlines import HANG
 from tests.support.ports import listening_ports
-from tests.support.running import wait_until
+from tests.support.running import running_program, wait_until
 
 Labels = Mapping[str, str]
 
@@ -63,27 +62,19 @@ def running_alertmanager(binary: str, directory: Path, config: Mapping[str, Any]
     path, log_path = directory / "alertmanager.yml", directory / "alertmanager.log"
     complete = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}], **config}
     path.write_text(json.dumps(complete), encoding="utf-8")  # JSON is YAML too
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [
-                binary,
-                f"--config.file={path}",
-                f"--storage.path={directory / 'data'}",
-                "--web.listen-address=127.0.0.1:0",
-                "--cluster.listen-address=",
-            ],
-            stdout=log,
-            stderr=log,
-        )
+    command = (
+        binary,
+        f"--config.file={path}",
+        f"--storage.path={directory / 'data'}",
+        "--web.listen-address=127.0.0.1:0",
+        "--cluster.listen-address=",
+    )
+    with running_program(command, log_path) as process:
 
-    def port() -> int | None:
-        assert process.poll() is None, log_path.read_text(encoding="utf-8")
-        return next(iter(listening_ports(process.pid)), None)
+        def port() -> int | None:
+            assert process.poll() is None, log_path.read_text(encoding="utf-8")
+            return next(iter(listening_ports(process.pid)), None)
 
-    try:
         alertmanager = Alertmanager(wait_until(port, "Alertmanager to listen"))
         wait_until(alertmanager.is_ready, "Alertmanager to be ready")
         yield alertmanager
-    finally:
-        process.kill()
-        process.wait()

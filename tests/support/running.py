@@ -268,6 +268,18 @@ _LISTENING: Final = re.compile(r'msg="Listening on" address=127\.0\.0\.1:(\d+)')
 
 
 @contextmanager
+def running_program(command: Sequence[str], log_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program within the context, with its output in a log file; kill it at the end."""
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
 def running_prometheus(binary: str, directory: Path, config: Mapping[str, Any], *flags: str) -> Iterator[Prometheus]:
     """Run Prometheus within the context, on a free port.
 
@@ -279,30 +291,19 @@ def running_prometheus(binary: str, directory: Path, config: Mapping[str, Any], 
     """
     path, log_path = directory / "prometheus.yml", directory / "prometheus.log"
     path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML too
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [
-                binary,
-                f"--config.file={path}",
-                f"--storage.tsdb.path={directory / 'data'}",
-                "--web.listen-address=127.0.0.1:0",
-                *flags,
-            ],
-            stdout=log,
-            stderr=log,
-        )
-
-    def port() -> int | None:
-        text = log_path.read_text(encoding="utf-8")
-        assert process.poll() is None, text
-        found = _LISTENING.search(text)
-        return int(found[1]) if found else None
-
+    storage = f"--storage.tsdb.path={directory / 'data'}"
+    command = (binary, f"--config.file={path}", storage, "--web.listen-address=127.0.0.1:0", *flags)
     try:
-        prometheus = Prometheus(wait_until(port, "Prometheus to listen"))
-        wait_until(prometheus.is_ready, "Prometheus to be ready")
-        yield prometheus
+        with running_program(command, log_path) as process:
+
+            def port() -> int | None:
+                text = log_path.read_text(encoding="utf-8")
+                assert process.poll() is None, text
+                found = _LISTENING.search(text)
+                return int(found[1]) if found else None
+
+            prometheus = Prometheus(wait_until(port, "Prometheus to listen"))
+            wait_until(prometheus.is_ready, "Prometheus to be ready")
+            yield prometheus
     finally:
-        process.kill()
-        process.wait()
         shutil.rmtree(directory / "data", ignore_errors=True)
