@@ -91,8 +91,9 @@ class ChangingAccount:
 
     def _create(self) -> None:
         session_id = self._odd_id() if self._rng.random() < self._odd_share else random_uuid(self._rng)
-        self._rows.setdefault(session_id, row(id=session_id, record=False))
-        self.ever.add(session_id)
+        if session_id not in self.ever:  # the API never gives an id twice, not even after the session's removal
+            self._rows[session_id] = row(id=session_id, record=False)
+            self.ever.add(session_id)
 
     def _odd_id(self) -> str:
         uuid = random_uuid(self._rng)
