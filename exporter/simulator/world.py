@@ -74,7 +74,7 @@ class World:
     def rows(self, now: float) -> Sequence[Row]:
         """Return all sessions at a time of the server, in Unix seconds, as the API lists them."""
         world_time = self._pace.world_time(now)
-        return [_row(session, self._pace, world_time) for session in self._sessions(world_time)]
+        return [make_row(session, self._pace, world_time) for session in self._sessions(world_time)]
 
     def events(self, since: float, until: float) -> list[Event]:
         """Return what happens after a time of the server and until another one, ordered by time.
@@ -110,8 +110,8 @@ class World:
         return make_lifecycle(self._seed, number, self._streams[number], self._slots[number], slot)
 
 
-def _row(session: Lifecycle, pace: Pace, now: float) -> Row:
-    """A session at a world time, as the API lists it."""
+def make_row(session: Lifecycle, pace: Pace, now: float) -> Row:
+    """Return a session at a world time, as the API lists it."""
     stream = session.stream
     row: Row = {
         "id": session.id,

@@ -57,25 +57,29 @@ class ExporterCandidate:
     Args:
         client: the HTTP client for the API.
         base_url: of the API.
+        environment: clocks and randomness; by default those of the machine.
     """
 
     name = EXPORTER
     path = "/metrics"
     gc_thresholds = GC_THRESHOLDS
 
-    def __init__(self, client: httpx.AsyncClient, base_url: str = BASE_URL) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, base_url: str = BASE_URL, environment: Environment | None = None
+    ) -> None:
         settings = Settings(base_url=base_url, max_series=100_000_000)
         account = settings.accounts[0]
-        environment = Environment(time.time, time.monotonic, random.random, redact=lambda _: None)
+        if environment is None:
+            environment = Environment(time.time, time.monotonic, random.random, redact=lambda _: None)
         telemetry = Telemetry(account.name)
         page_store = create_page_store(settings, environment)
         endpoint = SessionsEndpoint(
             HTTPClient(kept=client, fresh=client),
             base_url,
             key=lambda: KEY,
-            clock=ServerClock(time.time, time.monotonic),
+            clock=ServerClock(environment.now, environment.monotonic),
             meter=telemetry,
-            jitter=random.random,
+            jitter=environment.jitter,
             request_timeout=60.0,
             concurrency=account.walk_concurrency,
         )
@@ -84,7 +88,7 @@ class ExporterCandidate:
         self._livepeer = LivepeerClient(endpoint)
         self._poller = create_poller(account, settings, environment, self._livepeer, telemetry, page_store)
         self._poller.publish_initial()
-        process = Process(revision="bench", series=page_store.series, series_limit=0, shard=(0, 1), now=time.time)
+        process = Process(revision="bench", series=page_store.series, series_limit=0, shard=(0, 1), now=environment.now)
         health = routes.Health(alive=lambda: True, ready=lambda: True)
         self.app: ASGIApp = routes.create_app(page_store, process, health, lambda _: "", metrics_path=self.path)
 
@@ -143,8 +147,13 @@ async def scrape(candidate: Candidate) -> bytes:
     return b"".join(await scrape_parts(candidate))
 
 
-async def scrape_parts(candidate: Candidate) -> list[bytes]:
+async def scrape_parts(candidate: Candidate, accept: str = ACCEPT, *, compressed: bool = True) -> list[bytes]:
     """Return the same body in the parts that the application sends.
+
+    Args:
+        candidate: the program.
+        accept: the accepted formats.
+        compressed: whether a compressed body is accepted.
 
     Raises:
         RuntimeError: the status is not 200.
@@ -157,7 +166,8 @@ async def scrape_parts(candidate: Candidate) -> list[bytes]:
     async def send(message: Message) -> None:
         messages.append(message)
 
-    headers = [(b"host", b"localhost"), (b"accept", ACCEPT.encode()), (b"accept-encoding", b"gzip")]
+    headers = [(b"host", b"localhost"), (b"accept", accept.encode())]
+    headers += [(b"accept-encoding", b"gzip")] if compressed else []
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},

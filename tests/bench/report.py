@@ -118,7 +118,7 @@ def tables(results: Results) -> str:
         )
         for each in results.goals
     ]
-    return f"{_aligned(rows)}\n\n{_aligned(lines)}\n"
+    return f"{aligned(rows)}\n\n{aligned(lines)}\n"
 
 
 def _ratio_to_exporter(measurement: Measurement, results: Results) -> str:
@@ -137,7 +137,8 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Format rows as a table of plain text."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -168,6 +169,7 @@ def machine() -> Machine:
     found = Machine("unknown", 0, f"{platform.system()} {platform.machine()}", platform.python_version())
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        models = [line.split(":", 1)[1].strip() for line in cpuinfo.open() if line.startswith("model name")]
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
         found = replace(found, processor=models[0] if models else "unknown", cores=len(models))
     return found

@@ -224,6 +224,7 @@ class Prometheus:
     """A running Prometheus."""
 
     port: int
+    pid: int
 
     def query(self, promql: str) -> list[tuple[dict[str, str], float]]:
         """Return labels and value of each series of an instant query."""
@@ -280,18 +281,21 @@ def running_program(command: Sequence[str], log_path: Path) -> Iterator[subproce
 
 
 @contextmanager
-def running_prometheus(binary: str, directory: Path, config: Mapping[str, Any], *flags: str) -> Iterator[Prometheus]:
+def running_prometheus(
+    binary: str, directory: Path, config: Mapping[str, Any], *flags: str, data: Path | None = None
+) -> Iterator[Prometheus]:
     """Run Prometheus within the context, on a free port.
 
     Args:
         binary: path of the program; see the fixture `prometheus_binary`.
-        directory: directory for its configuration, data (in ``data``) and log.
+        directory: directory for its configuration and log, and for its data, which are removed.
         config: its configuration.
         flags: further command-line flags.
+        data: another directory for its data, which are kept.
     """
     path, log_path = directory / "prometheus.yml", directory / "prometheus.log"
     path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML too
-    storage = f"--storage.tsdb.path={directory / 'data'}"
+    storage = f"--storage.tsdb.path={data or directory / 'data'}"
     command = (binary, f"--config.file={path}", storage, "--web.listen-address=127.0.0.1:0", *flags)
     try:
         with running_program(command, log_path) as process:
@@ -302,7 +306,7 @@ def running_prometheus(binary: str, directory: Path, config: Mapping[str, Any], 
                 found = _LISTENING.search(text)
                 return int(found[1]) if found else None
 
-            prometheus = Prometheus(wait_until(port, "Prometheus to listen"))
+            prometheus = Prometheus(wait_until(port, "Prometheus to listen"), process.pid)
             wait_until(prometheus.is_ready, "Prometheus to be ready")
             yield prometheus
     finally:
