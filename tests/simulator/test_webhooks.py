@@ -12,7 +12,7 @@ from starlette.routing import Route
 from exporter.simulator.events import Event, EventKind
 from exporter.simulator.query import Row
 from exporter.simulator.serve import serving
-from exporter.simulator.webhooks import RETRY_DELAYS, WebhookSender, body_of
+from exporter.simulator.webhooks import RETRY_DELAYS, WebhookSender, body_of, names_of
 from exporter.simulator.world import World
 from exporter.webhooks.event import parse_event
 from exporter.webhooks.signature import parse_signature
@@ -91,6 +91,27 @@ async def test_without_a_receiver_the_call_is_given_up() -> None:
     clock = ManualClock()
     sender = WebhookSender(OneEvent(), "http://127.0.0.1:1/webhook/a", "secret", now=clock.now, sleep=clock.sleep)
     assert not await sender.deliver(b"{}")
+
+
+def names(kind: EventKind, session_id: str, *, record: bool = False) -> list[str]:
+    return names_of(Event(START, kind, "parent-1", session_id), {"record": record})
+
+
+def test_a_recorded_stream_has_events_of_its_recording() -> None:
+    assert names(EventKind.CREATED, "session-1") == ["stream.started", "multistream.connected"]
+    recorded = names(EventKind.CREATED, "session-1", record=True)
+    assert recorded == ["stream.started", "recording.started", "multistream.connected"]
+    recorded = names(EventKind.ENDED, "session-1", record=True)
+    assert recorded == ["stream.idle", "recording.waiting", "multistream.disconnected"]
+    assert names(EventKind.RECORDING_READY, "session-1", record=True) == ["recording.ready"]
+    assert names(EventKind.UNHEALTHY, "session-1") == []
+
+
+def test_the_targets_of_some_sessions_cannot_be_connected() -> None:
+    ids = [f"session-{number}" for number in range(400)]
+    failing = [name for name in ids if names(EventKind.CREATED, name) == ["stream.started", "multistream.error"]]
+    assert 25 <= len(failing) <= 75
+    assert {tuple(names(EventKind.ENDED, name)) for name in failing} == {("stream.idle",)}
 
 
 def test_a_world_has_the_document_of_each_stream_of_its_events() -> None:
