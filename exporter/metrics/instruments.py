@@ -1,6 +1,6 @@
 """The instruments of one account: its counters, and the state of its polling."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Final
 
@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import Metric, Sample
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import ACCOUNT_FAMILIES, Family
+from exporter.metrics.catalogue import ACCOUNT_FAMILIES, WEBHOOK_FAMILIES, Family
 from exporter.metrics.catalogue.family import IN_SHARDS
 from exporter.metrics.catalogue.label_values import CODES, WEBHOOK_RESULTS
 from exporter.sessions.counters import Increments
@@ -16,6 +16,7 @@ from exporter.sessions.lifecycle import LifecycleIncrements
 
 _CREATED: Final = "_created"
 _REDUCIBLE_BUCKETS: Final = frozenset(f"{family.name}_bucket" for family in ACCOUNT_FAMILIES if family.reducible)
+_OF_WEBHOOKS: Final = frozenset(family.name for family in WEBHOOK_FAMILIES)
 
 
 class Telemetry:
@@ -34,6 +35,7 @@ class Telemetry:
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
         self._is_shard = False
+        self._webhooks_changed = False
         for family in ACCOUNT_FAMILIES:
             self._declare(family)
         self.set(catalogue.UP, 0)
@@ -63,6 +65,7 @@ class Telemetry:
     def count(self, family: Family, amount: float = 1, *labels: str) -> None:
         """Add to a counter."""
         self._counters[family.name].labels(self._account, *labels).inc(amount)
+        self._webhooks_changed |= family.name in _OF_WEBHOOKS
 
     def set(self, family: Family, value: float, *labels: str) -> None:
         """Set a gauge."""
@@ -93,6 +96,7 @@ class Telemetry:
     def observe(self, family: Family, value: float, *labels: str) -> None:
         """Observe a value in a histogram."""
         self._histograms[family.name].labels(self._account, *labels).observe(value)
+        self._webhooks_changed |= family.name in _OF_WEBHOOKS
 
     def request(self, code: str, seconds: float, size: int) -> None:
         """Count a finished API request.
@@ -157,9 +161,20 @@ class Telemetry:
 
     def collect(self) -> Iterable[Metric]:
         """Return the families in the order of the catalogue, without ``_created`` series."""
-        for metric in self._registry.collect():
-            metric.samples = [sample for sample in metric.samples if self._is_exported(sample)]
-            yield metric
+        yield from map(self._exported, self._registry.collect())
+
+    def changed_webhooks(self) -> Sequence[Metric]:
+        """Return ``WEBHOOK_FAMILIES`` if one of them has changed since the last call, otherwise nothing."""
+        if not self._webhooks_changed:
+            return ()
+        self._webhooks_changed = False
+        instruments: Mapping[str, Counter | Histogram] = {**self._counters, **self._histograms}
+        found = (instruments[family.name].collect() for family in WEBHOOK_FAMILIES)
+        return [self._exported(metric) for metrics in found for metric in metrics]
+
+    def _exported(self, metric: Metric) -> Metric:
+        metric.samples = [sample for sample in metric.samples if self._is_exported(sample)]
+        return metric
 
     def _is_exported(self, sample: Sample) -> bool:
         if self._reduced and sample.name in _REDUCIBLE_BUCKETS:

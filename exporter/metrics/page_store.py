@@ -18,6 +18,7 @@ from exporter.metrics.catalogue import (
     STREAM_LIFE_COUNTERS,
     STREAM_LIFE_GAUGES,
     TOTAL_FAMILIES,
+    WEBHOOK_FAMILIES,
     Family,
     Options,
     session_families,
@@ -28,6 +29,8 @@ from exporter.metrics.series_limit import SeriesBudget
 from exporter.metrics.text_format import Format, header, render_metrics
 from exporter.sessions.attention import Problems
 from exporter.sessions.snapshot import Totals
+
+_WEBHOOK_PLACES: Final = tuple(map(ACCOUNT_FAMILIES.index, WEBHOOK_FAMILIES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class PageStore:
         self.stream_families: Final = stream_families(options)
         self._monotonic = monotonic
         self._accounts: dict[str, AccountPage] = {}
+        self._webhooks: dict[str, Callable[[], Sequence[Metric]]] = {}
         self._expires = float("inf")
         gauges: tuple[Family, ...] = (
             *(*self.session_families, *SESSION_LIFE_FAMILIES),
@@ -142,6 +146,7 @@ class PageStore:
     def page(self, form: Format) -> Page:
         """Return the page of the current generation."""
         self._expire()
+        self._update_webhooks()
         if self._outdated:
             self._rebuild()
         self._scraped = True
@@ -166,11 +171,34 @@ class PageStore:
             self._data_changed = True  # a partially composed page is composed again
             raise
 
+    def follow_webhooks(self, account: str, changed: Callable[[], Sequence[Metric]]) -> None:
+        """Show the ``WEBHOOK_FAMILIES`` of an account as of each scrape, and not only as of its last publication.
+
+        They are a few lines, and change without a publication: by calls that are refused, most of all.
+
+        Args:
+            account: its name.
+            changed: returns the families if they have changed since the last call, otherwise nothing.
+        """
+        self._webhooks[account] = changed
+
     def remove(self, account: str) -> None:
         """Remove an account from the pages."""
+        self._webhooks.pop(account, None)
         self._accounts.pop(account, None)
         self.budget.leave(account)
         self._mark_changed(data=True)
+
+    def _update_webhooks(self) -> None:
+        for account, changed in self._webhooks.items():
+            part = self._accounts.get(account)
+            metrics = changed() if part else ()
+            if part and metrics:
+                texts = list(part.texts)
+                for place, text in zip(_WEBHOOK_PLACES, render_metrics(metrics), strict=True):
+                    texts[place] = text
+                self._accounts[account] = replace(part, texts=texts)
+                self._outdated = True
 
     def _expire(self) -> None:
         now = self._monotonic()

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.livepeer.errors import ServerError
+from exporter.metrics import catalogue
 from exporter.metrics.catalogue import STREAM_LIFE_COUNTERS
 from exporter.metrics.chunks import Chunk
 from exporter.metrics.instruments import Telemetry
@@ -66,6 +67,34 @@ def test_the_gauges_of_an_account_are_views_of_the_page() -> None:
     chunks = [chunk.data for name, chunk in data.chunks.items() if name not in counters]
     assert chunks
     assert all(isinstance(chunk, memoryview) and chunk.obj is page.start for chunk in chunks)
+
+
+def test_counters_of_webhooks_are_on_the_next_page_without_a_publication() -> None:
+    accounts, telemetry = Accounts(), Telemetry("default")
+    telemetry.show_webhooks()
+    poller = accounts.poller(FakeClient([session(1)]), telemetry=telemetry)
+    poll(poller)
+    before = text(accounts).splitlines()
+    accounts.pages.follow_webhooks("default", telemetry.changed_webhooks)
+    accounts.pages.follow_webhooks("removed", telemetry.changed_webhooks)
+    assert text(accounts).splitlines() == before
+    page = accounts.pages.page(Format.TEXT)
+    assert accounts.pages.page(Format.TEXT) is page
+    telemetry.count(catalogue.POLLS)  # appears with the next publication
+    telemetry.count(catalogue.WEBHOOKS, 1, "none", "unauthorized")
+    telemetry.observe(catalogue.WEBHOOK_LAG, 400.0)
+    after = text(accounts).splitlines()
+    assert [new for old, new in zip(before, after, strict=True) if new != old] == [
+        'livepeer_studio_webhooks_total{account="default",event="none",result="unauthorized"} 1.0',
+        'livepeer_studio_webhook_lag_seconds_bucket{account="default",le="+Inf"} 1.0',
+        'livepeer_studio_webhook_lag_seconds_count{account="default"} 1.0',
+        'livepeer_studio_webhook_lag_seconds_sum{account="default"} 400.0',
+    ]
+    packed = gzip.decompress(b"".join(accounts.pages.page(Format.TEXT).packed(b"")))
+    assert packed.decode().splitlines() == after
+    accounts.pages.remove("default")
+    telemetry.count(catalogue.WEBHOOKS, 1, "none", "unauthorized")
+    assert "livepeer_studio_webhooks_total{" not in text(accounts)
 
 
 def test_publications_between_two_scrapes_are_on_the_next_page() -> None:
