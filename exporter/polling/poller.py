@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from exporter.cooperative import release, run_yielding
 from exporter.livepeer.client import LivepeerClient
@@ -12,6 +12,7 @@ from exporter.metrics import catalogue
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import AccountData, PageStore
 from exporter.polling.backoff import backoff, ends_with_another_key
+from exporter.polling.hints import StreamPollOutcome
 from exporter.polling.plan import Failure, Plan, PollStart, Status
 from exporter.polling.poll import History, PollSpan, derive, fetch
 from exporter.polling.publish import Publisher
@@ -19,6 +20,30 @@ from exporter.polling.recordings import Recordings
 from exporter.polling.stream_poll import Known, Shown, derive_stream, fetch_stream
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import Snapshot
+
+
+class OnAccountPolled(Protocol):
+    """Is called after each good poll of the account."""
+
+    def __call__(self, began: float, *, with_recordings: bool) -> None:
+        """Take note of a poll.
+
+        Args:
+            began: monotonic seconds when it began.
+            with_recordings: whether it has requested the recordings before the session window.
+        """
+
+
+class StreamPolling(NamedTuple):
+    """What polls of single streams need.
+
+    Attributes:
+        client: of the API.
+        on_account_polled: called after each good poll of the account.
+    """
+
+    client: LivepeerClient
+    on_account_polled: OnAccountPolled
 
 
 class Pause(NamedTuple):
@@ -45,7 +70,7 @@ class Poller:
         monotonic: seconds.
         jitter: returns a random number between 0 and 1.
         on_page: called after each page of the API, for a progress display.
-        stream_client: of the API, for polls of single streams; None if there are none.
+        streams: for polls of single streams; None if there are none.
     """
 
     def __init__(
@@ -59,7 +84,7 @@ class Poller:
         monotonic: Callable[[], float],
         jitter: Callable[[], float],
         on_page: OnPage = no_progress,
-        stream_client: LivepeerClient | None = None,
+        streams: StreamPolling | None = None,
     ) -> None:
         self.plan = plan
         self.status = Status()
@@ -75,11 +100,10 @@ class Poller:
         self._recordings: Recordings | None = None
         self._dropped = 0
         self._pause: Pause | None = None
-        self._stream_client = stream_client
+        self._streams = streams
         self._shown: Shown | None = None
-        self._stream_poll: asyncio.Task[bool] | None = None
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._stream_poll: asyncio.Task[StreamPollOutcome] | None = None
+        self._may_poll_streams = asyncio.Event()
 
     def publish_initial(self) -> None:
         """Show the account on the page before its first poll."""
@@ -105,6 +129,7 @@ class Poller:
         Returns:
             The seconds until the next call.
         """
+        self._may_poll_streams.clear()
         if self._stream_poll is not None:
             self._stream_poll.cancel()  # this poll reads its stream too
         credentials = self._credentials()
@@ -112,35 +137,40 @@ class Poller:
             remaining = self._pause.until - self._monotonic()
             if remaining > 0:
                 return min(remaining, self.plan.interval)
-        self._idle.clear()
-        try:
-            return await self._poll(credentials)
-        finally:
-            self._idle.set()
+        return await self._poll(credentials)
 
-    async def poll_stream(self, stream_id: str) -> bool:
-        """Poll a single stream, and show it with all others as they were; return whether it is shown.
+    async def wait_for_streams(self) -> None:
+        """Wait until a single stream may be polled.
 
-        It waits for a poll of the account that is running, and ends when one starts. If it fails, nothing has changed,
-        and there is no other before the next good poll of the account. Nor is there one while the account fails, since
-        the API may have asked for a wait.
+        That is the case between a good poll of the account and the next one, and until a poll of a stream fails. While
+        the account fails it is not, since the API may have asked for a wait.
+        """
+        await self._may_poll_streams.wait()
+
+    async def poll_stream(self, stream_id: str) -> StreamPollOutcome:
+        """Poll a single stream, and show it with all others as they were.
+
+        It ends when a poll of the account starts. If it fails, nothing has changed.
 
         Args:
             stream_id: id of the parent stream.
         """
-        await self._idle.wait()
-        shown, now = self._shown, self._monotonic()
-        if self._stream_client is None or shown is None or self.status.failures or shown.data.expires <= now:
-            return self._publisher.count_stream_poll("skipped")
-        task = self._stream_poll = asyncio.create_task(self._poll_stream(self._stream_client, stream_id, shown))
+        shown, may_poll = self._shown, self._may_poll_streams.is_set()
+        if self._streams is None or shown is None or not may_poll or shown.data.expires <= self._monotonic():
+            self._publisher.count_stream_poll("skipped")
+            return StreamPollOutcome.UNUSED
+        task = self._stream_poll = asyncio.create_task(self._poll_stream(self._streams.client, stream_id, shown))
         try:
             await asyncio.wait({task})
         finally:
             task.cancel()
             self._stream_poll = None
-        return self._publisher.count_stream_poll("skipped") if task.cancelled() else task.result()
+        if not task.cancelled():
+            return task.result()
+        self._publisher.count_stream_poll("skipped")
+        return StreamPollOutcome.UNFINISHED
 
-    async def _poll_stream(self, client: LivepeerClient, stream_id: str, shown: Shown) -> bool:
+    async def _poll_stream(self, client: LivepeerClient, stream_id: str, shown: Shown) -> StreamPollOutcome:
         started = PollStart(self._now(), self._monotonic())
         try:
             read = await fetch_stream(client, self.plan, stream_id)
@@ -148,16 +178,18 @@ class Poller:
             before = Known(self._history, shown, self._recordings)
             result = await derive_stream(read, stream_id, self.plan, self._page_store, before, span)
             if result is None:
-                return self._publisher.count_stream_poll("skipped")
+                self._publisher.count_stream_poll("skipped")
+                return StreamPollOutcome.UNUSED
             known = result.known
             self._history, self._shown, self._recordings = known.history, known.shown, known.recordings
             self._publisher.count_changes(result.changes)
             self._publisher.stream(known.shown.data)
         except Exception as error:  # noqa: BLE001 - a bug must not end the polling; R12
-            self._shown = None
+            self._may_poll_streams.clear()
             self._publisher.log_stream_failure(error)
-            return self._publisher.count_stream_poll("failure")
-        return True
+            self._publisher.count_stream_poll("failure")
+            return StreamPollOutcome.UNFINISHED
+        return StreamPollOutcome.SHOWN
 
     async def _poll(self, credentials: bytes | None) -> float:
         started = PollStart(self._now(), self._monotonic(), credentials)
@@ -177,6 +209,11 @@ class Poller:
             self._dropped = data.dropped
             previous = [] if self._shown is None else list(self._shown.snapshot.sessions)
             self._shown = None if snapshot is None else Shown(snapshot, data)
+            if self._streams is not None:
+                recordings = self._recordings
+                has_all = recordings is None or recordings.requested is started
+                self._streams.on_account_polled(started.monotonic, with_recordings=has_all)
+                self._may_poll_streams.set()
             await run_yielding(release(previous))
         await run_yielding(release(read))
         return wait
@@ -197,7 +234,7 @@ class Poller:
         self._history, self._recordings = result.changes.history, result.recordings
         self._publisher.count_result(result)
         read.extend(answer.sessions)
-        return result.data, result.snapshot if self._stream_client else None
+        return result.data, result.snapshot if self._streams else None
 
     def _credentials(self) -> bytes | None:
         try:

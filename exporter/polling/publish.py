@@ -50,10 +50,9 @@ class Publisher:
         self._telemetry.count_increments(changes.increments)
         self._telemetry.count_lifecycle(changes.lifecycle)
 
-    def count_stream_poll(self, result: str) -> bool:
-        """Count a poll of a single stream; return whether it was good."""
+    def count_stream_poll(self, result: str) -> None:
+        """Count a poll of a single stream."""
         self._telemetry.count(catalogue.HINTED_POLLS, 1, result)
-        return result == "success"
 
     def stream(self, data: AccountData) -> None:
         """Show data in which a single stream is new. The state of the account's polling is as it was.

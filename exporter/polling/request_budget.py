@@ -16,14 +16,19 @@ class RequestBudget:
     """At most a number of requests in any 60 s.
 
     Args:
-        limit: the number.
+        limit: the number; it may be changed.
         monotonic: seconds.
     """
 
     def __init__(self, limit: int, monotonic: Callable[[], float]) -> None:
-        self._limit = limit
+        self.limit = limit
         self._monotonic = monotonic
         self._sent: deque[float] = deque()
+
+    @property
+    def is_unspent(self) -> bool:
+        """Whether no request was sent in the last minute."""
+        return self.wait_for(self.limit) == 0
 
     def spend(self) -> None:
         """Take a request from the budget.
@@ -40,5 +45,5 @@ class RequestBudget:
         now = self._monotonic()
         while self._sent and now - self._sent[0] >= MINUTE:
             self._sent.popleft()
-        missing = len(self._sent) + requests - self._limit
+        missing = len(self._sent) + requests - self.limit
         return 0.0 if missing <= 0 else self._sent[missing - 1] + MINUTE - now

@@ -38,11 +38,21 @@ class AccountRuntime:
     http_client: HTTPClient
     webhook: AccountWebhook | None = None
 
-    async def close(self) -> None:
-        """Stop the webhook's polls and close all connections to the API."""
+    async def stop(self) -> None:
+        """Stop the webhook's polls."""
         if self.webhook:
             await self.webhook.stop()
+
+    async def close(self) -> None:
+        """Stop the webhook's polls and close all connections to the API."""
+        await self.stop()
         await self.http_client.aclose()
+
+    def inherit(self, previous: "AccountRuntime") -> None:
+        """Continue from the account with the settings before a change."""
+        self.poller.inherit(previous.poller)
+        if self.webhook and previous.webhook:
+            self.webhook.queue.inherit(previous.webhook.queue)
 
     def was_rejected_with_other(self, credentials: bytes) -> bool:
         """Whether the API rejected the last poll, which used other credentials than these."""

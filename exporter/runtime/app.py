@@ -14,6 +14,8 @@ from exporter.pages import status_page
 from exporter.pages.routes import Health, create_app
 from exporter.pages.session_lists import Fold
 from exporter.polling.plan import Plan, Status
+from exporter.polling.poll import scope_of
+from exporter.polling.poller import StreamPolling
 from exporter.polling.publish import Publisher
 from exporter.polling.request_budget import RequestBudget
 from exporter.polling.scheduler import PollScheduler, Scheduler
@@ -30,8 +32,8 @@ from exporter.runtime.build import (
 from exporter.runtime.environment import Environment
 from exporter.runtime.file_reading import read_files
 from exporter.runtime.trust_store import TrustStore, load_trust_store
-from exporter.runtime.webhook import create_webhook
-from exporter.webhooks.intake import Intake, SeenEvents
+from exporter.runtime.webhook import AccountWebhook, WebhookMemory, create_webhook
+from exporter.webhooks.intake import Intake
 
 STARTUP_SETTINGS: Final = (
     "web_listen_address",
@@ -73,6 +75,7 @@ class App:
         self._trust_store_digest = b""
         self._accounts: dict[str, AccountRuntime] = {}
         self._starting: dict[str, tuple[Plan, Telemetry]] = {}
+        self._webhook_memories: dict[str, WebhookMemory] = {}
         self.page_store: Final = create_page_store(settings, environment)
         self.scheduler: Final[Scheduler] = scheduler or PollScheduler(environment.now, environment.monotonic)
         self.process: Final = create_process_metrics(settings, environment, self.page_store)
@@ -128,12 +131,12 @@ class App:
         self._settings, self._trust_store_digest = settings, trust_store.digest
         for name in self._accounts.keys() - {account.name for account in settings.accounts}:
             await self._remove(name)
-            self.page_store.remove(name)
         added = [each for each in opened if each.account.name not in self._accounts]
         for each in opened:
             if each.account.name in self._accounts:
                 await self._replace(each)
         self._schedule_spread(added)
+        self._forget_webhooks()
         self.page_store.budget.limit = settings.max_series
         self.process.set_series_limit(settings.max_series)
         return needs_restart
@@ -191,27 +194,36 @@ class App:
     def _create(self, account: Account, settings: Settings, http_client: HTTPClient) -> AccountRuntime:
         environment, telemetry = self._environment, self._telemetry_of(account.name)
         client = create_livepeer_client(http_client, account, settings, environment, telemetry)
-        budget = RequestBudget(account.webhook_max_requests_per_minute, environment.monotonic)
-        stream_client = webhook = None
-        secret_file = account.webhook_secret_file if settings.webhook_listen_address else None
-        if secret_file:
+        webhook = streams = None
+        if account.webhook_secret_file and settings.webhook_listen_address:
+            memory = self._webhook_memory(account)
+            webhook = create_webhook(
+                account.webhook_secret_file,
+                environment,
+                telemetry,
+                memory,
+                server_now=client.clock.now,
+                has_stream=scope_of(create_plan(account, settings)).has_parent,
+            )
             # Its own clock and page limit: whatever happens to it changes nothing for the account's polls.
             stream_client = create_livepeer_client(
-                http_client, account, settings, environment, telemetry, permit=budget.spend
+                http_client, account, settings, environment, telemetry, permit=memory.budget.spend
             )
-        poller = create_poller(
-            account, settings, environment, client, telemetry, self.page_store, stream_client=stream_client
-        )
-        if secret_file:
-            seen = self._seen(account.name)
-            webhook = create_webhook(secret_file, environment, poller, client, budget, telemetry, seen)
+            streams = StreamPolling(stream_client, webhook.queue.on_account_polled)
+        poller = create_poller(account, settings, environment, client, telemetry, self.page_store, streams=streams)
         credentials = digest_credentials(account, environment)
         return AccountRuntime(account, credentials, poller, telemetry, http_client, webhook)
 
-    def _seen(self, name: str) -> SeenEvents:
-        """The events that an account's webhook has received so far."""
-        known = self._accounts[name].webhook if name in self._accounts else None
-        return known.intake.seen if known else SeenEvents()
+    def _webhook_memory(self, account: Account) -> WebhookMemory:
+        """What is remembered of an account's webhook; new at its first use."""
+        budget = RequestBudget(account.webhook_max_requests_per_minute, self._environment.monotonic)
+        return self._webhook_memories.setdefault(account.name, WebhookMemory(budget))
+
+    def _forget_webhooks(self) -> None:
+        """Forget the webhooks of accounts that are gone, except for requests of the last minute."""
+        memories = self._webhook_memories.items()
+        known = {name: each for name, each in memories if name in self._accounts or not each.budget.is_unspent}
+        self._webhook_memories = known
 
     def intake_of(self, name: str) -> Intake | None:
         """Return the webhook of an account, or None if it has none."""
@@ -225,19 +237,29 @@ class App:
     def _add(self, added: AccountRuntime, delay: float) -> None:
         self._accounts[added.account.name] = added
         if added.webhook:
-            added.telemetry.show_webhooks()
-            added.webhook.start()
+            self._start_webhook(added, added.webhook)
         added.poller.publish_initial()
         self.scheduler.add(added.account.name, added.poller, added.account.poll_interval, delay=delay)
 
-    async def _replace(self, changed: AccountRuntime) -> None:
-        previous = self._accounts[changed.account.name]
-        due_in = await self._remove(changed.account.name)
-        changed.poller.inherit(previous.poller)
-        self._add(changed, delay=changed.next_poll_in(previous, due_in))
+    def _start_webhook(self, added: AccountRuntime, webhook: AccountWebhook) -> None:
+        account, telemetry = added.account, added.telemetry
+        self._webhook_memories[account.name].budget.limit = account.webhook_max_requests_per_minute
+        telemetry.show_webhooks()
+        self.page_store.follow_webhooks(account.name, telemetry.changed_webhooks)
+        webhook.start(added.poller)
 
-    async def _remove(self, name: str) -> float:
-        """Stop polling an account and return the seconds until its next poll would have been due."""
+    async def _replace(self, changed: AccountRuntime) -> None:
+        name = changed.account.name
+        previous = self._accounts[name]
         due_in = await self.scheduler.remove(name)
+        await previous.stop()
+        # Nothing is awaited from here until the account is replaced, so no call of its webhook is lost.
+        changed.inherit(previous)
+        self._add(changed, delay=changed.next_poll_in(previous, due_in))
+        await previous.close()
+
+    async def _remove(self, name: str) -> None:
+        """Stop polling an account."""
+        await self.scheduler.remove(name)
         await self._accounts.pop(name).close()
-        return due_in
+        self.page_store.remove(name)

@@ -19,7 +19,7 @@ from exporter.metrics.page_store import PageStore
 from exporter.metrics.process import Process
 from exporter.metrics.series_limit import SeriesBudget
 from exporter.polling.plan import Plan
-from exporter.polling.poller import Poller
+from exporter.polling.poller import Poller, StreamPolling
 from exporter.runtime.environment import Environment
 from exporter.sessions.snapshot import Windows
 
@@ -142,7 +142,7 @@ def create_poller(
     telemetry: Telemetry,
     page_store: PageStore,
     on_page: OnPage = no_progress,
-    stream_client: LivepeerClient | None = None,
+    streams: StreamPolling | None = None,
 ) -> Poller:
     """Create the poller of an account; `on_page` is called after every page of sessions."""
     return Poller(
@@ -154,7 +154,7 @@ def create_poller(
         monotonic=environment.monotonic,
         jitter=environment.jitter,
         on_page=on_page,
-        stream_client=stream_client,
+        streams=streams,
     )
 
 

@@ -12,7 +12,10 @@ from exporter.metrics.catalogue.label_values import WEBHOOK_EVENTS
 OTHER: Final = "other"
 """The label of the events that concern no stream, and of unknown ones."""
 
-CONCERNING_SESSIONS: Final = frozenset({"stream.started", "recording.started", "recording.waiting", "recording.ready"})
+OF_RECORDINGS: Final = frozenset({"recording.started", "recording.waiting", "recording.ready"})
+"""The events of a recording, whose session may have left the session window."""
+
+CONCERNING_SESSIONS: Final = OF_RECORDINGS | {"stream.started"}
 """The events after which the sessions of a stream have changed.
 
 Not ``stream.idle``: a session is active until 90 s after its last media. Nor those of multistream targets, which the

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, Protocol
 
 from exporter.metrics import catalogue
 from exporter.metrics.instruments import Telemetry
-from exporter.webhooks.event import CONCERNING_SESSIONS, TARGET_RESULTS, Event, parse_event
+from exporter.webhooks.event import CONCERNING_SESSIONS, OF_RECORDINGS, TARGET_RESULTS, Event, parse_event
 from exporter.webhooks.signature import parse_signature
 
 MAX_AGE: Final = 300.0
@@ -57,12 +57,13 @@ class SeenEvents:
 class Hints(Protocol):
     """Receives which stream has changed."""
 
-    def add(self, stream_id: str, time: float | None) -> None:
+    def add(self, stream_id: str, time: float | None, *, of_recording: bool) -> None:
         """Poll a stream soon.
 
         Args:
             stream_id: of the parent stream.
-            time: of the event, Unix seconds of the API's clock.
+            time: of the event, Unix seconds of the API's clock; None if its lag is not measured.
+            of_recording: whether the event is about a recording.
         """
 
 
@@ -110,7 +111,7 @@ class Intake:
         self._telemetry.count(catalogue.WEBHOOKS, 1, event.name, verdict.result)
         if verdict is ACCEPTED and event.name in TARGET_RESULTS:
             self._telemetry.count(catalogue.MULTISTREAM_EVENTS, 1, TARGET_RESULTS[event.name])
-        self._hint(event)
+        self._hint(event, is_new=verdict is ACCEPTED)
         return verdict
 
     def refuse(self, verdict: Verdict) -> Verdict:
@@ -118,6 +119,8 @@ class Intake:
         self._telemetry.count(catalogue.WEBHOOKS, 1, NO_EVENT, verdict.result)
         return verdict
 
-    def _hint(self, event: Event) -> None:
+    def _hint(self, event: Event, *, is_new: bool) -> None:
         if event.stream_id is not None and event.name in CONCERNING_SESSIONS:
-            self._hints.add(event.stream_id, event.time)
+            # The age of a call that is sent again is not a lag of the exporter.
+            time = event.time if is_new else None
+            self._hints.add(event.stream_id, time, of_recording=event.name in OF_RECORDINGS)

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from exporter.livepeer.client import SessionsResult
 from exporter.livepeer.errors import ServerError
+from exporter.livepeer.query import Scope
+from exporter.polling.hints import StreamPollOutcome
 from exporter.polling.plan import PollStart
 from exporter.polling.poll import Changes, History, PollSpan, compare
 from exporter.polling.poller import Poller
@@ -31,9 +33,15 @@ class Account:
 
     def __init__(self, *sessions: Session, **changes: Any) -> None:
         self.accounts = Accounts()
+        self.polled: list[tuple[float, bool]] = []
         self.client, self.stream_client = FakeClient(sessions), FakeClient()
-        self.poller: Poller = self.accounts.poller(self.client, stream_client=self.stream_client, **changes)
+        self.poller: Poller = self.accounts.poller(
+            self.client, stream_client=self.stream_client, on_account_polled=self.on_account_polled, **changes
+        )
         poll(self.poller)
+
+    def on_account_polled(self, began: float, *, with_recordings: bool) -> None:
+        self.polled.append((began, with_recordings))
 
     def advance(self, seconds: float) -> None:
         self.accounts.time.advance(seconds)
@@ -42,7 +50,7 @@ class Account:
 
     def poll_stream(self, *sessions: Session, stream: str = "parent-1") -> bool:
         self.stream_client.result = sessions
-        return asyncio.run(self.poller.poll_stream(stream))
+        return asyncio.run(self.poller.poll_stream(stream)) is StreamPollOutcome.SHOWN
 
     def poll(self, *sessions: Session) -> None:
         self.client.result = sessions
@@ -137,7 +145,7 @@ def test_there_is_none_before_the_first_good_poll_nor_while_polls_fail_nor_of_st
     assert not account.poll_stream(session(1))
     fresh = Accounts()
     poller = fresh.poller(FakeClient(), stream_client=FakeClient())
-    assert not asyncio.run(poller.poll_stream("parent-1"))
+    assert asyncio.run(poller.poll_stream("parent-1")) is StreamPollOutcome.UNUSED
 
 
 @pytest.mark.parametrize("changes", [{"source_bytes": 999.0}, {"last_seen": (START - 20) * 1000}])
@@ -165,7 +173,7 @@ def test_a_poll_of_the_account_ends_that_of_a_stream() -> None:
         await asyncio.sleep(0)
         assert account.stream_client.polls == 1
         await account.poller.poll()
-        assert not await hinted
+        assert await hinted is StreamPollOutcome.UNFINISHED
 
     account.stream_client.result = (session(1), session(9, parent_id="parent-1"))
     asyncio.run(both())
@@ -179,13 +187,55 @@ def test_a_poll_of_a_stream_waits_for_that_of_the_account() -> None:
     async def both() -> None:
         polling = asyncio.create_task(account.poller.poll())
         await asyncio.sleep(0)
-        hinted = asyncio.create_task(account.poller.poll_stream("parent-1"))
-        await polling
+        waiting = asyncio.create_task(account.poller.wait_for_streams())
+        await asyncio.sleep(0)
+        assert account.client.polls == 2
+        assert not waiting.done()
+        assert await account.poller.poll_stream("parent-1") is StreamPollOutcome.UNUSED
+        await waiting
         assert account.stream_client.polls == 0
-        assert await hinted
+        assert await account.poller.poll_stream("parent-1") is StreamPollOutcome.SHOWN
+        await polling
 
     account.stream_client.result = (session(1),)
     asyncio.run(both())
+
+
+def test_streams_wait_before_the_first_good_poll_after_a_failure_and_after_a_failed_poll_of_a_stream() -> None:
+    accounts, client, stream_client = Accounts(), FakeClient(TWO, ServerError(503)), FakeClient()
+    poller = accounts.poller(client, stream_client=stream_client)
+    found: list[bool] = []
+
+    async def observe() -> None:
+        waiting = asyncio.create_task(poller.wait_for_streams())
+        await asyncio.sleep(0)
+        found.append(waiting.done())
+        waiting.cancel()
+
+    async def scenario() -> None:
+        for error in (ServerError(503), None, ServerError(503), None):
+            await observe()
+            client.error = error
+            await poller.poll()
+        stream_client.error = ServerError(503)
+        await observe()
+        await poller.poll_stream("parent-1")
+        await observe()
+
+    asyncio.run(scenario())
+    assert found == [False, False, True, False, True, False]
+
+
+def test_each_good_poll_of_the_account_reports_when_it_began_and_whether_it_requested_recordings() -> None:
+    account = Account(*TWO)
+    for _ in range(10):
+        account.advance(30)
+        account.poll(*TWO)
+    account.client.error = ServerError(503)
+    account.poll()
+    assert account.polled == [(1000 + 30.0 * number, number in (0, 10)) for number in range(11)]
+    whole = Account(*TWO, scope=Scope(3600.0, 0.0))
+    assert whole.polled == [(1000, True)]
 
 
 # The truth: streams are independent, so an account is the sum of accounts that have one of the streams each.

@@ -1,5 +1,7 @@
 """Webhooks of the app: which account has one, and what a reload keeps."""
 
+import asyncio
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ HINTED = 'exporter_hinted_polls_total{account="a",result="success"}'
 def settings_with_webhook(directory: Path, url: str, *names: str, **changes: Any) -> Settings:
     """Return the settings of accounts, of which the named ones have a webhook."""
     (directory / "secret").write_text(SECRET)
-    plain = settings_with(directory, url, "a", "b", poll_interval="1h", max_staleness="3h", **changes)
+    plain = settings_with(directory, url, "a", "b", **{"poll_interval": "1h", "max_staleness": "3h", **changes})
     entries = [
         each.model_copy(update={"webhook_secret_file": directory / "secret" if each.name in names else None})
         for each in plain.account_entries
@@ -62,7 +64,55 @@ async def test_V20_a_reload_keeps_the_events_and_the_counters(tmp_path: Path) ->
         intake = app.intake_of("b")
         assert intake is not None
         assert intake.take(body(), header(body(), "wrong")) is UNSIGNED
+        assert samples(app)['webhooks_total{account="b",event="none",result="unauthorized"}'] == 1  # no poll in between
         assert samples(app)[HINTED] == 1
         await app.apply(settings_with_webhook(tmp_path, url, "b"))
         assert app.intake_of("a") is None
+        await app.stop()
+
+
+@in_loop
+async def test_V19_a_reload_does_not_renew_the_requests_of_the_minute(tmp_path: Path) -> None:
+    upstream = Upstream([live_row(1)])
+    limit = {"webhook_max_requests_per_minute": 3}
+    async with serving(upstream) as url:
+        app = App(settings_with_webhook(tmp_path, url, "a", **limit), ENVIRONMENT)
+        await app.start()
+        await wait_until(is_up(app, "a"))
+        call(app, "a", body())
+        await wait_until(lambda: samples(app)[HINTED] == 1)
+        # Changed, removed, and added again, as which it is polled at once.
+        await app.apply(settings_with_webhook(tmp_path, url, "a", **limit, page_limit=10))
+        await app.apply(settings_with(tmp_path, url, "b", poll_interval="1h", max_staleness="3h"))
+        assert app.intake_of("a") is None
+        await app.apply(settings_with_webhook(tmp_path, url, "a", **limit))
+        await wait_until(is_up(app, "a"))
+        requests = len(upstream.authorization_headers)
+        call(app, "a", body("stream.started", 2))
+        await asyncio.sleep(0.1)
+        assert samples(app)[HINTED] == 0  # of new counters
+        assert len(upstream.authorization_headers) == requests
+        faster = {"poll_interval": "1s", "webhook_max_requests_per_minute": 6}
+        await app.apply(settings_with_webhook(tmp_path, url, "a", **faster))
+        numbers = itertools.count(3)
+        while samples(app)[HINTED] == 0:  # the first calls may be saved by the polls of the account
+            call(app, "a", body("stream.started", next(numbers)))
+            await asyncio.sleep(0.01)
+        await app.stop()
+
+
+@in_loop
+async def test_a_call_during_a_reload_is_received(tmp_path: Path) -> None:
+    async with serving(Upstream([live_row(1)])) as url:
+        app = App(settings_with_webhook(tmp_path, url, "a"), ENVIRONMENT)
+        await app.start()
+        await wait_until(is_up(app, "a"))
+        reload = asyncio.create_task(app.apply(settings_with_webhook(tmp_path, url, "a", page_limit=10)))
+        number = 0
+        while not reload.done():
+            assert call(app, "a", body("stream.started", number)) is ACCEPTED
+            number += 1
+            await asyncio.sleep(0)
+        accepted = 'webhooks_total{account="a",event="stream.started",result="accepted"}'
+        assert samples(app)[accepted] == number > 1
         await app.stop()

@@ -18,7 +18,7 @@ from exporter.metrics.page_store import PageStore
 from exporter.metrics.series_limit import SeriesBudget
 from exporter.polling.plan import Plan, PollStart
 from exporter.polling.poll import History, PollSpan, compare
-from exporter.polling.poller import Poller
+from exporter.polling.poller import OnAccountPolled, Poller, StreamPolling
 from exporter.sessions.lifecycle import LifecycleState
 from exporter.sessions.session import MAX_ID, Profile, Session
 from exporter.sessions.snapshot import Windows, take_snapshot
@@ -73,6 +73,10 @@ class FakeClient:
         return SessionsResult(tuple(self.result), self.server_time)
 
 
+def ignore_polled(began: float, *, with_recordings: bool) -> None:
+    """Do nothing after a good poll."""
+
+
 def plan(account: str = "default", **changes: Any) -> Plan:
     """Return the default plan of the tests, with some changes."""
     defaults: dict[str, Any] = {
@@ -113,9 +117,15 @@ class Accounts:
         jitter: float = 0.5,
         telemetry: Telemetry | None = None,
         stream_client: FakeClient | None = None,
+        on_account_polled: OnAccountPolled | None = None,
         **changes: Any,
     ) -> Poller:
         """Return a poller of a client whose account is on the page."""
+        streams = (
+            StreamPolling(cast("LivepeerClient", stream_client), on_account_polled or ignore_polled)
+            if stream_client
+            else None
+        )
         poller = Poller(
             plan(account, **changes),
             cast("LivepeerClient", client),
@@ -124,7 +134,7 @@ class Accounts:
             now=self.time.now,
             monotonic=self.time.monotonic,
             jitter=lambda: jitter,
-            stream_client=cast("LivepeerClient", stream_client) if stream_client else None,
+            streams=streams,
         )
         poller.publish_initial()
         return poller

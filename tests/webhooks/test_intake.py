@@ -28,9 +28,11 @@ class Recorder:
     """Receives hints."""
 
     found: list[tuple[str, float | None]] = field(default_factory=list)
+    of_recordings: int = 0
 
-    def add(self, stream_id: str, time: float | None) -> None:
+    def add(self, stream_id: str, time: float | None, *, of_recording: bool) -> None:
         self.found.append((stream_id, time))
+        self.of_recordings += of_recording
 
 
 @dataclass
@@ -117,6 +119,20 @@ def test_V20_a_repeated_event_counts_once() -> None:
     assert webhook.take(body("multistream.error", 2)) is ACCEPTED
     assert webhook.count("multistream_events_total", result="error") == 2
     assert webhook.count("webhooks_total", result="repeated") == 2
+
+
+def test_V20_a_repeated_event_is_a_hint_whose_lag_is_not_measured() -> None:
+    webhook = Webhook()
+    for _ in range(3):
+        webhook.take(body())
+    assert webhook.hints.found == [("parent-1", START), ("parent-1", None), ("parent-1", None)]
+
+
+def test_a_hint_is_of_a_recording_if_its_event_is() -> None:
+    webhook = Webhook()
+    for number, name in enumerate(("stream.started", "recording.started", "recording.waiting", "recording.ready")):
+        webhook.take(body(name, number))
+    assert webhook.hints.of_recordings == 3
 
 
 def test_the_memory_of_events_is_bounded() -> None:

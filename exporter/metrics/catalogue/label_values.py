@@ -57,4 +57,4 @@ TARGET_RESULTS: Final = ("connected", "disconnected", "error")
 """What happens to a multistream target."""
 
 HINT_RESULTS: Final = ("success", "failure", "skipped")
-"""What becomes of a poll of a single stream; skipped without data that is not stale."""
+"""What becomes of a poll of a single stream; skipped if a poll of the account ends it, or its data is not used."""

@@ -29,7 +29,7 @@ MULTISTREAM_EVENTS: Final = _counter(
 )
 WEBHOOK_LAG: Final = histogram(
     "webhook_lag_seconds",
-    "Time in seconds from an event, by the API's clock, to the publication of the poll of its stream.",
+    "Time in seconds from an event, by the API's clock, to the publication of a poll that shows it.",
     (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
     absent_when=WITHOUT_WEBHOOK,
     off_dashboards=_NO_PANEL,
@@ -38,7 +38,8 @@ HINTED_POLLS: Final = _counter(
     "exporter_hinted_polls", "Polls of a single stream after a webhook, by result.", ("result", HINT_RESULTS)
 )
 HINTS_SAVED: Final = _counter(
-    "exporter_hints_saved", "Events that caused no poll of their own, because one of their stream was due already."
+    "exporter_hints_saved",
+    "Events without a poll of their own: one of their stream was due already, or one of the account has shown them.",
 )
 
 WEBHOOK_FAMILIES: Final = (WEBHOOKS, MULTISTREAM_EVENTS, WEBHOOK_LAG, HINTED_POLLS, HINTS_SAVED)
