@@ -9,6 +9,7 @@ from grafana.builder.activity_alerts import activity_alerts
 from grafana.builder.alert import Alert
 from grafana.builder.exporter_alerts import data_alerts, exporter_alerts
 from grafana.builder.session_alerts import expected_alert, health_alerts, media_alerts, recording_alerts
+from grafana.builder.target_alerts import target_alerts
 from grafana.builder.thresholds import Thresholds
 
 
@@ -21,5 +22,6 @@ def alerting_rules(thresholds: Thresholds) -> list[Alert]:
         *health_alerts(thresholds),
         *media_alerts(thresholds),
         *recording_alerts(thresholds),
+        *target_alerts(thresholds),
         expected_alert(thresholds),
     ]

@@ -40,6 +40,9 @@ class Thresholds:
         no_transcoding_ratio: delivered renditions as a ratio of the configured profiles.
         no_transcoding_min_media: seconds of source that must arrive in ``comparison_window`` for the ratio to count.
         recording_stuck_after: seconds since the last media after which a recording must be ready.
+        target_failure_ratio: errors of multistream targets as a ratio of all their errors and connections in
+            ``target_window``; the alert ends this long after the last error.
+        target_for: ``for`` of this alert.
         session_for, recording_for, expected_for: ``for`` of the alerts on sessions, recordings and expected streams.
         keep_firing_for: how long alerts on values that flap stay after their condition.
     """
@@ -84,6 +87,9 @@ class Thresholds:
     no_transcoding_ratio: float = 0.05
     no_transcoding_min_media: float = 60
     recording_stuck_after: float = 3600
+    target_failure_ratio: float = 0.2
+    target_window: str = "15m"
+    target_for: str = "1m"
     session_for: str = "3m"
     recording_for: str = "3m"
     expected_for: str = "5m"

@@ -42,6 +42,8 @@ VANISHED, RECONNECTING = "LivepeerActiveSessionsVanished", "LivepeerStreamReconn
 NOT_STARTED, STOPPED = "LivepeerSessionNotStarted", "LivepeerIngestStopped"
 FAILED, STUCK, EXPECTED = "LivepeerRecordingFailed", "LivepeerRecordingStuck", "LivepeerExpectedStreamNotLive"
 
+TARGETS: Final = "LivepeerMultistreamTargetsFailing"
+
 _FAILED_LABELS: Final = ('stream_id="s-1"', 'result="failed"')
 
 _STALE_AGE: Final = 300
@@ -130,6 +132,15 @@ def _from(start: float, value: Value) -> Value:
 
 def _without_stream(*times: float) -> InputSeries:
     return {name.replace('stream_id="s-1", ', ""): value for name, value in sessions_created(*times).items()}
+
+
+def _targets(at: float, errors: float, connected: float, instance: str = INSTANCE) -> InputSeries:
+    """Return the counters of an exporter that receives events of multistream targets at one time."""
+    events = {"error": errors, "connected": connected, "disconnected": 100}
+    return {
+        account_series("multistream_events_total", f'result="{result}"', instance=instance): changing_at(at, 0, count)
+        for result, count in events.items()
+    }
 
 
 EXPORTER_CASES: Final = (
@@ -556,6 +567,25 @@ RECORDING_CASES: Final = (
     ),
 )
 
+TARGET_CASES: Final = (
+    Case(TARGETS, "a target that does not connect, for a minute", _targets(300, 1, 0), 300 + 60, 1),
+    Case(TARGETS, "a target that does not connect, for less than a minute", _targets(300, 1, 0), 300 + 50, 0),
+    Case(TARGETS, "more than a fifth of the targets", _targets(300, 21, 79), 400, 1),
+    Case(TARGETS, "a fifth of the targets", _targets(300, 20, 80), 400, 0),
+    Case(TARGETS, "shortly before the errors leave the window", _targets(300, 1, 0), 300 + 15 * MINUTE - 20, 1),
+    Case(TARGETS, "when the errors have left the window", _targets(300, 1, 0), 300 + 15 * MINUTE + 10, 0),
+    Case(TARGETS, "all connect", _targets(300, 0, 100), 400, 0),
+    Case(TARGETS, "nothing happens", _targets(300, 0, 0), 400, 0),
+    Case(TARGETS, "one alert for two replicas", _targets(300, 1, 0) | _targets(300, 1, 0, "two:9877"), 400, 1),
+    Case(
+        TARGETS,
+        "a replica whose webhook receives nothing hides no error",
+        _targets(300, 1, 0) | _targets(300, 0, 0, "two:9877"),
+        400,
+        1,
+    ),
+)
+
 EXPECTED_CASES: Final = (
     Case(EXPECTED, "not active for five minutes", expected_stream(changing_at(60, 1, 0)), 60 + 300, 1),
     Case(EXPECTED, "not active for less than five minutes", expected_stream(changing_at(60, 1, 0)), 60 + 290, 0),
@@ -572,5 +602,6 @@ CASES: Final = (
     *INGEST_CASES,
     *TRANSCODING_CASES,
     *RECORDING_CASES,
+    *TARGET_CASES,
     *EXPECTED_CASES,
 )
