@@ -1,4 +1,4 @@
-"""Alert on multistream targets, which the exporter knows from webhooks alone."""
+"""Alert on multistream targets, which only webhooks report."""
 
 from grafana.builder.alert import Alert
 from grafana.builder.dashboard import EXPORTER_UID
