@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana soak soak-fleet fuzz mutants generated grafana render test-container manifests chart requirements lock-check test-oldest sbom release-check clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana bench-webhooks soak soak-fleet fuzz mutants generated grafana render test-container manifests chart requirements lock-check test-oldest sbom release-check clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -83,6 +83,9 @@ bench-fleet: $(VENV)/dev.done  ## the cost of a million sessions in 500 accounts
 
 bench-grafana: $(VENV)/dev.done  ## what dashboards and rules cost Prometheus with 10,000 sessions; 7 GB, 15 minutes: make bench-grafana ARGS="--data DIR"
 	$(BIN)/python -m tests.bench.grafana $(ARGS)
+
+bench-webhooks: $(VENV)/dev.done  ## from an event to the metrics page, with and without webhooks; 12 minutes: make bench-webhooks ARGS="--minutes 5"
+	$(BIN)/python -m tests.bench.webhooks $(ARGS)
 
 mutants: $(VENV)/dev.done  ## mutation tests of exporter/sessions and exporter/metrics, as a list of the mutants that survive
 	$(BIN)/python -m mutmut run $(ARGS)
