@@ -20,7 +20,17 @@ from grafana.builder.base_urls import BaseUrls
 from grafana.builder.files import generate
 from grafana.builder.thresholds import DEFAULT
 from tests.deploy.conftest import Run
-from tests.deploy.manifests import EXPORTER, HELM, ROOT, Rendering, pod_labels, rendered, rendered_charts, selects
+from tests.deploy.manifests import (
+    EXPORTER,
+    HELM,
+    ROOT,
+    Rendering,
+    exporter_containers,
+    pod_labels,
+    rendered,
+    rendered_charts,
+    selects,
+)
 from tests.support.chart_values import descriptions
 from tests.support.deadlines import HANG
 from tests.support.generated_docs import generated
@@ -38,6 +48,7 @@ HELM_LABELS = {
 SET_BY_THE_CHART = [
     *("account", "accounts", "api_key_file", "shard_count", "shard_index"),
     *("web_config_file", "web_health_listen_address", "web_listen_address"),
+    *("webhook_listen_address", "webhook_secret_file"),
 ]
 
 SOURCES = [*(ROOT / "grafana" / "dashboards").glob("*.json"), *(ROOT / "grafana" / "rules").glob("*.yaml")]
@@ -113,7 +124,7 @@ def test_the_schema_has_exactly_the_values() -> None:
 def test_the_schema_of_an_account_has_the_keys_of_the_settings_file() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     keys = set(schema["properties"]["accounts"]["items"]["properties"])
-    assert keys - {"key"} == set(AccountEntry.model_fields) - {"api_key_file"}
+    assert keys - {"key", "webhook_key"} == set(AccountEntry.model_fields) - {"api_key_file"}
 
 
 def test_the_schema_accepts_the_values(run_tool: Run) -> None:
@@ -177,6 +188,7 @@ def _without_hash(objects: dict[str, Any]) -> dict[str, Any]:
         ("without-operator", "without-operator"),
         ("projects", "projects"),
         ("shards", "shards"),
+        ("webhooks", "webhooks"),
     ],
 )
 def test_the_chart_renders_the_objects_of_kustomize(values: str, example: str) -> None:
@@ -330,12 +342,26 @@ def test_kube_prometheus_stack_selects_the_monitor_the_rules_and_the_dashboards(
     }
 
 
+_WEBHOOK = "webhooks.enabled=true,accounts[0].name=a,accounts[0].key=k,accounts[0].webhook_key=w"
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ("shards=2,replicas=2", "replicas has to be 1 with shards"),
         ("scrape.method=annotations,clusterLabel=home", "clusterLabel has no effect"),
         ("secret.create=true", 'secret.keys has no API key "api-key"'),
+        (f"{_WEBHOOK},shards=2", "shards has to be 1 with webhooks.enabled"),
+        (f"{_WEBHOOK},replicas=2", "replicas has to be 1 with webhooks.enabled"),
+        ("webhooks.enabled=true", "webhooks.enabled requires the webhook_key of at least one account"),
+        ("accounts[0].name=a,accounts[0].key=k,accounts[0].webhook_key=w", "has no effect without webhooks.enabled"),
+        (f"{_WEBHOOK},accounts[0].webhook_secret_file=f", "both webhook_key and webhook_secret_file"),
+        (f"{_WEBHOOK},webhooks.ingress.enabled=true", "webhooks.ingress.host is required"),
+        (f"{_WEBHOOK},secret.create=true,secret.keys.k=key", 'secret.keys has no key "w"'),
+        (
+            f"{_WEBHOOK},accounts[0].name=a b,webhooks.ingress.enabled=true,webhooks.ingress.host=h",
+            "path of an Ingress",
+        ),
         ("serviceMonitor.enabled=true", "serviceMonitor"),
         ("scrape.method=magic", "scrape/method"),
         *((f"settings.{name}=1", f"settings.{name} is set by the chart") for name in SET_BY_THE_CHART),
@@ -355,6 +381,29 @@ def test_the_scheme_has_the_case_that_every_operator_accepts(helm: Helm, method:
     [spec] = [each["spec"] for each in rendering.of_kind("PodMonitor", "ServiceMonitor", "ScrapeConfig")]
     [endpoint] = spec.get("podMetricsEndpoints") or spec.get("endpoints") or [spec]
     assert endpoint["scheme"] == scheme
+
+
+def test_each_account_with_a_webhook_has_a_secret_file_and_a_path(helm: Helm, tmp_path: Path) -> None:
+    names = ",".join(f"accounts[{number}].name={name}" for number, name in enumerate(("one", "two", "three")))
+    keys = ",".join(f"accounts[{number}].key=k{number}" for number in range(3))
+    hooks = "accounts[0].webhook_key=w,accounts[2].webhook_secret_file=/secrets/three"
+    ingress = (
+        "webhooks.enabled=true,webhooks.port=9000,webhooks.ingress.enabled=true,webhooks.ingress.host=hooks.example"
+    )
+    rendering = _template(helm, "--set", f"{names},{keys},{hooks},{ingress}")
+    [settings], [hosts] = rendering.of_kind("ConfigMap"), rendering.of_kind("Ingress")
+    (tmp_path / "settings.yaml").write_text(settings["data"]["settings.yaml"])
+    [container] = exporter_containers([rendering])
+    arguments = [each for each in container.spec["args"] if "config.file" not in each]
+    loaded = load(parse([*arguments, f"--config.file={tmp_path / 'settings.yaml'}"]).arguments, {}).settings
+    directory = "/etc/livepeer-session-exporter/key"
+    files = [None if each.webhook_secret_file is None else str(each.webhook_secret_file) for each in loaded.accounts]
+    assert files == [f"{directory}/w", None, "/secrets/three"]
+    assert loaded.webhook_listen_address is not None
+    assert loaded.webhook_listen_address.port == 9000
+    [rule] = hosts["spec"]["rules"]
+    assert [each["path"] for each in rule["http"]["paths"]] == ["/webhook/one", "/webhook/three"]
+    assert "tls" not in hosts["spec"]
 
 
 def test_names_are_short_enough_for_the_service_and_the_pods_of_shards(helm: Helm) -> None:

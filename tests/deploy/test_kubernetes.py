@@ -119,6 +119,33 @@ def test_services_and_policies_use_the_container_s_port(rendering: Rendering) ->
         assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} == listening
 
 
+@every_rendering
+def test_an_ingress_reaches_the_path_of_a_webhook_and_no_other_port_or_path(rendering: Rendering) -> None:
+    ports = {
+        (service["metadata"]["name"], port["name"]): port["targetPort"]
+        for service in rendering.of_kind("Service")
+        for port in service["spec"]["ports"]
+    }
+    container = next(exporter_containers([rendering]))
+    for ingress in rendering.of_kind("Ingress"):
+        assert [each["hosts"] for each in ingress["spec"]["tls"]] == [
+            [each["host"]] for each in ingress["spec"]["rules"]
+        ]
+        for rule in ingress["spec"]["rules"]:
+            for path in rule["http"]["paths"]:
+                assert (path["path"], path["pathType"]) == ("/webhook/default", "Exact")
+                backend = path["backend"]["service"]
+                port = ports[backend["name"], backend["port"]["name"]]
+                assert f"--webhook-listen-address=:{port}" in container.spec["args"]
+                assert f"--web.listen-address=:{port}" not in container.spec["args"]
+
+
+def test_webhooks_are_off_unless_an_example_is_about_them() -> None:
+    receiving = {each.file for each in CONTAINERS if any("webhook" in argument for argument in each.spec["args"])}
+    assert receiving == {"webhooks", "helm-webhooks"}
+    assert {each.name for each in RENDERINGS if each.of_kind("Ingress")} == receiving
+
+
 def test_every_rendering_has_an_exporter_container() -> None:
     assert {container.file for container in CONTAINERS} == {each.name for each in RENDERINGS}
 
@@ -322,11 +349,15 @@ def test_the_program_accepts_the_arguments_and_variables_of_its_container(contai
     loaded = load(parse(arguments).arguments, environ)
     assert not loaded.warnings
     health, metrics = loaded.settings.web_health_listen_address, loaded.settings.web_listen_address
-    assert {each.port for each in (health, *metrics) if each} == container.ports
+    webhooks = loaded.settings.webhook_listen_address
+    assert {each.port for each in (health, *metrics, webhooks) if each} == container.ports
     assert {probe["port"] for probe in container.probes} == {(health or metrics[0]).port}
     keys = [account.api_key_file for account in loaded.settings.accounts]
     mounted = {mount["mountPath"] for mount in container.spec["volumeMounts"]}
     assert all(key and str(key.parent) in mounted for key in keys)
+    secrets = [each for account in loaded.settings.accounts if (each := account.webhook_secret_file)]
+    assert bool(secrets) == bool(webhooks)
+    assert all(str(secret.parent) in mounted for secret in secrets)
 
 
 @every_rendering

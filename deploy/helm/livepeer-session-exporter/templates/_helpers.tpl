@@ -57,7 +57,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{- /* A single account without settings of its own needs no entry in the settings file. */ -}}
 {{- define "exporter.singleAccount" -}}
-{{- if and (eq (len .Values.accounts) 1) (not (omit (first .Values.accounts) "name" "key")) }}true{{ end -}}
+{{- if and (eq (len .Values.accounts) 1) (not (omit (first .Values.accounts) "name" "key" "webhook_key")) }}true{{ end -}}
 {{- end -}}
 
 {{- /* The settings file; empty if it is not needed. */ -}}
@@ -67,7 +67,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $accounts := list -}}
 {{- range .Values.accounts -}}
 {{- $file := dict "api_key_file" (printf "/etc/livepeer-session-exporter/key/%s" .key) -}}
-{{- $accounts = append $accounts (merge $file (omit . "key")) -}}
+{{- with .webhook_key -}}
+{{- $_ := set $file "webhook_secret_file" (printf "/etc/livepeer-session-exporter/key/%s" .) -}}
+{{- end -}}
+{{- $accounts = append $accounts (merge $file (omit . "key" "webhook_key")) -}}
 {{- end -}}
 {{- $_ := set $settings "accounts" $accounts -}}
 {{- end -}}
@@ -89,7 +92,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if ne .name "default" }}
 - {{ printf "--account=%s" .name | quote }}
 {{- end }}
+{{- with .webhook_key }}
+- --webhook-secret-file=/etc/livepeer-session-exporter/key/{{ . }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- if .Values.webhooks.enabled }}
+- --webhook-listen-address=:{{ .Values.webhooks.port }}
 {{- end }}
 {{- with .Values.extraArgs }}
 {{ toYaml . }}
