@@ -355,7 +355,7 @@ def test_the_program_accepts_the_arguments_and_variables_of_its_container(contai
     keys = [account.api_key_file for account in loaded.settings.accounts]
     mounted = {mount["mountPath"] for mount in container.spec["volumeMounts"]}
     assert all(key and str(key.parent) in mounted for key in keys)
-    secrets = [each for account in loaded.settings.accounts if (each := account.webhook_secret_file)]
+    secrets = [account.webhook_secret_file for account in loaded.settings.accounts if account.webhook_secret_file]
     assert bool(secrets) == bool(webhooks)
     assert all(str(secret.parent) in mounted for secret in secrets)
 
