@@ -30,18 +30,25 @@ class _BodyError(Exception):
         self.verdict = verdict
 
 
-def create_webhook_app(intake_of: Callable[[str], Intake | None], *, body_timeout: float = BODY_TIMEOUT) -> Starlette:
+def create_webhook_app(
+    intake_of: Callable[[str], Intake | None],
+    *,
+    has_started: Callable[[], bool] = lambda: True,
+    body_timeout: float = BODY_TIMEOUT,
+) -> Starlette:
     """Create the application.
 
     Args:
         intake_of: returns the webhook of an account by its name, or None if it has none.
+        has_started: whether the webhooks of all accounts can be received.
         body_timeout: seconds that a body may take.
     """
 
     async def receive(request: Request) -> Response:
         intake = intake_of(request.path_params["account"])
         if intake is None:
-            raise HTTPException(404)
+            # Livepeer repeats a call after a status of 500 and above only.
+            raise HTTPException(404 if has_started() else 503)
         try:
             body = await _read_body(request, body_timeout)
         except _BodyError as error:

@@ -113,6 +113,10 @@ class App:
         self._starting.clear()
         await self.scheduler.start()
 
+    def has_started(self) -> bool:
+        """Return whether the accounts are polled, so that their webhooks can be received."""
+        return not self._starting
+
     async def apply(self, settings: Settings) -> tuple[str, ...]:
         """Change the settings while polling; accounts keep their counters, and their polls stay spread.
 

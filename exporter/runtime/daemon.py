@@ -203,7 +203,9 @@ class Daemon:
             address = settings.web_health_listen_address
             listeners[PROBES_FLAG] = Listener(probes, address, limits=limits, on_close=on_close)
         if settings.webhook_listen_address:
-            webhooks = self._protected(create_webhook_app(self._app.intake_of), self._webhook_config)
+            webhooks = self._protected(
+                create_webhook_app(self._app.intake_of, has_started=self._app.has_started), self._webhook_config
+            )
             address, tls = settings.webhook_listen_address, self._webhook_config.context
             listeners[WEBHOOKS_FLAG] = Listener(webhooks, address, limits=limits, tls=tls, on_close=on_close)
         return listeners

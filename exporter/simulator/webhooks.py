@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ INTERVAL: Final = 0.25
 """Seconds between two looks at the world."""
 
 RETRY_DELAYS: Final = (1.0, 2.0, 4.0)
-"""Seconds before a call is repeated that was not answered with 2xx."""
+"""Seconds before a call is repeated that was not answered, or with a status of 500 and above."""
 
 CALL_TIMEOUT: Final = 5.0
 """Seconds that a call may take."""
@@ -50,15 +51,14 @@ def names_of(event: Event, stream: Row) -> list[str]:
     return names
 
 
-def body_of(event: Event, name: str, stream: Row) -> bytes:
-    """Return the body of the webhook about an event; repeated calls have the same."""
-    milliseconds = int(event.time * 1000)
+def body_of(event: Event, name: str, stream: Row, sent: float) -> bytes:
+    """Return the body of the webhook about an event; repeated calls differ in the time when they were sent."""
     identity = hashlib.sha256(f"{event.session_id} {name}".encode()).hexdigest()[:32]
     fields = {
         "webhookId": "simulated",
         "id": identity,
-        "createdAt": milliseconds,
-        "timestamp": milliseconds,
+        "createdAt": int(event.time * 1000),
+        "timestamp": int(sent * 1000),
         "event": name,
         "stream": {**stream, "id": event.stream_id},
         "payload": {},
@@ -110,25 +110,30 @@ class WebhookSender:
                 for event in self._source.events(since, until):
                     stream = self._source.stream(event.stream_id)
                     for name in names_of(event, stream):
-                        body = body_of(event, name, stream)
-                        calls.create_task(self.deliver(body))
+                        calls.create_task(self.deliver(partial(body_of, event, name, stream)))
                 since = until
 
-    async def deliver(self, body: bytes) -> bool:
-        """Send a call until it is answered with 2xx; return whether it was."""
+    async def deliver(self, body_at: Callable[[float], bytes]) -> bool:
+        """Send a call until it is answered with a status below 500; return whether that was 2xx.
+
+        Args:
+            body_at: returns the body of a call by the time when it is sent.
+        """
         for delay in (*RETRY_DELAYS, None):
-            if 200 <= await self._call(body) < 300:
-                return True
+            sent = self._now()
+            status = await self._call(body_at(sent), sent)
+            if 200 <= status < 500:
+                return status < 300
             if delay is not None:
                 await self._sleep(delay)
         return False
 
-    async def _call(self, body: bytes) -> int:
+    async def _call(self, body: bytes, sent: float) -> int:
         """Return the status of a call, 0 without a response."""
         head = (
             f"POST {self._path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\nConnection: close\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            f"Livepeer-Signature: {signature_header(body, self._secret, self._now())}\r\n\r\n"
+            f"Livepeer-Signature: {signature_header(body, self._secret, sent)}\r\n\r\n"
         )
         try:
             async with asyncio.timeout(CALL_TIMEOUT):

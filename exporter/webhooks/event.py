@@ -39,13 +39,15 @@ class Event:
     Attributes:
         id: of the event; repeated calls for an event have the same.
         name: one of ``WEBHOOK_EVENTS``.
-        time: Unix seconds of the API's clock; None if the body has none.
+        time: when it happened, Unix seconds of the API's clock; None if the body has none.
+        sent: when the call was sent, by the same clock; None if the body has no such time.
         stream_id: of the parent stream; None if the body names none.
     """
 
     id: str
     name: str
     time: float | None
+    sent: float | None
     stream_id: str | None
 
 
@@ -54,9 +56,10 @@ class _Stream(msgspec.Struct, rename="camel", gc=False):
     parent_id: object = None
 
 
-class _Body(msgspec.Struct, gc=False):
+class _Body(msgspec.Struct, rename="camel", gc=False):
     id: str
     event: str
+    created_at: object = None
     timestamp: object = None
     stream: _Stream | None = None
 
@@ -73,7 +76,8 @@ def parse_event(body: bytes) -> Event | None:
     if not _ID.fullmatch(read.id):
         return None
     name = read.event if read.event in WEBHOOK_EVENTS else OTHER
-    return Event(read.id, name, _seconds(read.timestamp), _stream_id(read.stream))
+    happened, sent = _seconds(read.created_at), _seconds(read.timestamp)
+    return Event(read.id, name, sent if happened is None else happened, sent, _stream_id(read.stream))
 
 
 def _seconds(milliseconds: object) -> float | None:

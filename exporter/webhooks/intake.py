@@ -102,17 +102,23 @@ class Intake:
         signature = parse_signature(header)
         if signature is None or not signature.matches(body, self._secrets()):
             return self.refuse(UNSIGNED)
-        if abs(signature.time / 1000 - self._now()) > MAX_AGE:
+        if self._is_expired(signature.time / 1000):
             return self.refuse(EXPIRED)
         event = parse_event(body)
         if event is None:
             return self.refuse(INVALID)
+        # The same time as that of the header, but signed: the API sets both for each attempt.
+        if event.sent is not None and self._is_expired(event.sent):
+            return self.refuse(EXPIRED)
         verdict = ACCEPTED if self.seen.add(event.id) else REPEATED
         self._telemetry.count(catalogue.WEBHOOKS, 1, event.name, verdict.result)
         if verdict is ACCEPTED and event.name in TARGET_RESULTS:
             self._telemetry.count(catalogue.MULTISTREAM_EVENTS, 1, TARGET_RESULTS[event.name])
         self._hint(event, is_new=verdict is ACCEPTED)
         return verdict
+
+    def _is_expired(self, time: float) -> bool:
+        return abs(time - self._now()) > MAX_AGE
 
     def refuse(self, verdict: Verdict) -> Verdict:
         """Count a call whose event is not known."""

@@ -1,6 +1,6 @@
 """The signature of a webhook: header ``Livepeer-Signature: t=<milliseconds>,v1=<hex>``.
 
-The signature is the HMAC-SHA256 of the body alone, so ``t`` is not signed, and a captured call can be sent again.
+The signature is the HMAC-SHA256 of the body alone, so ``t`` is not signed.
 """
 
 import hashlib

@@ -60,6 +60,14 @@ async def test_a_signed_call_is_accepted_and_anything_else_is_not() -> None:
 
 
 @in_loop
+async def test_a_call_before_the_accounts_are_polled_is_refused_so_that_it_is_repeated() -> None:
+    transport = httpx.ASGITransport(create_webhook_app(lambda _: None, has_started=lambda: False))
+    async with httpx.AsyncClient(transport=transport, base_url="http://a") as client:
+        assert (await client.post("/webhook/a", content=body())).status_code == 503
+        assert (await client.post("/", content=body())).status_code == 404
+
+
+@in_loop
 async def test_V19_a_body_that_is_too_large_is_refused_before_it_is_read() -> None:
     webhook = Webhook()
     async with receiving(webhook) as port:

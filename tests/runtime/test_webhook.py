@@ -30,6 +30,11 @@ def settings_with_webhook(directory: Path, url: str, *names: str, **changes: Any
     return Settings(accounts=entries, webhook_listen_address=":9878", **values)
 
 
+def event(number: int = 1) -> bytes:
+    """Return the body of a call that is sent now."""
+    return body("stream.started", number, timestamp=int(time.time() * 1000))
+
+
 def call(app: App, name: str, content: bytes) -> object:
     intake = app.intake_of(name)
     assert intake is not None
@@ -40,8 +45,10 @@ def call(app: App, name: str, content: bytes) -> object:
 async def test_only_an_account_with_a_secret_has_a_webhook_and_its_metrics(tmp_path: Path) -> None:
     async with serving(Upstream([live_row(1)])) as url:
         app = App(settings_with_webhook(tmp_path, url, "a"), ENVIRONMENT)
-        assert app.intake_of("a") is None  # polling has not started
+        assert app.intake_of("a") is None
+        assert not app.has_started()
         await app.start()
+        assert app.has_started()
         assert app.intake_of("b") is app.intake_of("c") is None
         await wait_until(is_up(app, "a"))
         assert samples(app)[HINTED] == 0
@@ -56,11 +63,11 @@ async def test_V20_a_reload_keeps_the_events_and_the_counters(tmp_path: Path) ->
         app = App(settings_with_webhook(tmp_path, url, "a"), ENVIRONMENT)
         await app.start()
         await wait_until(is_up(app, "a"))
-        assert call(app, "a", body()) is ACCEPTED
+        assert call(app, "a", event()) is ACCEPTED
         await wait_until(lambda: samples(app)[HINTED] == 1)
         await app.apply(settings_with_webhook(tmp_path, url, "a", "b", page_limit=10))
-        assert call(app, "a", body()) is REPEATED
-        assert call(app, "b", body()) is ACCEPTED
+        assert call(app, "a", event()) is REPEATED
+        assert call(app, "b", event()) is ACCEPTED
         intake = app.intake_of("b")
         assert intake is not None
         assert intake.take(body(), header(body(), "wrong")) is UNSIGNED
@@ -79,7 +86,7 @@ async def test_V19_a_reload_does_not_renew_the_requests_of_the_minute(tmp_path: 
         app = App(settings_with_webhook(tmp_path, url, "a", **limit), ENVIRONMENT)
         await app.start()
         await wait_until(is_up(app, "a"))
-        call(app, "a", body())
+        call(app, "a", event())
         await wait_until(lambda: samples(app)[HINTED] == 1)
         # Changed, removed, and added again, as which it is polled at once.
         await app.apply(settings_with_webhook(tmp_path, url, "a", **limit, page_limit=10))
@@ -88,7 +95,7 @@ async def test_V19_a_reload_does_not_renew_the_requests_of_the_minute(tmp_path: 
         await app.apply(settings_with_webhook(tmp_path, url, "a", **limit))
         await wait_until(is_up(app, "a"))
         requests = len(upstream.authorization_headers)
-        call(app, "a", body("stream.started", 2))
+        call(app, "a", event(2))
         await asyncio.sleep(0.1)
         assert samples(app)[HINTED] == 0  # of new counters
         assert len(upstream.authorization_headers) == requests
@@ -96,7 +103,7 @@ async def test_V19_a_reload_does_not_renew_the_requests_of_the_minute(tmp_path: 
         await app.apply(settings_with_webhook(tmp_path, url, "a", **faster))
         numbers = itertools.count(3)
         while samples(app)[HINTED] == 0:  # the first calls may be saved by the polls of the account
-            call(app, "a", body("stream.started", next(numbers)))
+            call(app, "a", event(next(numbers)))
             await asyncio.sleep(0.01)
         await app.stop()
 
@@ -110,7 +117,7 @@ async def test_a_call_during_a_reload_is_received(tmp_path: Path) -> None:
         reload = asyncio.create_task(app.apply(settings_with_webhook(tmp_path, url, "a", page_limit=10)))
         number = 0
         while not reload.done():
-            assert call(app, "a", body("stream.started", number)) is ACCEPTED
+            assert call(app, "a", event(number)) is ACCEPTED
             number += 1
             await asyncio.sleep(0)
         accepted = 'webhooks_total{account="a",event="stream.started",result="accepted"}'

@@ -1,6 +1,7 @@
-"""The simulator's webhooks: signed, repeated until they are answered with 2xx, and accepted by the exporter."""
+"""The simulator's webhooks: signed, repeated while the receiver fails, and accepted by the exporter."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,6 +22,10 @@ from tests.support.loop import in_loop
 from tests.support.rows import START
 
 EVENT = Event(START, EventKind.CREATED, "parent-1", "session-1")
+
+
+def body_at(sent: float) -> bytes:
+    return body_of(EVENT, "stream.started", {}, sent)
 
 
 class OneEvent:
@@ -69,28 +74,37 @@ async def test_a_call_is_signed_and_is_an_event_of_the_stream() -> None:
         assert signature.matches(body, ["secret"])
         assert event is not None
         assert (event.time, event.stream_id) == (START, "parent-1")
-    assert {parse_event(body) for _, body, _ in receiver.calls} == {
-        parse_event(body_of(EVENT, name, {})) for name in ("stream.started", "multistream.connected")
-    }
+        assert event.sent is not None
+        assert event.sent == signature.time / 1000 >= START + 1
+    assert {json.loads(body)["event"] for _, body, _ in receiver.calls} == {"stream.started", "multistream.connected"}
+    assert len({json.loads(body)["id"] for _, body, _ in receiver.calls}) == 2
 
 
 @in_loop
-async def test_a_call_is_repeated_until_it_is_answered_with_2xx() -> None:
-    receiver, clock = Receiver(500, 401, 204), ManualClock()
+async def test_a_call_is_repeated_with_a_new_time_while_the_receiver_fails() -> None:
+    receiver, clock = Receiver(500, 503, 204), ManualClock()
     async with sender_to(receiver, clock) as sender:
-        assert await sender.deliver(b"{}")
-        assert len(receiver.calls) == 3
+        assert await sender.deliver(body_at)
+        assert [body for _, body, _ in receiver.calls] == [body_at(START + waited) for waited in (0, 1, 3)]
         assert clock.slept == list(RETRY_DELAYS[:2])
         receiver.statuses = [500] * 10
-        assert not await sender.deliver(b"{}")
+        assert not await sender.deliver(body_at)
         assert len(receiver.calls) == 3 + 1 + len(RETRY_DELAYS)
+
+
+@in_loop
+async def test_a_call_that_is_refused_is_not_repeated() -> None:
+    receiver = Receiver(401)
+    async with sender_to(receiver, ManualClock()) as sender:
+        assert not await sender.deliver(body_at)
+    assert len(receiver.calls) == 1
 
 
 @in_loop
 async def test_without_a_receiver_the_call_is_given_up() -> None:
     clock = ManualClock()
     sender = WebhookSender(OneEvent(), "http://127.0.0.1:1/webhook/a", "secret", now=clock.now, sleep=clock.sleep)
-    assert not await sender.deliver(b"{}")
+    assert not await sender.deliver(body_at)
 
 
 def names(kind: EventKind, session_id: str, *, record: bool = False) -> list[str]:

@@ -24,7 +24,17 @@ values = st.recursive(
 
 
 def test_an_event_has_its_name_its_time_and_its_stream() -> None:
-    assert parse_event(body("recording.ready")) == Event("event-1", "recording.ready", START, "parent-1")
+    content = body("recording.ready", timestamp=(START + 7) * 1000)
+    assert parse_event(content) == Event("event-1", "recording.ready", START, START + 7, "parent-1")
+
+
+def test_an_event_without_the_time_when_it_happened_has_that_of_the_call() -> None:
+    event = parse_event(body(createdAt=None, timestamp=(START + 7) * 1000))
+    assert event is not None
+    assert event.time == event.sent == START + 7
+    assert parse_event(body(createdAt=None, timestamp=None)) == Event(
+        "event-1", "stream.started", None, None, "parent-1"
+    )
 
 
 def test_a_session_names_its_parent_stream() -> None:
@@ -35,7 +45,7 @@ def test_a_session_names_its_parent_stream() -> None:
 
 def test_an_unknown_event_counts_as_another() -> None:
     event = parse_event(body("asset.ready", stream=None))
-    assert event == Event("event-1", OTHER, START, None)
+    assert event == Event("event-1", OTHER, START, START, None)
 
 
 @given(st.binary(max_size=100))
@@ -53,7 +63,7 @@ def test_any_object_is_an_event_or_refused(fields: dict[str, object]) -> None:
 
 @given(values)
 def test_a_time_or_a_stream_of_any_type_does_not_refuse_the_event(value: object) -> None:
-    content = body(timestamp=value, stream={"id": value, "streamKey": STREAM_KEY})
+    content = body(timestamp=value, createdAt=value, stream={"id": value, "streamKey": STREAM_KEY})
     event = parse_event(content)
     assert event is not None
     assert STREAM_KEY not in repr(event)

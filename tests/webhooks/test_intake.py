@@ -100,9 +100,24 @@ def test_V20_a_call_of_another_time_is_refused(offset: float) -> None:
     assert webhook.hints.found == []
 
 
+@pytest.mark.parametrize("offset", [-MAX_AGE - 1, MAX_AGE + 1])
+def test_V20_a_captured_call_with_another_time_in_its_header_is_refused(offset: float) -> None:
+    webhook = Webhook()
+    content = body(timestamp=(START + offset) * 1000)
+    assert webhook.take(content, header(content, time=START)) is EXPIRED
+    assert webhook.count("webhooks_total", event="none", result="expired") == 1
+    assert (webhook.hints.found, len(webhook.seen)) == ([], 0)
+
+
+def test_a_call_that_is_repeated_for_hours_is_accepted_with_the_time_of_its_event() -> None:
+    webhook = Webhook()
+    assert webhook.take(body(createdAt=(START - 7200) * 1000)) is ACCEPTED
+    assert webhook.hints.found == [("parent-1", START - 7200)]
+
+
 @pytest.mark.parametrize("offset", [-MAX_AGE, 0, MAX_AGE])
 def test_a_call_of_the_last_minutes_is_accepted(offset: float) -> None:
-    content = body()
+    content = body(timestamp=(START + offset) * 1000)
     assert Webhook().take(content, header(content, time=START + offset)) is ACCEPTED
 
 
