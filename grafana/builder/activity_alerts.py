@@ -13,13 +13,16 @@ def _series(name: str, *matchers: str) -> str:
     return selector(NO_FILTERS, name, *matchers)
 
 
-def activity_alerts(thresholds: Thresholds) -> list[Alert]:
-    """Return the alerts on vanished, reconnecting and pending sessions."""
-    return [_vanished(thresholds), _reconnecting(thresholds), _not_started(thresholds)]
+def stream_activity_alerts(thresholds: Thresholds) -> list[Alert]:
+    """Return the alerts on reconnecting and pending sessions."""
+    return [_reconnecting(thresholds), _not_started(thresholds)]
 
 
-def _vanished(thresholds: Thresholds) -> Alert:
-    """Only scopes that are exported now are compared: a shard that is down, or a reload, is not many ended sessions."""
+def vanished_alert(thresholds: Thresholds) -> Alert:
+    """Return the alert on vanished sessions.
+
+    Only scopes that are exported now are compared: a shard that is down, or a reload, is not many ended sessions.
+    """
     active = _series("sessions", 'state="active"')
     now = per_scope(NO_FILTERS, active)
     before = per_scope(NO_FILTERS, active, offset=thresholds.vanished_offset)
@@ -69,7 +72,7 @@ def _not_started(thresholds: Thresholds) -> Alert:
     pending = per_session(
         f"{created} < time() - {after:g} > time() - {until:g} unless {_series('session_last_seen_timestamp_seconds')}"
     )
-    live = f"({_series('session_active')} == 1)"
+    live = _series("session_ingest_rate_bytes_per_second")
     newest = stream_queries.per_stream(_series("stream_created_timestamp_seconds"))
     pending_of_stream = stream_queries.sum_per_stream(NO_FILTERS, _series("stream_sessions", 'state="pending"'))
     live_of_stream = stream_queries.active_streams(NO_FILTERS)

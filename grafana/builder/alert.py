@@ -30,6 +30,7 @@ class Alert:
         dashboard_uid: the dashboard that the alert links to.
         dashboard_without_session: the one that it links to if it has no label ``session_id``; by default the same.
         labels: labels of the alert that select the dashboard's variables.
+        subject_name: template of the label ``name``, which also begins the summary.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Alert:
     dashboard_without_session: str = ""
     keep_firing_for: str = ""
     labels: Sequence[str] = ("job", "account")
+    subject_name: str = ""
 
     def to_rule(self, urls: BaseUrls) -> dict[str, Any]:
         """Return the rule as in a Prometheus rule file."""
@@ -50,9 +52,9 @@ class Alert:
             "expr": self.expr,
             "for": self.for_duration,
             **({"keep_firing_for": self.keep_firing_for} if self.keep_firing_for else {}),
-            "labels": {"severity": self.severity},
+            "labels": {"severity": self.severity} | ({"name": self.subject_name} if self.subject_name else {}),
             "annotations": {
-                "summary": self.summary,
+                "summary": f"{self.subject_name}: {self.summary}" if self.subject_name else self.summary,
                 "description": self.description,
                 **urls.runbook_annotation(self.name.lower()),
                 "dashboard_url": f"{urls.grafana}/d/{self._dashboard()}?{self._selected_variables()}".rstrip("?"),

@@ -1,27 +1,74 @@
-"""All alerting rules.
+"""All alerting rules, in groups by what they read.
 
 Each alert is about one exporter, account, session or stream, and replicas of the exporter cause one alert. Alerts carry
 the labels of their subject, so that Alertmanager can route by stream name and inhibit by job. They use the same
 expressions as the panels and no recording rules.
+
+Prometheus evaluates the rules of a group one after the other, and groups independently. What reads most series is
+evaluated less often than the exporter polls: values of sessions change every 50 seconds, and causes that develop in
+minutes or hours need no more.
 """
 
-from grafana.builder.activity_alerts import activity_alerts
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from grafana.builder.activity_alerts import stream_activity_alerts, vanished_alert
 from grafana.builder.alert import Alert
 from grafana.builder.exporter_alerts import data_alerts, exporter_alerts
-from grafana.builder.session_alerts import expected_alert, health_alerts, media_alerts, recording_alerts
+from grafana.builder.session_alerts import (
+    expected_alert,
+    health_alerts,
+    ingest_alerts,
+    recording_alerts,
+    stopped_alert,
+    transcoding_alerts,
+)
 from grafana.builder.target_alerts import target_alerts
 from grafana.builder.thresholds import Thresholds
 
+POLL_INTERVAL: Final = "30s"
+"""The default poll interval; values do not change between polls."""
 
-def alerting_rules(thresholds: Thresholds) -> list[Alert]:
+MINUTE: Final = "1m"
+SLOW: Final = "2m"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertGroup:
+    """Alerts that are evaluated together.
+
+    Attributes:
+        name: of the group.
+        interval: between two evaluations, a Prometheus duration.
+        alerts: in the order of their evaluation.
+    """
+
+    name: str
+    interval: str
+    alerts: Sequence[Alert]
+
+
+def alert_groups(thresholds: Thresholds) -> list[AlertGroup]:
     """Return all alerts; those that inhibit others come first."""
     return [
-        *exporter_alerts(thresholds),
-        *data_alerts(thresholds),
-        *activity_alerts(thresholds),
-        *health_alerts(thresholds),
-        *media_alerts(thresholds),
-        *recording_alerts(thresholds),
-        *target_alerts(thresholds),
-        expected_alert(thresholds),
+        AlertGroup(
+            "livepeer.exporter-alerts",
+            POLL_INTERVAL,
+            [*exporter_alerts(thresholds), *data_alerts(thresholds), vanished_alert(thresholds)],
+        ),
+        AlertGroup("livepeer.health-alerts", POLL_INTERVAL, [*health_alerts(thresholds), stopped_alert(thresholds)]),
+        AlertGroup("livepeer.ingest-alerts", MINUTE, ingest_alerts(thresholds)),
+        AlertGroup("livepeer.transcoding-alerts", MINUTE, transcoding_alerts(thresholds)),
+        AlertGroup(
+            "livepeer.stream-alerts",
+            MINUTE,
+            [*stream_activity_alerts(thresholds), *target_alerts(thresholds), expected_alert(thresholds)],
+        ),
+        AlertGroup("livepeer.recording-alerts", SLOW, recording_alerts(thresholds)),
     ]
+
+
+def alerting_rules(thresholds: Thresholds) -> list[Alert]:
+    """Return the alerts of all groups."""
+    return [alert for group in alert_groups(thresholds) for alert in group.alerts]

@@ -2,40 +2,25 @@
 
 from typing import Final, Literal
 
-from grafana.builder import queries, stream_queries
+from grafana.builder import stream_queries
 from grafana.builder.alert import Alert, Severity
+from grafana.builder.alert_templates import REPORTED_ISSUES, STREAM_NAME, SUBJECT_NAME
 from grafana.builder.dashboard import OVERVIEW_UID, SESSION_UID
-from grafana.builder.promql import NO_FILTERS, ON_ACCOUNT, per_session, selector, with_name
+from grafana.builder.promql import NO_FILTERS, ON_ACCOUNT, per_session, selector
 from grafana.builder.queries import ON_SESSION
 from grafana.builder.thresholds import Thresholds
 
 EXPECTED_LIVE: Final = "livepeer_expected_live"
 """Series of the streams that must be live. The operator defines it in a recording rule."""
 
-_KEY_ARGUMENTS: Final = {"job": 1, "account": 2, "stream_id": 3, "session_id": 4}
-"""Positions of the label values in the arguments of ``printf``."""
-
 
 def _series(name: str, *matchers: str, window: str = "") -> str:
     return selector(NO_FILTERS, name, *matchers, window=window)
 
 
-def _reported_issues() -> str:
-    """Return a template that lists the issue texts of the alert's session or stream, and nothing without issues.
-
-    A label that the alert does not have is empty and matches only series without it. So the alert of a session matches
-    ``session_issue_info``, and the alert of a stream ``stream_issue_info``.
-    """
-    matchers = {label: f"{label}=%[{position}]q" for label, position in _KEY_ARGUMENTS.items()}
-    of_session = _series("session_issue_info", *matchers.values())
-    of_stream = _series("stream_issue_info", *(matchers[label] for label in stream_queries.STREAM_KEY))
-    arguments = " ".join(f"$labels.{label}" for label in _KEY_ARGUMENTS)
-    query = f'printf "count by (issue) ({of_session} or {of_stream})" {arguments} | query | sortByLabel "issue"'
-    return (
-        f"{{{{ range $index, $sample := {query} }}}}"
-        "{{ if $index }}; {{ else }} Reported issues: {{ end }}{{ $sample.Labels.issue }}"
-        "{{ end }}"
-    )
+def _while_active(expr: str) -> str:
+    """Restrict a condition to active sessions: only these have an ingest rate, which are fewer series than of all."""
+    return f"{expr} and {ON_SESSION} {_series('session_ingest_rate_bytes_per_second')}"
 
 
 def _session_alert(
@@ -62,13 +47,13 @@ def _session_alert(
             streams, so that at most one of the conditions has series.
         keep_firing_for: how long the alert stays after its condition.
     """
-    named = with_name(NO_FILTERS, expr)
     return Alert(
         name=name,
-        expr=f"{named} or {stream_queries.with_name(NO_FILTERS, stream_expr)}" if stream_expr else named,
+        expr=f"{expr} or {stream_expr}" if stream_expr else expr,
         for_duration=for_duration,
         severity=severity,
-        summary=f"{{{{ $labels.name }}}}: {summary}",
+        summary=summary,
+        subject_name=SUBJECT_NAME,
         description=description,
         dashboard_uid=SESSION_UID,
         dashboard_without_session=OVERVIEW_UID if stream_expr else "",
@@ -93,10 +78,11 @@ def stream_alert(
     """
     return Alert(
         name=name,
-        expr=stream_queries.with_session_name(expr),
+        expr=expr,
         for_duration=for_duration,
         severity=severity,
-        summary=f"{{{{ $labels.name }}}}: {summary}",
+        summary=summary,
+        subject_name=STREAM_NAME,
         description=description,
         dashboard_uid=OVERVIEW_UID,
         labels=stream_queries.STREAM_KEY,
@@ -109,7 +95,7 @@ def health_alerts(thresholds: Thresholds) -> list[Alert]:
     share = per_session(_unhealthy_share("session", thresholds))
     stream_share = stream_queries.per_stream(_unhealthy_share("stream", thresholds))
     active_stream = f"{stream_queries.ON_STREAM} {stream_queries.active_streams(NO_FILTERS)}"
-    description = f"Livepeer Studio reports the stream as unhealthy.{_reported_issues()}"
+    description = f"Livepeer Studio reports the stream as unhealthy.{REPORTED_ISSUES}"
     return [
         _session_alert(
             "LivepeerStreamUnhealthy",
@@ -123,12 +109,12 @@ def health_alerts(thresholds: Thresholds) -> list[Alert]:
         ),
         _session_alert(
             "LivepeerStreamUnhealthyForLong",
-            queries.while_active(NO_FILTERS, share),
+            _while_active(share),
             thresholds.unhealthy_critical_for,
             "critical",
             f"unhealthy in most of the last {thresholds.unhealthy_window}",
             f"Livepeer Studio reported the stream as unhealthy in {{{{ $value | humanizePercentage }}}} of the last "
-            f"{thresholds.unhealthy_window}.{_reported_issues()}",
+            f"{thresholds.unhealthy_window}.{REPORTED_ISSUES}",
             stream_expr=f"{stream_share} and {active_stream}",
             keep_firing_for=thresholds.keep_firing_for,
         ),
@@ -149,24 +135,24 @@ def _unhealthy_share(subject: Literal["session", "stream"], thresholds: Threshol
     return f"{share} > {thresholds.unhealthy_share:g}"
 
 
-def media_alerts(thresholds: Thresholds) -> list[Alert]:
-    """Return the alerts on ingest and transcoding."""
-    return [
-        _ingest_stopped(thresholds),
-        _ingest_dropped(thresholds),
-        _ingest_starving(thresholds),
-        _transcoding_behind(thresholds),
-        _nothing_transcoded(thresholds),
-    ]
+def ingest_alerts(thresholds: Thresholds) -> list[Alert]:
+    """Return the alerts on an ingest that is lower or slower than it should be."""
+    return [_ingest_dropped(thresholds), _ingest_starving(thresholds)]
 
 
-def _ingest_stopped(thresholds: Thresholds) -> Alert:
-    """An ending session has an ingest rate of 0 until it is inactive, 90 seconds after its last media.
+def transcoding_alerts(thresholds: Thresholds) -> list[Alert]:
+    """Return the alerts on transcoding."""
+    return [_transcoding_behind(thresholds), _nothing_transcoded(thresholds)]
 
-    Inactive sessions have no rate. Only sessions with a rate of 0 in a replica are compared over replicas.
+
+def stopped_alert(thresholds: Thresholds) -> Alert:
+    """Return the alert on an ingest of 0.
+
+    An ending session has an ingest rate of 0 until it is inactive, 90 seconds after its last media.
+
+    Inactive sessions have no rate. A session has stopped if no replica has another rate.
     """
-    rate = _series("session_ingest_rate_bytes_per_second")
-    stopped = per_session(f"{rate} and {ON_SESSION} ({rate} == 0)")
+    stopped = per_session(_series("session_ingest_rate_bytes_per_second"))
     stream_rate = stream_queries.sum_per_stream(NO_FILTERS, _series("stream_ingest_rate_bytes_per_second"))
     active_stream = f"{stream_queries.ON_STREAM} {stream_queries.active_streams(NO_FILTERS)}"
     return _session_alert(
@@ -191,7 +177,7 @@ def _ingest_dropped(thresholds: Thresholds) -> Alert:
     )
     return _session_alert(
         "LivepeerIngestDropped",
-        queries.while_active(NO_FILTERS, dropped),
+        _while_active(dropped),
         thresholds.session_for,
         "warning",
         "ingest rate dropped to {{ $value | humanizePercentage }}",
@@ -208,7 +194,7 @@ def _ingest_starving(thresholds: Thresholds) -> Alert:
     slow = per_session(f"{media} / {last_seen} >= 0 < {thresholds.min_media_speed:g}")
     return _session_alert(
         "LivepeerIngestStarving",
-        queries.while_active(NO_FILTERS, slow),
+        _while_active(slow),
         thresholds.session_for,
         "warning",
         "ingest is slower than real time",
@@ -223,7 +209,7 @@ def _transcoding_behind(thresholds: Thresholds) -> Alert:
     lag = per_session(f"{source} - {transcoded} / {_series('session_profiles')} > {thresholds.lag_critical:g}")
     return _session_alert(
         "LivepeerTranscodingBehind",
-        queries.while_active(NO_FILTERS, lag),
+        _while_active(lag),
         thresholds.session_for,
         "warning",
         "transcoding is {{ $value | humanizeDuration }} behind",
@@ -241,7 +227,7 @@ def _nothing_transcoded(thresholds: Thresholds) -> Alert:
     ratio = f"{transcoded} / {received} / ({_series('session_profiles')} > 0)"
     return _session_alert(
         "LivepeerNothingTranscoded",
-        queries.while_active(NO_FILTERS, per_session(f"{ratio} >= 0 < {thresholds.no_transcoding_ratio:g}")),
+        _while_active(per_session(f"{ratio} >= 0 < {thresholds.no_transcoding_ratio:g}")),
         thresholds.session_for,
         "critical",
         "nothing is transcoded",
@@ -254,8 +240,8 @@ def recording_alerts(thresholds: Thresholds) -> list[Alert]:
     finished = _series("stream_recordings_finished_total", 'result="failed"', window=thresholds.failed_window)
     failed = f"round({stream_queries.sum_per_stream(NO_FILTERS, f'increase({finished})')}) > 0"
     waiting = _series("session_recording_status", 'status=~"waiting|none"') + " == 1"
-    age = f"time() - {_series('session_last_seen_timestamp_seconds')}"
-    stuck = per_session(f"{age} > {thresholds.recording_stuck_after:g} and {ON_SESSION} ({waiting})")
+    ended = f"{_series('session_last_seen_timestamp_seconds')} < time() - {thresholds.recording_stuck_after:g}"
+    stuck = per_session(f"{ended} and {ON_SESSION} ({waiting})")
     return [
         stream_alert(
             "LivepeerRecordingFailed",
@@ -266,13 +252,14 @@ def recording_alerts(thresholds: Thresholds) -> list[Alert]:
             f"Livepeer Studio reported {{{{ $value }}}} recordings of the stream as failed in the last "
             f"{thresholds.failed_window}. The Overview dashboard has their sessions.",
         ),
-        _session_alert(
+        stream_alert(
             "LivepeerRecordingStuck",
-            stuck,
+            f"count by ({stream_queries.STREAM_KEYS}) ({stuck})",
             thresholds.recording_for,
             "warning",
-            "recording is not ready",
-            "The recording is not ready, although the last media arrived {{ $value | humanizeDuration }} ago.",
+            "{{ $value }} recordings are not ready",
+            f"{{{{ $value }}}} recordings of the stream are not ready, although their last media arrived more than "
+            f"{thresholds.recording_stuck_after / 3600:g} h ago. The Overview dashboard has their sessions.",
         ),
     ]
 

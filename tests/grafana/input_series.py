@@ -48,13 +48,17 @@ def exporter(index: str = "0", instance: str = INSTANCE, **metrics: Value) -> In
 def session(instance: str = INSTANCE, end: float | None = None, **metrics: Value) -> InputSeries:
     """Return the series of a session with three renditions in real time, except as given in ``metrics``.
 
+    It has an ingest rate while it is active, as the exporter exports it.
+
     Args:
         instance: the exporter.
         end: seconds at which the session becomes inactive; None keeps it active.
         metrics: values by metric, without the prefix and ``session_``.
     """
+    active = metrics.get("active", ONE if end is None else changing_at(end, 1, 0))
     defaults: dict[str, Value] = {
-        "active": ONE if end is None else changing_at(end, 1, 0),
+        "active": active,
+        "ingest_rate_bytes_per_second": lambda time: 1e6 if active(time) else None,
         "last_seen_timestamp_seconds": stepwise(lambda _: 1),
         "source_segments_duration_seconds": stepwise(lambda _: 1),
         "transcoded_segments_duration_seconds": stepwise(lambda _: 3),

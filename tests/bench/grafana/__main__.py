@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data",
         type=Path,
-        help="directory of the samples: if it has some, they are used and --sessions is ignored; else new ones are kept "
+        help="directory of the samples: if it has some, they replace --sessions; else new ones are kept "
         "(default: a temporary directory)",
     )
     parser.add_argument("--dashboard", metavar="UID", help="only this dashboard, and no rules")
