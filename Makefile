@@ -5,6 +5,8 @@ INTERPRETER := $(shell .ci/find-python $(PYTHON) 2>/dev/null)
 VENV := .venv/$(firstword $(INTERPRETER))
 BIN := $(VENV)/bin
 ARGS ?=
+# Without bytecode, each of the many processes that tests start compiles the program again.
+unexport PYTHONDONTWRITEBYTECODE
 MINUTES ?= 15
 
 .PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana bench-webhooks soak soak-fleet fuzz mutants generated grafana render test-container manifests chart requirements lock-check test-oldest sbom release-check clean

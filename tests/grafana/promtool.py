@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
@@ -86,8 +87,13 @@ def linear(per_second: float) -> Value:
 
 def stepwise(rate: Callable[[int], float], *, step: int = 51) -> Value:
     """Increase by ``rate`` per second but change in steps only, as Livepeer Studio updates session values."""
-    totals = list(accumulate((rate(second) for second in range(MAX_DURATION)), initial=0.0))
-    return lambda time: totals[int(time // step) * step]
+
+    @cache
+    def totals() -> list[float]:
+        return list(accumulate((rate(second) for second in range(MAX_DURATION)), initial=0.0))
+
+    # Computed when it is used, since every process that collects the tests creates all cases.
+    return lambda time: totals()[int(time // step) * step]
 
 
 def run_tests(
