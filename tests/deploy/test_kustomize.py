@@ -1,5 +1,6 @@
 import json
 import subprocess
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,8 @@ def test_the_prometheus_rule_has_the_groups_of_the_rule_files(monitored: Renderi
     [rule] = monitored.of_kind("PrometheusRule")
     files = sorted((ROOT / "grafana" / "rules").glob("*.yaml"))
     groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
-    assert sorted(rule["spec"]["groups"], key=str) == sorted(groups, key=str)
+    by_name = itemgetter("name")
+    assert sorted(rule["spec"]["groups"], key=by_name) == sorted(groups, key=by_name)
 
 
 def test_the_sidecar_is_added_to_annotated_workloads_only(kustomize: str, tmp_path: Path) -> None:
