@@ -20,8 +20,11 @@ REFRESH_INTERVAL: Final = "30s"
 """The default poll interval; a faster refresh shows the same values again."""
 
 OVERVIEW_UID, SESSION_UID, EXPORTER_UID = "livepeer-overview", "livepeer-session", "livepeer-exporter"
+STREAMS_UID, STREAM_UID = "livepeer-streams", "livepeer-stream"
 TITLES: Final = {
     OVERVIEW_UID: "Livepeer / Overview",
+    STREAMS_UID: "Livepeer / Streams",
+    STREAM_UID: "Livepeer / Stream",
     SESSION_UID: "Livepeer / Session",
     EXPORTER_UID: "Livepeer / Exporter",
 }

@@ -27,6 +27,9 @@ ValueMapping = Mapping[str, tuple[str, str]]
 COUNTER_INTERVAL: Final = "75s"
 """Minimum query interval on account counters. ``$__rate_interval`` is four times that, the 5 minutes they need."""
 
+BAR_INTERVAL: Final = "2m"
+"""Minimum query interval of bars that count events."""
+
 _Query = Builder[Dataquery]
 _Panel = TypeVar("_Panel", stat.Panel, table.Panel, timeseries.Panel, statetimeline.Panel)
 
@@ -61,7 +64,7 @@ def value_mappings(mapping: ValueMapping, empty: tuple[str, str] | None = None) 
         value: dashboard.ValueMappingResult(text=text, color=color, index=index)
         for index, (value, (text, color)) in enumerate(mapping.items())
     }
-    result: list[dashboard.ValueMapping] = [dashboard.ValueMap(options=options)]
+    result: list[dashboard.ValueMapping] = [dashboard.ValueMap(options=options)] if options else []
     if empty:
         special = dashboard.DashboardSpecialValueMapOptions(
             match=dashboard.SpecialValueMatch.NULL_AND_NAN,
@@ -81,26 +84,45 @@ def _configure(
 def stat_panel(
     title: str,
     description: str,
-    expr: str,
-    *,
+    *exprs: str,
     unit: str,
     colors: Sequence[ColorStep] = ((None, TEXT),),
     no_value: str = "No data",
     mapping: ValueMapping | None = None,
     decimals: int | None = None,
     sparkline: bool = False,
+    names: Sequence[str] = (),
+    link: tuple[str, str] | None = None,
 ) -> stat.Panel:
-    """Return a panel that shows the newest value of a query."""
-    query = range_query(expr) if sparkline else instant_query(expr)
-    panel = _configure(stat.Panel(), title, description, [query], no_value).unit(unit).thresholds(color_steps(*colors))
+    """Return a panel that shows the newest value of one or more queries.
+
+    Args:
+        title: of the panel.
+        description: of the panel.
+        *exprs: the queries.
+        unit: Grafana unit.
+        colors: of the value.
+        no_value: text without data; it is grey, since otherwise it has the color of a value of 0.
+        mapping: text and color instead of the value.
+        decimals: number of decimals.
+        sparkline: whether to draw the values of the time range.
+        names: texts beside the values, if there are several queries.
+        link: title and URL of a link on the value.
+    """
+    legends = names or ("",)
+    query = range_query if sparkline else instant_query
+    queries = [query(expr, legend) for expr, legend in zip(exprs, legends, strict=True)]
+    panel = _configure(stat.Panel(), title, description, queries, no_value).unit(unit).thresholds(color_steps(*colors))
     panel = panel.color_mode(common.BigValueColorMode.VALUE).reduce_options(
         common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
     )
     panel = panel.graph_mode(common.BigValueGraphMode.AREA if sparkline else common.BigValueGraphMode.NONE)
-    panel = panel.text_mode(common.BigValueTextMode.VALUE)
+    panel = panel.text_mode(common.BigValueTextMode.VALUE_AND_NAME if names else common.BigValueTextMode.VALUE)
     if decimals is not None:
         panel = panel.decimals(decimals)
-    return panel.mappings(value_mappings(mapping)) if mapping else panel
+    if link:
+        panel = panel.data_links([dashboard_builders.DashboardLink(link[0]).url(link[1])])
+    return panel.mappings(value_mappings(mapping or {}, (no_value, GREY)))
 
 
 def graph_panel(
@@ -114,7 +136,7 @@ def graph_panel(
     soft_max: float | None = None,
     threshold_lines: Sequence[ColorStep] = (),
     decimals: int | None = None,
-    legend_table: bool = True,
+    legend: Literal["bottom", "right"] = "bottom",
     series_colors: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
     """Return a time series panel.
@@ -130,17 +152,16 @@ def graph_panel(
         soft_max: value that the axis always includes.
         threshold_lines: dashed lines, with their colors.
         decimals: number of decimals.
-        legend_table: show the legend as a table with last and maximum on the right, for panels with many series;
-            otherwise as a list below.
+        legend: where the table of the series is, with their last and maximum values; on the right for many series.
         series_colors: colors by legend. These series have no fill, since overlapping fills would hide them.
     """
     panel = _configure(timeseries.Panel(), title, description, queries, no_value).unit(unit)
     tooltip = common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI)
     panel = (
-        panel.legend(_legend(table=legend_table))
+        panel.legend(_legend(legend))
         .tooltip(tooltip.sort(common.SortOrder.DESCENDING))
         .line_width(1)
-        .fill_opacity(0 if legend_table else 8)
+        .fill_opacity(0 if legend == "right" else 8)
         .show_points(common.VisibilityMode.NEVER)
         .color_scheme(dashboard_builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
     )
@@ -162,12 +183,11 @@ def graph_panel(
     return panel.decimals(decimals) if decimals is not None else panel
 
 
-def _legend(*, table: bool) -> common_builders.VizLegendOptions:
-    legend = common_builders.VizLegendOptions().show_legend(True)
-    if not table:
-        return legend.display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM).calcs([])
-    legend = legend.display_mode(common.LegendDisplayMode.TABLE).placement(common.LegendPlacement.RIGHT)
-    return legend.calcs(["lastNotNull", "max"]).width(280).sort_by("Last *").sort_desc(True)
+def _legend(placement: Literal["bottom", "right"]) -> common_builders.VizLegendOptions:
+    legend = common_builders.VizLegendOptions().show_legend(True).display_mode(common.LegendDisplayMode.TABLE)
+    legend = legend.placement(common.LegendPlacement(placement)).calcs(["lastNotNull", "max"])
+    legend = legend.sort_by("Last *").sort_desc(True)
+    return legend.width(280) if placement == "right" else legend
 
 
 def state_timeline(

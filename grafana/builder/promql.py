@@ -35,6 +35,10 @@ METRIC_LABELS: Final = _metric_labels()
 """Label names by metric name, for every metric of the catalogue."""
 
 
+TARGET_LABELS: Final = ("cluster", "job", "instance")
+"""Labels that Prometheus adds; not every Prometheus adds ``cluster``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Matchers by label name; a matcher applies to the metrics that have the label."""
@@ -42,16 +46,31 @@ class Filters:
     matchers: Mapping[str, str]
 
     def applicable(self, labels: tuple[str, ...]) -> list[str]:
-        """Return the matchers for a metric with these labels. The target labels job and instance always apply."""
-        return [matcher for label, matcher in self.matchers.items() if label in ("job", "instance", *labels)]
+        """Return the matchers for a metric with these labels. Those on the labels of the target always apply."""
+        return [matcher for label, matcher in self.matchers.items() if label in (*TARGET_LABELS, *labels)]
 
 
 NO_FILTERS: Final = Filters({})
 ACCOUNT_FILTERS: Final = Filters(
-    {"job": 'job=~"$job"', "instance": 'instance=~"$instance"', "account": 'account=~"$account"'}
+    {
+        "cluster": 'cluster=~"$cluster"',
+        "job": 'job=~"$job"',
+        "instance": 'instance=~"$instance"',
+        "account": 'account=~"$account"',
+    }
 )
 STREAM_FILTERS: Final = Filters({**ACCOUNT_FILTERS.matchers, "stream_id": 'stream_id=~"$stream"'})
 SESSION_FILTERS: Final = Filters({**STREAM_FILTERS.matchers, "session_id": 'session_id=~"$session"'})
+
+
+def filters_of_list(variable: str, label: str = "session_id") -> Filters:
+    """Return the filters for the sessions or streams of a hidden variable; see ``variables.session_list``.
+
+    By default Grafana encloses the values in parentheses. Without them Prometheus 2.42 looks the values up, instead of
+    comparing the id of every session with the regular expression, which takes ten times as long.
+    """
+    selected = (STREAM_FILTERS.matchers.get(label, ""), f'{label}=~"${{{variable}:pipe}}"')
+    return Filters({**STREAM_FILTERS.matchers, label: ", ".join(filter(None, selected))})
 
 
 def selector(filters: Filters, name: str, *matchers: str, window: str = "") -> str:

@@ -7,7 +7,7 @@ quotient is exact, whereas a slope over wall-clock time is off by up to one step
 
 from typing import Final, Literal
 
-from grafana.builder.promql import SESSION_KEY, Filters, per_scope, per_session, selector
+from grafana.builder.promql import SESSION_KEY, Filters, per_account, per_scope, per_session, selector
 from grafana.builder.thresholds import Thresholds
 
 BITS_PER_BYTE: Final = 8
@@ -88,14 +88,14 @@ def transcoding_lag(filters: Filters) -> str:
 
 
 def severity_score(filters: Filters, thresholds: Thresholds) -> str:
-    """Sort key of active sessions: the sum of unhealthy 4, late media 2, transcoding lag 2, unknown health 1."""
+    """Sort key of active sessions: the sum of unhealthy 4, ingest 0 4, late media 2, lag 2, unknown health 1."""
     unhealthy = f"4 * ({session_health(filters)} == bool 0) or {ON_SESSION} {active_sessions(filters)}"
     late = f"2 * (({active_last_media_age(filters)}) > bool {thresholds.media_age_warning:g})"
     behind = f"2 * (({transcoding_lag(filters)}) > bool {thresholds.lag_warning:g})"
+    stopped = f"4 * (({ingest_rate(filters)}) == bool 0)"
     zero = f"0 * ({active_sessions(filters)})"
-    return (
-        f"({unhealthy}) + {ON_SESSION} ({late} or {ON_SESSION} {zero}) + {ON_SESSION} ({behind} or {ON_SESSION} {zero})"
-    )
+    added = (f" + {ON_SESSION} ({each} or {ON_SESSION} {zero})" for each in (stopped, late, behind))
+    return f"({unhealthy}){''.join(added)}"
 
 
 def _delta_ratio(filters: Filters, numerator: str, denominator: str, thresholds: Thresholds) -> str:
@@ -140,18 +140,45 @@ def snapshot_age(filters: Filters) -> str:
     return f"time() - {per_scope(filters, selector(filters, 'snapshot_timestamp_seconds'))}"
 
 
-def bytes_in_range(filters: Filters, kind: Literal["source", "transcoded"]) -> str:
-    """Bytes per stream and name within the dashboard's time range.
+def last_seen(filters: Filters) -> str:
+    """Time of the last media in Unix milliseconds."""
+    return f"{MILLISECONDS} * {per_session(selector(filters, 'session_last_seen_timestamp_seconds'))}"
 
-    A session that was created within the range counts in full, an older one by its increase.
-    """
-    values = selector(filters, f"session_{kind}_bytes", window="$__range")
-    created = selector(filters, "session_created_timestamp_seconds", window="$__range")
-    info = selector(filters, "session_info", window="$__range")
+
+def health_since(filters: Filters) -> str:
+    """Time of the last change of health in Unix milliseconds, for active sessions; of replicas the earlier one."""
+    since = per_session(selector(filters, "session_health_since_timestamp_seconds"), aggregation="min")
+    return f"{MILLISECONDS} * {since}"
+
+
+def issue_text(filters: Filters) -> str:
+    """One of the issues of each session, as the label ``issue``."""
     keys = ", ".join(SESSION_KEY)
-    older = f"{per_session(f'last_over_time({created})')} < time() - $__range_s"
-    before = f"{per_session(f'min_over_time({values})', aggregation='min')} and {ON_SESSION} ({older})"
-    total = per_session(f"max_over_time({values})")
-    increase = f"{total} - {ON_SESSION} ({before} or {ON_SESSION} 0 * {total})"
-    name = f"topk by ({keys}) (1, last_over_time({info}))"
-    return f"sum by (account, stream_id, name) (({increase}) * {ON_SESSION} group_left (name) {name})"
+    return per_session(f"topk by ({keys}) (1, {selector(filters, 'session_issue_info')})", "issue")
+
+
+RECORDING_STATUSES: Final = ("unknown", "waiting", "ready", "failed", "none", "deleted")
+"""Recording statuses in the order of the numbers of ``recording_status``."""
+
+
+def recording_status(filters: Filters) -> str:
+    """The recording status as an index of ``RECORDING_STATUSES``."""
+    series = [selector(filters, "session_recording_status", f'status="{status}"') for status in RECORDING_STATUSES]
+    return per_session(" or ".join(f"{number} * ({each} == 1)" for number, each in enumerate(series)))
+
+
+def with_short_id(expr: str, label: str = "session_id") -> str:
+    """Add the start of an id as the label ``short``: names of streams need not be unique."""
+    return f'label_replace({expr}, "short", "$1", "{label}", "([^-]{{0,8}}).*")'
+
+
+def counter_steps(filters: Filters, name: str, *labels: str, by: tuple[str, ...] = ()) -> str:
+    """Growth of an account counter since the previous point of a graph: whole numbers that add up to the counter.
+
+    ``increase`` would extrapolate, and its windows overlap. After a restart the growth is the counter itself. Without a
+    previous sample there is no value: how much of the counter is new is not known.
+    """
+    counter = selector(filters, name)
+    before = f"{counter} offset $__interval"
+    steps = f"{counter} - ({before} <= {counter}) or {counter} and ({before} > {counter})"
+    return per_account(filters, f"({steps})", *labels, by=by)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 GRAFANA: Final = Path(__file__).parents[2] / "grafana"
-UIDS: Final = ("livepeer-overview", "livepeer-session", "livepeer-exporter")
+UIDS: Final = ("livepeer-overview", "livepeer-streams", "livepeer-stream", "livepeer-session", "livepeer-exporter")
 
 Json = dict[str, Any]
 
@@ -74,7 +74,17 @@ class Selection:
 
 
 ALL: Final = Selection({})
-_ALL_VALUES: Final = {"job": ".+", "instance": ".+", "account": ".+", "stream": ".*", "session": ".+"}
+_ALL_VALUES: Final = {
+    "cluster": ".*",
+    "job": ".+",
+    "instance": ".+",
+    "account": ".+",
+    "stream": ".*",
+    "session": ".+",
+    "objective": "99",
+}
+HIDDEN_LISTS: Final = {"listed": ".+", "unhealthy": ".+", "recordings": ".+", "fallen": ".+"}
+"""The variables with the sessions or streams of a panel. Tests select all of them, unless they give others."""
 
 
 def interpolate(expr: str, selection: Selection) -> str:
@@ -98,7 +108,12 @@ def interpolate(expr: str, selection: Selection) -> str:
         escaped = [escape(each) for each in values]
         return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
 
-    return re.sub(r"\$(\w+)", value, expr)
+    piped = re.sub(r"\$\{(\w+):pipe\}", lambda match: "|".join(_values_of_list(match[1], selection)), expr)
+    return re.sub(r"\$(\w+)", value, piped)
+
+
+def _values_of_list(name: str, selection: Selection) -> Sequence[str]:
+    return selection.values.get(name, (HIDDEN_LISTS[name],))
 
 
 def escape(value: str) -> str:

@@ -8,9 +8,11 @@ from typing import Final
 from promql_parser import MatchOp
 
 from exporter.metrics import catalogue
+from exporter.metrics.catalogue.lifecycle import ACCOUNT_LIFE_FAMILIES, STREAM_LIFE_COUNTERS
 from grafana.builder.promql import METRIC_LABELS
 from tests.grafana.dashboards import (
     ALL,
+    HIDDEN_LISTS,
     UIDS,
     Json,
     Selection,
@@ -57,6 +59,15 @@ def data_source_is_a_variable(dashboard: Json) -> Iterator[str]:
             yield f"fixed data source: {user.get('title') or user.get('name') or user.get('refId')}"
 
 
+_OWN_VARIABLES: Final = {
+    "livepeer-overview": set(HIDDEN_LISTS),
+    "livepeer-stream": {"objective"},
+    "livepeer-session": {"session"},
+}
+HIDDEN: Final = 2
+"""The value of ``hide`` of variables that are not shown."""
+
+
 def variables_are_complete(dashboard: Json) -> Iterator[str]:
     """All variables exist; job and instance have the options that Grafana's dashboard-linter requires."""
     variables = _variables(dashboard)
@@ -64,11 +75,13 @@ def variables_are_complete(dashboard: Json) -> Iterator[str]:
         required = {"type": "query", "multi": True, "includeAll": True, "allValue": ".+", "refresh": 2}
         if {key: variables.get(name, {}).get(key) for key in required} != required:
             yield f"variable {name}"
-    required_names = {"datasource", "job", "instance", "account", "stream"}
-    if dashboard["uid"] == "livepeer-session":
-        required_names.add("session")
+    required_names = {"datasource", "cluster", "job", "instance", "account", "stream"}
+    required_names |= _OWN_VARIABLES.get(dashboard["uid"], set())
     if set(variables) != required_names:
         yield f"variables {sorted(variables)}"
+    for name in {"cluster", *HIDDEN_LISTS} & set(variables):
+        if variables[name].get("hide") != HIDDEN:
+            yield f"variable {name} is shown"
 
 
 def panels_are_documented(dashboard: Json) -> Iterator[str]:
@@ -106,7 +119,7 @@ def queries_use_the_variables(dashboard: Json) -> Iterator[str]:
         for selector, _ in selectors(interpolate(query.expr, ALL)):
             matchers = {(m.name, m.value) for m in selector.matchers.matchers if m.op == MatchOp.Re}
             labels = METRIC_LABELS.get(selector.name or "", ())
-            required = {("job", ".+"), ("instance", ".+")}
+            required = {("cluster", ".*"), ("job", ".+"), ("instance", ".+")}
             if "account" in labels:
                 required.add(("account", ".+"))
             if "stream_id" in labels:
@@ -118,10 +131,12 @@ def queries_use_the_variables(dashboard: Json) -> Iterator[str]:
 
 
 def rates_use_the_rate_interval(dashboard: Json) -> Iterator[str]:
-    """The window of ``rate`` and ``increase`` is ``$__rate_interval``."""
+    """The window of ``rate`` is ``$__rate_interval``, that of ``increase`` may be the range or at least an hour."""
     for query in panel_queries(dashboard):
         for window, functions in range_selectors(interpolate(query.expr, _MARKED)):
-            if functions[:1] in (("rate",), ("increase",)) and window.range != _RATE_INTERVAL:
+            is_long = window.range >= timedelta(hours=1)  # as is the range in _MARKED
+            allowed = window.range == _RATE_INTERVAL or (functions[:1] == ("increase",) and is_long)
+            if functions[:1] in (("rate",), ("increase",)) and not allowed:
                 yield f"{query.location}: a window of {window.range}"
 
 
@@ -138,20 +153,88 @@ def session_windows_are_long(dashboard: Json) -> Iterator[str]:
 
 
 def account_counters_have_a_long_interval(dashboard: Json) -> Iterator[str]:
-    """Queries on account counters, which change as rarely as sessions, have an interval of a quarter of 5 minutes."""
-    counters = {family.name for family in (*catalogue.AMOUNTS.values(), catalogue.STARTED, catalogue.RECORDINGS)}
+    """Rates of counters that change as rarely as sessions have an interval of a quarter of 5 minutes, bars one of 2."""
+    slow = (*catalogue.AMOUNTS.values(), catalogue.STARTED, catalogue.RECORDINGS, *STREAM_LIFE_COUNTERS)
+    counters = {family.name for family in (*slow, *ACCOUNT_LIFE_FAMILIES) if family.type == "counter"}
     for query in panel_queries(dashboard):
         names = {selector.name for selector, _ in selectors(interpolate(query.expr, ALL))}
-        if names & counters and query.interval != "75s":
+        expected = "75s" if "$__rate_interval" in query.expr else "2m" if "$__interval" in query.expr else ""
+        if names & counters and query.interval != expected:
             yield f"{query.location}: interval {query.interval or 'of the data source'}"
 
 
+COUNTER_FUNCTIONS: Final = ("rate", "increase", "present_over_time", "max_over_time", "last_over_time")
+"""Functions of counters. The last three only show since when a counter exists, and the values of a new one."""
+
+
 def counters_are_arguments_of_rate(dashboard: Json) -> Iterator[str]:
-    """A counter occurs only as the argument of ``rate`` or ``increase``."""
+    """A counter occurs only as the argument of such a function, or as the difference of two points of a graph."""
     for query in panel_queries(dashboard):
         for selector, functions in selectors(interpolate(query.expr, ALL)):
-            if (selector.name or "").endswith("_total") and functions[:1] not in (("rate",), ("increase",)):
+            is_counter = (selector.name or "").endswith(("_total", "_bucket"))
+            is_argument = functions[:1] in [(each,) for each in COUNTER_FUNCTIONS]
+            if is_counter and not is_argument and "offset $__interval" not in query.expr:
                 yield f"{query.location}: {selector.name} without rate"
+
+
+CALM_WORDS: Final = re.compile(r"\b(no|none|never|not)\b", re.IGNORECASE)
+
+
+def nothing_known_is_not_calm(dashboard: Json) -> Iterator[str]:
+    """The text for missing values does not deny trouble without naming missing data as a cause; values turn grey."""
+    for panel in data_panels(dashboard):
+        defaults = panel["fieldConfig"]["defaults"]
+        text = defaults["noValue"]
+        if CALM_WORDS.search(text) and "no data" not in text.lower():
+            yield f"{panel['title']}: {text}"
+        if panel["type"] == "stat":
+            special = [each["options"] for each in defaults.get("mappings", ()) if each["type"] == "special"]
+            if [(each["match"], each["result"]["color"]) for each in special] != [("null+nan", "#8e8e99")]:
+                yield f"{panel['title']}: a missing value is not grey"
+
+
+def annotations_of_sessions_are_off(dashboard: Json) -> Iterator[str]:
+    """Only the dashboards on one stream or session have annotations for started sessions, off by default."""
+    allowed = dashboard["uid"] in ("livepeer-stream", "livepeer-session")
+    for annotation in dashboard["annotations"]["list"]:
+        if annotation["name"] == "Session started" and (annotation["enable"] or not allowed):
+            yield "annotations for started sessions"
+
+
+def bars_count_whole_events(dashboard: Json) -> Iterator[str]:
+    """Stacked bars are differences between two points, without decimals."""
+    for panel in data_panels(dashboard):
+        defaults = panel["fieldConfig"]["defaults"]
+        is_bars = defaults.get("custom", {}).get("drawStyle") == "bars"
+        increases = any("increase" in target["expr"] for target in panel["targets"])
+        if is_bars and (increases or defaults.get("decimals") != 0):
+            yield f"{panel['title']}: fractions of events"
+
+
+def rows_for_options_are_collapsed(dashboard: Json) -> Iterator[str]:
+    """Rows that need a setting which is off by default are collapsed, as are no others."""
+    for panel in panels(dashboard):
+        if panel["type"] == "row":
+            needs_setting = bool(re.search(r"requires|off by default", panel["title"]))
+            if panel.get("collapsed", False) != needs_setting:
+                yield f"row {panel['title']}"
+
+
+def legends_are_tables(dashboard: Json) -> Iterator[str]:
+    """The legends of graphs are tables with the last and the maximum value."""
+    for panel in panels(dashboard):
+        if panel["type"] == "timeseries":
+            legend = panel["options"]["legend"]
+            if (legend["displayMode"], legend["calcs"]) != ("table", ["lastNotNull", "max"]):
+                yield f"{panel['title']}: legend"
+
+
+def stats_lead_somewhere(dashboard: Json) -> Iterator[str]:
+    """The values at the top of the dashboards on all streams, and on one, link to the details."""
+    if dashboard["uid"] in ("livepeer-overview", "livepeer-streams", "livepeer-stream"):
+        for panel in panels(dashboard):
+            if panel["type"] == "stat" and not panel["fieldConfig"]["defaults"].get("links"):
+                yield f"{panel['title']}: no link"
 
 
 def missing_metrics_are_visible(dashboard: Json) -> Iterator[str]:
@@ -174,18 +257,21 @@ def matched_labels_exist(dashboard: Json) -> Iterator[str]:
     """No matcher names a label that the metric does not have."""
     for query in all_queries(dashboard):
         for selector, _ in selectors(interpolate(query.expr, ALL)):
-            labels = {*METRIC_LABELS.get(selector.name or "", ()), "job", "instance", "le"}
+            labels = {*METRIC_LABELS.get(selector.name or "", ()), "cluster", "job", "instance", "le"}
             for matcher in selector.matchers.matchers:
                 if selector.name in METRIC_LABELS and matcher.name not in labels:
                     yield f"{query.location}: {selector.name} has no label {matcher.name}"
 
 
 def variables_do_not_need_active_streams(dashboard: Json) -> Iterator[str]:
-    """Variables query series that exist while no stream is active."""
+    """Variables that are shown query series that exist while no stream is active."""
+    lists = {f"{dashboard['uid']}: ${name}" for name in HIDDEN_LISTS}
     for query in variable_queries(dashboard):
+        if query.location in lists:
+            continue
         for selector, functions in selectors(interpolate(query.expr, ALL)):
-            on_sessions = "session_id" in METRIC_LABELS.get(selector.name or "", ())
-            if selector.name != "livepeer_studio_up" and not (on_sessions and "last_over_time" in functions):
+            on_streams = "stream_id" in METRIC_LABELS.get(selector.name or "", ())
+            if selector.name != "livepeer_studio_up" and not (on_streams and "last_over_time" in functions):
                 yield f"{query.location}: {selector.name}"
 
 
@@ -242,12 +328,22 @@ def links_resolve(dashboard: Json) -> Iterator[str]:
     for link in dashboard["links"]:
         if link["url"].removeprefix("/d/") not in UIDS or not (link["includeVars"] and link["keepTime"]):
             yield f"link {link['title']}"
-    for url in re.findall(r'/d/[^"\\) ]+', str(list(panels(dashboard)))):
+    texts = _strings(list(panels(dashboard)))
+    for url in (url for text in texts for url in re.findall(r"/d/[^\s)]+(?: ID[^\s)]+)?", text)):
         uid = re.match(r"/d/([\w-]+)", url)
         if not uid or uid[1] not in UIDS:
             yield f"link to {url}"
         elif not re.search(r"__all_variables|datasource:queryparam", url) or "__url_time_range" not in url:
             yield f"link without variables or time range: {url}"
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Yield all strings in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _strings(each)
 
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -267,6 +363,12 @@ RULES: Final[tuple[Rule, ...]] = (
     model_is_portable,
     refresh_is_not_faster_than_polls,
     links_resolve,
+    nothing_known_is_not_calm,
+    annotations_of_sessions_are_off,
+    bars_count_whole_events,
+    rows_for_options_are_collapsed,
+    legends_are_tables,
+    stats_lead_somewhere,
 )
 
 

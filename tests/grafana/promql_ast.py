@@ -58,5 +58,7 @@ def range_selectors(expr: str) -> Iterator[tuple[MatrixSelector, tuple[str, ...]
 def constant_fallbacks(expr: str) -> Iterator[BinaryExpr]:
     """Yield every ``or vector(...)``, which hides a missing metric."""
     for node, _ in walk(parse(expr)):
-        if isinstance(node, BinaryExpr) and str(node.op) == "or" and isinstance(node.rhs, Call):
-            yield node
+        if isinstance(node, BinaryExpr) and str(node.op) == "or":
+            fallback = node.rhs
+            if isinstance(fallback, Call) and fallback.func.name == "vector":
+                yield node

@@ -172,6 +172,7 @@ def running_import(
 async def _record(directory: Path) -> tuple[list[str], float]:
     """Return the samples of all scrapes in the OpenMetrics format, and the time of the last ones."""
     (directory / "key").write_text(KEY, encoding="utf-8")
+    (directory / "secret").write_text("not the canary key", encoding="utf-8")
     world = World(2, STREAM_COUNT, start=START, speed=SPEED, history=6 * 3600)
     sources: dict[str, SessionSource | ASGIApp] = {
         SIMULATED: world,
@@ -190,11 +191,14 @@ async def _record(directory: Path) -> tuple[list[str], float]:
         "active_window": 2.5 * INTERVAL,
         "profile_series": True,
     }
+    # No call arrives, but the metrics of webhooks exist.
+    simulated = {"name": SIMULATED, "webhook_secret_file": str(directory / "secret")}
+    webhooks = {"webhook_listen_address": "127.0.0.1:9878"}
     shard = {"max_series": 200, "shard_index": 1, "shard_count": 2}
     lines: list[str] = []
     async with AsyncExitStack() as stack:
-        accounts = (SIMULATED, {"name": STREAM_DETAIL, "detail": "stream"}, INVALID, FAILING, EMPTY)
-        first = await stack.enter_async_context(fleet(sources, *accounts, **settings))
+        accounts = (simulated, {"name": STREAM_DETAIL, "detail": "stream"}, INVALID, FAILING, EMPTY)
+        first = await stack.enter_async_context(fleet(sources, *accounts, **(settings | webhooks)))
         second = await stack.enter_async_context(fleet(sources, LIMITED, **(settings | shard)))
         second.app.process.config_loaded(ok=False)
         for number in range(1, SCRAPES + 1):

@@ -21,7 +21,7 @@ def _set_query(dashboard: Json, expr: str) -> None:
     _panel(dashboard, "Ingest")["targets"][0]["expr"] = expr
 
 
-_ACCOUNT = 'job=~"$job", instance=~"$instance", account=~"$account"'
+_ACCOUNT = 'cluster=~"$cluster", job=~"$job", instance=~"$instance", account=~"$account"'
 _STREAM = f'{_ACCOUNT}, stream_id=~"$stream"'
 
 VIOLATIONS: list[tuple[lint.Rule, Violation]] = [
@@ -30,16 +30,17 @@ VIOLATIONS: list[tuple[lint.Rule, Violation]] = [
     (lint.data_source_is_a_variable, lambda d: _panel(d, "Ingest").update(datasource={"uid": "abc"})),
     (lint.data_source_is_a_variable, lambda d: _panel(d, "Ingest")["targets"][0].pop("datasource")),
     (lint.data_source_is_a_variable, lambda d: d["annotations"]["list"][0].pop("datasource")),
-    (lint.variables_are_complete, lambda d: d["templating"]["list"][1].update(allValue=".*")),
-    (lint.variables_are_complete, lambda d: d["templating"]["list"][2].update(refresh=1)),
-    (lint.variables_are_complete, lambda d: d["templating"]["list"][2].update(multi=False)),
+    (lint.variables_are_complete, lambda d: d["templating"]["list"][2].update(allValue=".*")),
+    (lint.variables_are_complete, lambda d: d["templating"]["list"][3].update(refresh=1)),
+    (lint.variables_are_complete, lambda d: d["templating"]["list"][3].update(multi=False)),
     (lint.variables_are_complete, lambda d: d["templating"]["list"].pop()),
+    (lint.variables_are_complete, lambda d: d["templating"]["list"][1].update(hide=0)),
     (lint.panels_are_documented, lambda d: _panel(d, "Ingest").update(title="")),
     (lint.panels_are_documented, lambda d: _panel(d, "Ingest").pop("description")),
     (lint.panels_are_documented, lambda d: _panel(d, "Ingest")["fieldConfig"]["defaults"].pop("unit")),
     (lint.panels_are_documented, lambda d: _panel(d, "Ingest")["fieldConfig"]["defaults"].update(unit="none")),
     (lint.panels_are_documented, lambda d: _panel(d, "Ingest")["fieldConfig"]["defaults"].pop("noValue")),
-    (lint.panels_are_documented, lambda d: _panel(d, "Active sessions by severity")["fieldConfig"].update(
+    (lint.panels_are_documented, lambda d: _panel(d, "Sessions: trouble first, then the largest")["fieldConfig"].update(
         overrides=[])),
     (lint.queries_use_the_variables, lambda d: _set_query(d, 'livepeer_studio_up{instance=~"$instance"}')),
     (lint.queries_use_the_variables, lambda d: _set_query(
@@ -49,13 +50,17 @@ VIOLATIONS: list[tuple[lint.Rule, Violation]] = [
     (lint.rates_use_the_rate_interval, lambda d: _set_query(
         d, f"rate(livepeer_studio_source_bytes_total{{{_ACCOUNT}}}[5m])")),
     (lint.rates_use_the_rate_interval, lambda d: _set_query(
-        d, f"increase(livepeer_studio_source_bytes_total{{{_ACCOUNT}}}[$__range])")),
+        d, f"rate(livepeer_studio_source_bytes_total{{{_ACCOUNT}}}[$__range])")),
+    (lint.rates_use_the_rate_interval, lambda d: _set_query(
+        d, f"increase(livepeer_studio_source_bytes_total{{{_ACCOUNT}}}[30m])")),
     (lint.session_windows_are_long, lambda d: _set_query(
         d, f"delta(livepeer_studio_session_source_bytes{{{_STREAM}}}[2m])")),
     (lint.session_windows_are_long, lambda d: _set_query(
         d, f"rate(livepeer_studio_session_source_bytes{{{_STREAM}}}[$__rate_interval])")),
     (lint.account_counters_have_a_long_interval,
      lambda d: _panel(d, "Sessions started")["targets"][0].pop("interval")),
+    (lint.account_counters_have_a_long_interval, lambda d: _set_query(
+        d, f"rate(livepeer_studio_source_bytes_total{{{_ACCOUNT}}}[$__rate_interval])")),
     (lint.counters_are_arguments_of_rate, lambda d: _set_query(
         d, f"livepeer_studio_source_bytes_total{{{_ACCOUNT}}}")),
     (lint.counters_are_arguments_of_rate, lambda d: _set_query(
@@ -76,7 +81,7 @@ VIOLATIONS: list[tuple[lint.Rule, Violation]] = [
     (lint.model_is_portable, lambda d: d.update(__inputs=[])),
     (lint.model_is_portable, lambda d: d.update(schemaVersion=42)),
     (lint.model_is_portable, lambda d: d["panels"][1].update(type="other-panel")),
-    (lint.model_is_portable, lambda d: _panel(d, "Ingest per session (top 20)")["options"]["legend"].update(
+    (lint.model_is_portable, lambda d: _panel(d, "Transcoding lag")["options"]["legend"].update(
         showLegend=False)),
     (lint.refresh_is_not_faster_than_polls, lambda d: d.update(refresh="5s")),
     (lint.refresh_is_not_faster_than_polls, lambda d: d["timepicker"]["refresh_intervals"].insert(0, "10s")),
@@ -84,6 +89,18 @@ VIOLATIONS: list[tuple[lint.Rule, Violation]] = [
     (lint.links_resolve, lambda d: d["links"][0].update(keepTime=False)),
     (lint.links_resolve, lambda d: _panel(d, "Ingest").update(links=[{"url": "/d/other"}])),
     (lint.links_resolve, lambda d: _panel(d, "Ingest").update(links=[{"url": "/d/livepeer-session"}])),
+    (lint.nothing_known_is_not_calm, lambda d: _panel(d, "Ingest")["fieldConfig"]["defaults"].update(noValue="None")),
+    (lint.nothing_known_is_not_calm, lambda d: _panel(d, "Ingest")["fieldConfig"]["defaults"].update(mappings=[])),
+    (lint.annotations_of_sessions_are_off, lambda d: d["annotations"]["list"][0].update(name="Session started")),
+    (lint.bars_count_whole_events,
+     lambda d: _panel(d, "Sessions started")["fieldConfig"]["defaults"].update(decimals=1)),
+    (lint.bars_count_whole_events, lambda d: _panel(d, "Sessions started")["targets"][0].update(
+        expr="increase(livepeer_studio_sessions_started_total[$__rate_interval])")),
+    (lint.rows_for_options_are_collapsed, lambda d: _panel(d, "Media").update(collapsed=True)),
+    (lint.rows_for_options_are_collapsed, lambda d: _panel(d, "Media").update(title="Media (requires --detail)")),
+    (lint.legends_are_tables, lambda d: _panel(d, "Ingest and outgoing rate")["options"]["legend"].update(
+        displayMode="list")),
+    (lint.stats_lead_somewhere, lambda d: _panel(d, "Ingest")["fieldConfig"]["defaults"].pop("links")),
 ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from grafana.builder.promql import ACCOUNT_FILTERS, NO_FILTERS, SESSION_FILTERS, selector
 
-_ACCOUNT = 'job=~"$job", instance=~"$instance", account=~"$account"'
+_ACCOUNT = 'cluster=~"$cluster", job=~"$job", instance=~"$instance", account=~"$account"'
 
 
 def test_a_metric_outside_of_the_catalogue_is_rejected() -> None:
@@ -23,7 +23,7 @@ def test_a_filter_applies_only_to_metrics_with_its_label() -> None:
 
 
 def test_metrics_of_the_client_library_have_the_target_filters() -> None:
-    expected = 'process_open_fds{job=~"$job", instance=~"$instance"}'
+    expected = 'process_open_fds{cluster=~"$cluster", job=~"$job", instance=~"$instance"}'
     assert selector(ACCOUNT_FILTERS, "process_open_fds") == expected
 
 

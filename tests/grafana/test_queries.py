@@ -8,10 +8,10 @@ from typing import Final
 
 import pytest
 
-from exporter.metrics.catalogue import SESSION_LIFE_FAMILIES, STREAM_LIFE_FAMILIES, Family
+from exporter.metrics.catalogue import SESSION_LIFE_FAMILIES, STREAM_LIFE_FAMILIES, WEBHOOK_FAMILIES, Family
 from exporter.metrics.catalogue.lifecycle import ACCOUNT_LIFE_FAMILIES
 from grafana.builder.promql import METRIC_LABELS
-from tests.grafana.dashboards import ALL, UIDS, Json, Query, Selection, all_queries, interpolate, load
+from tests.grafana.dashboards import ALL, HIDDEN_LISTS, UIDS, Json, Query, Selection, all_queries, interpolate, load
 from tests.grafana.promql_ast import selectors
 from tests.grafana.recording import (
     EMPTY,
@@ -35,11 +35,28 @@ LOCATIONS: Final = [query.location for query in QUERIES]
 SKIPPED_POLLS: Final = "livepeer-exporter: Polls and failures B"
 """Without data in this environment: the poll deadline ends a poll before the next one is due."""
 
-FAILED_RELOADS: Final = "livepeer-exporter: Failed reloads A"
+WEBHOOK_CALLS: Final = "livepeer-exporter: Webhook calls A"
+"""Without data in this environment: no call arrives."""
+
+FALLEN: Final = "livepeer-overview: $fallen"
+"""Has data if the ingest rate of a selected stream fell in the range, which it need not do."""
+
+COMPARED_WITH_0: Final = {SKIPPED_POLLS, WEBHOOK_CALLS}
+
+ALWAYS_KNOWN: Final = {"livepeer-overview: No ingest A"}
+"""On sessions, but 0 for an account without any."""
+
+SHARES: Final = {
+    "livepeer-overview: Unhealthy share A",
+    "livepeer-overview: Unhealthy share B",
+    "livepeer-streams: Healthy share A",
+    "livepeer-streams: Ended sessions that were unhealthy A",
+    "livepeer-streams: Ended sessions that were unhealthy B",
+    "livepeer-streams: Ended sessions that were unhealthy C",
+}
+"""On accounts, but undefined without any session."""
 
 FAILURE_QUERIES: Final = {
-    "livepeer-exporter: Failing accounts A",
-    FAILED_RELOADS,
     "livepeer-exporter: Accounts F",
     "livepeer-exporter: Polls and failures C",
     "livepeer-exporter: API requests by status code B",
@@ -71,7 +88,9 @@ class Snapshot:
 
 
 def _interpolate(query: Query, values: Values) -> str:
-    return interpolate(query.expr, Selection(values, range_seconds=900, rate_interval="5m"))
+    """Interpolate the variables; the recording is too short for the values of a week ago."""
+    expr = interpolate(query.expr, Selection(values, range_seconds=900, rate_interval="5m"))
+    return expr.replace("offset 1w", "offset 5m")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +100,8 @@ def snapshot(promtool: str, prometheus_binary: str, tmp_path_factory: pytest.Tem
 
 
 def _is_as_expected_for_empty(snapshot: Snapshot, query: Query) -> bool:
-    no_data = _is_on_sessions(query) or query.location in FAILURE_QUERIES - {FAILED_RELOADS}
+    no_data = _is_on_sessions(query) or _is_on_webhooks(query) or query.location in FAILURE_QUERIES | SHARES
+    no_data = no_data and query.location not in ALWAYS_KNOWN
     return snapshot.has_data(query, account=(EMPTY,)) == (not no_data)
 
 
@@ -113,8 +133,19 @@ def _metrics(query: Query) -> set[str]:
     return {selector.name or "" for selector, _ in selectors(interpolate(query.expr, ALL))}
 
 
-def _is_on_streams(query: Query) -> bool:
-    return any(name.startswith("livepeer_studio_stream_") for name in _metrics(query))
+def _requires_stream_detail(query: Query) -> bool:
+    """Whether a query needs metrics that only exporters with ``--detail=stream`` have."""
+    names = _metrics(query)
+    at_both_levels = {family.name for family in STREAM_LIFE_FAMILIES}
+    of_streams = any(name.startswith("livepeer_studio_stream_") for name in names - at_both_levels)
+    return of_streams and not any(name.startswith("livepeer_studio_session_") for name in names)
+
+
+def _is_on_webhooks(query: Query) -> bool:
+    return bool(_metrics(query) & {name for name in METRIC_LABELS if name.startswith(WEBHOOK_NAMES)})
+
+
+WEBHOOK_NAMES: Final = tuple(family.name for family in WEBHOOK_FAMILIES)
 
 
 def _is_on_sessions(query: Query) -> bool:
@@ -123,18 +154,22 @@ def _is_on_sessions(query: Query) -> bool:
 
 @pytest.mark.parametrize("query", QUERIES, ids=LOCATIONS)
 def test_query_has_data_for_all_values(snapshot: Snapshot, query: Query) -> None:
-    if query.location == SKIPPED_POLLS:  # the comparison drops the counter, which is 0
+    if query.location in COMPARED_WITH_0:  # the comparison drops the counters, which are 0
         query = Query(query.location, query.expr.removesuffix(" > 0"))
     assert snapshot.has_data(query)
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=LOCATIONS)
 def test_query_has_data_for_one_value_unless_it_shows_failures(snapshot: Snapshot, query: Query) -> None:
-    if _is_on_streams(query):
+    if _requires_stream_detail(query):
         assert snapshot.has_data(query, **_one_stream(snapshot))
         assert not snapshot.has_data(query, **_one_session(snapshot))
+    elif query.location == FALLEN:
+        assert snapshot.has_data(Query(FALLEN, query.expr.replace(" > 0", "")), **_one_session(snapshot))
     else:
-        assert snapshot.has_data(query, **_one_session(snapshot)) == (query.location not in FAILURE_QUERIES)
+        assert snapshot.has_data(query, **_one_session(snapshot)) == (
+            query.location not in FAILURE_QUERIES | COMPARED_WITH_0
+        )
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=LOCATIONS)
@@ -142,10 +177,10 @@ def test_query_has_data_for_two_values(snapshot: Snapshot, query: Query) -> None
     if query.location in FAILURE_QUERIES:
         jobs, accounts = _two_sessions(snapshot)["job"], (INVALID, LIMITED, FAILING)
         assert snapshot.has_data(query, job=jobs, account=accounts) == (query.location != SKIPPED_POLLS)
-    elif _is_on_streams(query):
+    elif _requires_stream_detail(query):
         assert snapshot.has_data(query, account=(STREAM_DETAIL, EMPTY), stream=snapshot.selected.streams)
     else:
-        assert snapshot.has_data(query, **_two_sessions(snapshot))
+        assert snapshot.has_data(query, **_two_sessions(snapshot)) == (query.location != WEBHOOK_CALLS)
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=LOCATIONS)
@@ -155,7 +190,7 @@ def test_query_on_sessions_has_no_data_for_an_account_without_sessions(snapshot:
 
 @pytest.mark.parametrize("query", QUERIES, ids=LOCATIONS)
 def test_query_has_no_data_for_an_unknown_job(snapshot: Snapshot, query: Query) -> None:
-    if query.location.endswith("$job"):  # the first variable, which no other one filters
+    if query.location.endswith(("$cluster", "$job")):  # the first variables, which the job does not filter
         assert snapshot.has_data(query, job=("another",))
     else:
         assert not snapshot.has_data(query, job=("another",))
@@ -204,6 +239,48 @@ def test_session_variable_shows_the_newest_session_first_and_the_start_of_its_id
         match = regex.search(f'{{session_id="{labels["session_id"]}",title="{labels["title"]}"}} 1 1')
         assert match
         assert match["text"].endswith(f" · {labels['session_id'].partition('-')[0]}")
+
+
+def _by_account(snapshot: Snapshot, expr: str) -> dict[str, float]:
+    return {labels["account"]: value for labels, value in snapshot.recording.query(f"sum by (account) ({expr})")}
+
+
+def test_bars_add_up_to_the_growth_of_the_counter(snapshot: Snapshot) -> None:
+    (query,) = [query for query in QUERIES if query.location == "livepeer-overview: Sessions started A"]
+    steps = _interpolate(query, {}).replace("offset 30s", "offset 2m")
+    end = snapshot.recording.time - snapshot.recording.time % 120
+    counter = "livepeer_studio_sessions_started_total"
+    bars = _by_account(snapshot, f"sum_over_time(({steps})[719s:2m] @ {end:.0f})")
+    growth = _by_account(snapshot, f"{counter} @ {end:.0f} - {counter} @ {end - 720:.0f}")
+    assert sum(bars.values()) > 0
+    assert bars == growth
+
+
+def test_growth_of_a_new_stream_includes_the_first_value_of_its_counter(snapshot: Snapshot) -> None:
+    """The recording has nothing from before the range, so every stream is new, and counters of accounts start at 0."""
+    (query,) = [query for query in QUERIES if query.location == "livepeer-streams: Streams G"]
+    streams = _by_account(snapshot, _interpolate(query, {}))
+    account = _by_account(snapshot, "livepeer_studio_sessions_started_total")
+    assert streams[SIMULATED] == account[SIMULATED] > 0
+
+
+@pytest.mark.parametrize("name", HIDDEN_LISTS)
+def test_a_hidden_list_selects_what_its_query_finds(snapshot: Snapshot, name: str) -> None:
+    expr, regex = _variable("livepeer-overview", name)
+    label = "stream_id" if name == "fallen" else "session_id"
+    found = [labels[label] for labels, _ in snapshot.recording.query(expr) if label in labels]
+    matches = [regex.search(f'{{{label}="{value}"}} 1 1') for value in found]
+    assert found
+    assert [match[1] for match in matches if match] == found
+
+
+def test_the_table_of_sessions_has_every_unhealthy_session(snapshot: Snapshot) -> None:
+    expr, _ = _variable("livepeer-overview", "listed")
+    listed = {labels["session_id"] for labels, _ in snapshot.recording.query(expr)}
+    query = Query("", 'livepeer_studio_session_healthy{account=~"$account"} == 0')
+    unhealthy = snapshot.recording.query(_interpolate(query, {"account": (SIMULATED,)}))
+    assert unhealthy
+    assert {labels["session_id"] for labels, _ in unhealthy} <= listed
 
 
 DOCS: Final = Path(__file__).parents[2] / "docs"

@@ -108,7 +108,6 @@ RECORDINGS_SNAPSHOT: Final = gauge(
     "Start time of the last poll that requested recordings before the session window, in Unix seconds of the exporter's"
     " clock. The series of these sessions are as old as that, and those of all others as snapshot_timestamp_seconds.",
     absent_when="no poll has succeeded yet, or recording_window is not longer than session_window",
-    off_dashboards="recordings before the session window change in minutes; for the age of a single one",
 )
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
@@ -125,7 +124,6 @@ POLL_INTERVAL: Final = gauge("exporter_poll_interval_seconds", "Poll interval in
 MAX_STALENESS: Final = gauge(
     "exporter_max_staleness_seconds",
     "Age at which data expires in seconds, as configured (setting max_staleness).",
-    off_dashboards="a setting; the alert LivepeerDataStale compares the age of the data with it",
 )
 SCOPE_INFO: Final = Family(
     name=f"{PREFIX}exporter_scope_info",

@@ -18,8 +18,6 @@ from exporter.sessions.streams import Stream
 
 Life = TypeVar("Life", SessionLife, StreamLife)
 
-_OFF_DASHBOARDS: Final = "the queries of docs/metrics.md show how to use it"
-
 
 @dataclass(frozen=True, kw_only=True)  # without slots, which dataclasses do not combine with generics
 class LifeFamily(Family, Generic[Life]):
@@ -70,7 +68,6 @@ SESSION_LIFE_FAMILIES: Final[Sequence[LifeFamily[SessionLife]]] = (
         " clock (API field isHealthy).",
         value=lambda life: life.since if life.health in ("healthy", "unhealthy") else None,
         absent_when="the session is not active, or the field is null, missing or invalid",
-        off_dashboards=_OFF_DASHBOARDS,
     ),
 )
 
@@ -85,7 +82,6 @@ def _stream_counter(
         value=value,
         in_shards=in_shards,
         absent_when="never" if in_shards else IN_SHARDS,
-        off_dashboards=_OFF_DASHBOARDS,
     )
 
 
@@ -100,7 +96,6 @@ STREAM_LIFE_FAMILIES: Final[Sequence[LifeFamily[StreamLife]]] = (
         value=lambda life: None if life.health is None else life.since,
         in_shards=False,
         absent_when=f"no session of the stream is active, or {IN_SHARDS}",
-        off_dashboards=_OFF_DASHBOARDS,
     ),
     LifeFamily(
         name=f"{PREFIX}stream_observed_seconds_total",
@@ -111,7 +106,6 @@ STREAM_LIFE_FAMILIES: Final[Sequence[LifeFamily[StreamLife]]] = (
         values=lambda life: [((name,), getattr(life, name)) for name in HEALTH],
         in_shards=False,
         absent_when=IN_SHARDS,
-        off_dashboards=_OFF_DASHBOARDS,
     ),
     _stream_counter(
         "unhealthy_episodes",
@@ -128,7 +122,6 @@ STREAM_LIFE_FAMILIES: Final[Sequence[LifeFamily[StreamLife]]] = (
         labels=("result",),
         label_values=(FINISHED,),
         values=lambda life: ((("ready",), float(life.ready)), (("failed",), float(life.failed))),
-        off_dashboards=_OFF_DASHBOARDS,
     ),
     _stream_counter(
         "observed_source_bytes",
@@ -179,9 +172,7 @@ def _exported(*, is_shard: bool) -> list[LifeFamily[StreamLife]]:
 
 
 def _account_counter(name: str, text: str, *labels: tuple[str, tuple[str, ...]], in_shards: bool = True) -> Family:
-    return counter(
-        name, f"{text}, since the exporter started.", *labels, in_shards=in_shards, off_dashboards=_OFF_DASHBOARDS
-    )
+    return counter(name, f"{text}, since the exporter started.", *labels, in_shards=in_shards)
 
 
 OBSERVED: Final = _account_counter(
@@ -216,14 +207,12 @@ ENDED_DURATION: Final = histogram(
     "ended_session_duration_seconds",
     "Source media of ended sessions in seconds (API field sourceSegmentsDuration).",
     (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 86_400.0),
-    off_dashboards=_OFF_DASHBOARDS,
 )
 ENDED_UNHEALTHY: Final = histogram(
     "ended_session_unhealthy_ratio",
     "Share of the observed healthy and unhealthy time of ended sessions in which they were unhealthy, between 0 and 1"
     " (API field isHealthy).",
     (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0),
-    off_dashboards=_OFF_DASHBOARDS,
 )
 PROCESSING: Final = histogram(
     "recording_processing_seconds",
@@ -231,7 +220,6 @@ PROCESSING: Final = histogram(
     " (API fields lastSeen, recordingStatus).",
     (60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14_400.0),
     ("result", FINISHED),
-    off_dashboards=_OFF_DASHBOARDS,
 )
 
 ACCOUNT_LIFE_FAMILIES: Final = (

@@ -9,11 +9,9 @@ from exporter.metrics.catalogue.label_values import HINT_RESULTS, TARGET_RESULTS
 WITHOUT_WEBHOOK: Final = "the account has no webhook"
 """Why a family of webhooks has no samples."""
 
-_NO_PANEL: Final = "webhooks are off by default; docs/webhooks.md has the queries"
-
 
 def _counter(name: str, text: str, *labels: tuple[str, tuple[str, ...]]) -> Family:
-    return replace(counter(name, text, *labels, off_dashboards=_NO_PANEL), absent_when=WITHOUT_WEBHOOK)
+    return replace(counter(name, text, *labels), absent_when=WITHOUT_WEBHOOK)
 
 
 WEBHOOKS: Final = _counter(
@@ -32,7 +30,6 @@ WEBHOOK_LAG: Final = histogram(
     "Time in seconds from an event, by the API's clock, to the publication of a poll that shows it.",
     (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
     absent_when=WITHOUT_WEBHOOK,
-    off_dashboards=_NO_PANEL,
 )
 HINTED_POLLS: Final = _counter(
     "exporter_hinted_polls", "Polls of a single stream after a webhook, by result.", ("result", HINT_RESULTS)

@@ -3,15 +3,14 @@
 from typing import Final
 
 from grafana.builder.dashboard import PanelBuilder
-from grafana.builder.panels import COUNTER_INTERVAL, RED, graph_panel, range_query
+from grafana.builder.panels import COUNTER_INTERVAL, graph_panel, range_query
 from grafana.builder.promql import ACCOUNT_FILTERS, selector
-from grafana.builder.thresholds import Thresholds
 from grafana.builder.value_mappings import STATE_COLORS
 
 ACCOUNT_KEYS: Final = "job, instance, account"
 """Labels that identify an account of one exporter."""
 
-_NONE: Final = "None"
+_NONE: Final = "None, or no data"
 
 
 def _series(name: str) -> str:
@@ -36,16 +35,19 @@ def _mean(operation: str) -> str:
     return f"sum by (account) ({total}) / sum by (account) ({count})"
 
 
-def data_age(thresholds: Thresholds) -> PanelBuilder:
-    """Age of the snapshot."""
+def data_age() -> PanelBuilder:
+    """Age of the snapshot, compared with the age at which it expires."""
+    older = f"time() - {_max_per_account('recordings_snapshot_timestamp_seconds')}"
     return graph_panel(
         "Data age",
         "Time since the start of the poll that produced the displayed data. A sawtooth up to the poll interval is "
-        "normal.",
+        "normal. Recordings: the same for the sessions before the session window, which are polled less often. "
+        "Limit: the lowest age at which data expires (--max-staleness).",
         range_query(f"time() - {_max_per_account('snapshot_timestamp_seconds')}", "{{account}} {{instance}}"),
+        range_query(older, "recordings {{account}} {{instance}}"),
+        range_query(f"min({_series('exporter_max_staleness_seconds')})", "limit"),
         unit="s",
-        threshold_lines=((thresholds.data_age_critical, RED),),
-        legend_table=False,
+        series_colors=STATE_COLORS,
     )
 
 
@@ -57,7 +59,6 @@ def poll_duration() -> PanelBuilder:
         range_query(_quantile(0.99, "poll"), "p99 {{account}}"),
         range_query(_mean("poll"), "mean {{account}}"),
         unit="s",
-        legend_table=False,
     )
 
 
@@ -71,7 +72,6 @@ def polls() -> PanelBuilder:
         range_query(f"sum by (account) ({_rate('exporter_polls_skipped_total')}) > 0", "skipped {{account}}"),
         range_query(failures, "failed: {{class}} {{account}}"),
         unit="cps",
-        legend_table=False,
     )
 
 
@@ -84,7 +84,6 @@ def requests() -> PanelBuilder:
         range_query(f"sum({_rate('exporter_api_retries_total')}) > 0", "retries"),
         range_query(f"sum({_rate('exporter_api_throttled_total')}) > 0", "throttled"),
         unit="reqps",
-        legend_table=False,
     )
 
 
@@ -97,7 +96,6 @@ def request_duration() -> PanelBuilder:
         range_query(_quantile(0.5, "api_request"), "p50 {{account}}"),
         range_query(_mean("api_request"), "mean {{account}}"),
         unit="s",
-        legend_table=False,
     )
 
 
@@ -108,7 +106,6 @@ def response_bytes() -> PanelBuilder:
         "Bytes per second received in API responses.",
         range_query(f"sum by (account) ({_rate('exporter_api_response_bytes_total')})", "{{account}}"),
         unit="Bps",
-        legend_table=False,
     )
 
 
@@ -121,7 +118,6 @@ def pages() -> PanelBuilder:
         range_query(_max_per_account("exporter_walk_pages"), "pages {{account}} {{instance}}"),
         range_query(duplicates, "duplicates per second {{account}}"),
         unit="short",
-        legend_table=False,
     )
 
 
@@ -138,7 +134,6 @@ def invalid() -> PanelBuilder:
         range_query(f"sum({_rate('exporter_invalid_values_total')}) > 0", "all fields"),
         unit="cps",
         no_value=_NONE,
-        legend_table=False,
     )
 
 
@@ -150,7 +145,6 @@ def regressions() -> PanelBuilder:
         range_query(f"sum by (field) ({_rate('exporter_regressions_total')}) > 0", "{{field}}"),
         unit="cps",
         no_value=_NONE,
-        legend_table=False,
     )
 
 
@@ -163,7 +157,6 @@ def series() -> PanelBuilder:
         range_query(f"max({_series('exporter_series_limit')})", "limit"),
         unit="short",
         series_colors=STATE_COLORS,
-        legend_table=False,
     )
 
 
@@ -177,7 +170,6 @@ def sessions() -> PanelBuilder:
         range_query(exported, "exported {{account}} {{instance}}"),
         range_query(dropped, "dropped {{account}} {{instance}}"),
         unit="short",
-        legend_table=False,
     )
 
 
@@ -190,7 +182,6 @@ def clock_skew() -> PanelBuilder:
         range_query(_max_per_account("exporter_clock_skew_seconds"), "{{account}} {{instance}}"),
         unit="s",
         minimum=None,
-        legend_table=False,
     )
 
 
@@ -204,7 +195,7 @@ def _source_and_transcoded(title: str, description: str, quantity: str, unit: st
         )
         for kind in ("source", "transcoded")
     ]
-    return graph_panel(title, description, *queries, unit=unit, legend_table=False)
+    return graph_panel(title, description, *queries, unit=unit)
 
 
 def segments() -> PanelBuilder:
@@ -234,7 +225,6 @@ def cpu() -> PanelBuilder:
         "CPU usage as a share of one core.",
         range_query(f"sum by (instance) ({_rate('process_cpu_seconds_total')})", "{{instance}}"),
         unit="percentunit",
-        legend_table=False,
     )
 
 
@@ -245,7 +235,6 @@ def memory() -> PanelBuilder:
         "Resident memory.",
         range_query(f"max by (instance) ({_series('process_resident_memory_bytes')})", "{{instance}}"),
         unit="bytes",
-        legend_table=False,
     )
 
 
@@ -258,5 +247,4 @@ def file_descriptors() -> PanelBuilder:
         range_query(f"min({_series('process_max_fds')})", "limit"),
         unit="short",
         series_colors=STATE_COLORS,
-        legend_table=False,
     )

@@ -1,4 +1,4 @@
-"""The table of streams on the Overview dashboard, for exporters with ``--detail=stream``."""
+"""The table of what each stream does now, for exporters with ``--detail=stream``, which export no sessions."""
 
 from grafana.builder.dashboard import PanelBuilder
 from grafana.builder.panels import GREY, ORANGE, RED, TEXT
@@ -22,8 +22,8 @@ def _sum(name: str, *matchers: str) -> str:
     return sum_per_stream(STREAM_FILTERS, selector(STREAM_FILTERS, name, *matchers))
 
 
-def stream_table(thresholds: Thresholds) -> PanelBuilder:
-    """One row per stream."""
+def live_values(thresholds: Thresholds) -> PanelBuilder:
+    """One row per active stream."""
     active = active_streams(STREAM_FILTERS)
     last_seen = per_stream(selector(STREAM_FILTERS, "stream_last_seen_timestamp_seconds"))
     created = per_stream(selector(STREAM_FILTERS, "stream_created_timestamp_seconds"))
@@ -76,7 +76,7 @@ def stream_table(thresholds: Thresholds) -> PanelBuilder:
         Column(title="Account", label="account", width=110),
     ]
     return table_panel(
-        "Streams",
+        "Live values of streams",
         "Requires --detail=stream. Recorded and Failed are numbers of sessions.",
         columns,
         no_value="No data: requires --detail=stream",

@@ -1,0 +1,1 @@
+"""The Exporter dashboard: whether the data is current and complete."""

@@ -1,0 +1,1 @@
+"""The Session dashboard: ingest, transcoding, health and recording of one session."""

@@ -1,0 +1,1 @@
+"""The Stream dashboard: one stream across its sessions, and its objective."""

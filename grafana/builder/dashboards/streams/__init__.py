@@ -1,0 +1,1 @@
+"""The Streams dashboard: one row per stream, and the account over time."""
