@@ -25,7 +25,7 @@ CHECKED: Final = (
     "exporter/**/*.py",
     "grafana/*.md",
     "grafana/alertmanager/*.yml",
-    "grafana/builder/*.py",
+    "grafana/builder/**/*.py",
     "grafana/render/*.*",
     "tests/**/*.py",
     "Makefile",

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from tests.grafana.dashboards import Json, Query, Selection, annotation_queries, interpolate, panels, variable_queries
+from tests.grafana.dashboards import (
+    HIDDEN_LISTS,
+    Json,
+    Query,
+    Selection,
+    annotation_queries,
+    interpolate,
+    panels,
+    variable_queries,
+)
 from tests.support.running import Prometheus
 
 MIN_STEP: Final = 30
@@ -134,6 +143,11 @@ class Client:
         result = json.loads(self.post("query", {"query": expr, "time": self._end}))["data"]["result"]
         return min(str(each["metric"][label]) for each in result)
 
+    def values(self, label: str, expr: str) -> list[str]:
+        """Return a label of all series of an instant query that have it."""
+        result = json.loads(self.post("query", {"query": expr, "time": self._end}))["data"]["result"]
+        return [each["metric"][label] for each in result if label in each["metric"]]
+
     def post(self, path: str, form: Mapping[str, str | float]) -> bytes:
         """Return the response of an endpoint of the API.
 
@@ -154,12 +168,20 @@ class Client:
 
 
 def selection_of(dashboard: Json, client: Client, range_seconds: int) -> Selection:
-    """Select All of each variable that has it, and of the others a value that exists."""
+    """Select All of each variable that has it, and of the others a value that exists.
+
+    Grafana replaces All of a hidden list by the values that its query finds.
+    """
     values: dict[str, Sequence[str]] = {}
     for variable in dashboard["templating"]["list"]:
         name = variable["name"]
         if variable["type"] == "query" and not variable["includeAll"]:
             values[name] = (client.first_value(*_ONE_VALUE[name]),)
+    for query in variable_queries(dashboard):
+        name = query.location.rpartition("$")[2]
+        if name in HIDDEN_LISTS:
+            label = "stream_id" if query.expr.startswith("max by (stream_id)") else "session_id"
+            values[name] = client.values(label, interpolate(query.expr, Selection({}, range_seconds)))
     return Selection(values, range_seconds)
 
 

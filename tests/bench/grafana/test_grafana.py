@@ -53,13 +53,13 @@ def test_a_shifted_rule_has_the_time_of_its_samples() -> None:
 
 
 def test_the_queries_of_collapsed_rows_and_of_annotations_that_are_off_are_not_those_of_a_load() -> None:
-    dashboard = load("livepeer-overview")
+    dashboard = load("livepeer-session")
     for annotation in dashboard["annotations"]["list"]:
         annotation["enable"] = annotation["name"] == "Firing alert"
     hidden = {request.location for request in requests_of(dashboard) if not request.on_load}
     collapsed = [panel for row in dashboard["panels"] if row.get("collapsed") for panel in row["panels"]]
     assert len(hidden) == 1 + sum(len(panel.get("targets", ())) for panel in collapsed)
-    assert "livepeer-overview: Session started" in hidden
+    assert "livepeer-session: Session started" in hidden
 
 
 @pytest.mark.prometheus
