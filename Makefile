@@ -48,7 +48,8 @@ run: $(VENV)/run.done  ## serve a real account: LIVEPEER_API_KEY=... make run
 
 test: check coverage  ## everything that must hold before a change lands
 
-check: lint types  ## style and types
+check: $(VENV)/dev.done  ## style and types, side by side
+	@$(MAKE) --no-print-directory --jobs 2 lint types
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .

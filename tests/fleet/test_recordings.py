@@ -59,6 +59,7 @@ async def test_recordings_are_requested_every_recording_interval_and_kept_in_bet
         assert "changed" in running.scrape().text
 
 
+@pytest.mark.untraced
 @in_loop
 async def test_a_recording_that_leaves_the_window_keeps_its_series_until_the_next_request(key_file: str) -> None:
     account = Account([ended(1, HOUR - 45), ended(2, HOUR - 45, record=False)])

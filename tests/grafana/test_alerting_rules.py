@@ -44,7 +44,7 @@ from tests.grafana.input_series import (
 )
 from tests.grafana.promtool import InputSeries, promtool_series, run_alert_tests
 
-pytestmark = pytest.mark.prometheus
+pytestmark = [pytest.mark.prometheus, pytest.mark.untraced]
 
 ALERTS: Final = [alert.name for alert in alerting_rules(DEFAULT)]
 
