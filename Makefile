@@ -9,7 +9,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana bench-webhooks soak soak-fleet fuzz mutants generated grafana render test-container manifests chart requirements lock-check test-oldest sbom release-check clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana bench-webhooks soak soak-fleet fuzz mutants generated grafana render test-container test-cluster manifests chart requirements lock-check test-oldest sbom release-check clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -108,6 +108,9 @@ render: $(VENV)/dev.done  ## draw the dashboards' panels with Grafana's own part
 
 test-container: $(VENV)/run.done  ## build the image and try it; needs mmdebstrap, buildah, podman and runc
 	PYTHON=$(BIN)/python deploy/container/smoke.sh
+
+test-cluster: $(VENV)/dev.done  ## try manifests, chart and their docs on a real API server; needs Go, builds for long once
+	$(BIN)/python -m tests.cluster $(ARGS)
 
 manifests:  ## render the Kubernetes examples; needs kubectl or kustomize
 	deploy/kubernetes/render.sh

@@ -265,7 +265,7 @@ class Prometheus:
             connection.close()
 
 
-_LISTENING: Final = re.compile(r'msg="Listening on" address=127\.0\.0\.1:(\d+)')
+_LISTENING: Final = re.compile(r'msg="Listening on".* address=127\.0\.0\.1:(\d+)')
 
 
 @contextmanager
