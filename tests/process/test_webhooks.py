@@ -12,11 +12,11 @@ import pytest
 
 from exporter.webhooks.signature import sign
 from tests.process.samples import UP
-from tests.support.canary import KEY
+from tests.support.canary import KEY, MARK
 from tests.support.deadlines import HANG
 from tests.support.rows import ident
 from tests.support.running import Exporter, run, running_exporter, wait_until
-from tests.support.simulated import Upstream, live_row, serving_in_thread
+from tests.support.simulated import Upstream, live_row, serving_in_thread, static_response
 from tests.webhooks.calls import body
 
 pytestmark = pytest.mark.process
@@ -113,6 +113,44 @@ def test_V19_a_flood_of_calls_causes_a_bounded_number_of_requests(tmp_path: Path
         assert {call(port, event(number)) for number in range(300)} == {204}
         assert exporter.value(UP) == 1
         assert len(upstream.authorization_headers) <= requests + 6
+
+
+def test_S11_no_output_contains_the_stream_key_of_a_body(tmp_path: Path) -> None:
+    upstream = Upstream([live_row(1)])
+    key = MARKED["streamKey"]
+    valid = event(1)
+    now = int(time.time() * 1000)
+    bodies = {
+        valid: 204,
+        valid[:-1]: 400,  # cut off behind the key
+        valid.replace(b'"streamKey"', b'"streamKey" '): 204,
+        b"\xff" + valid: 400,
+        key.encode(): 400,
+        json.dumps(key).encode(): 400,
+        json.dumps({"id": 1, "event": key, "stream": key}).encode(): 400,
+        b'{"id": "a", "event": "b", "stream": {"id": "' + key.encode() + b'", "x": ' + b"[" * 60_000: 400,
+        body("stream.started", id=f"{key} "): 400,
+        body("stream.started", id=key, timestamp=now, stream=MARKED): 204,
+        body(key, 2, timestamp=now, stream=MARKED): 204,
+        body("stream.started", 3, timestamp=key, createdAt=key, stream=MARKED): 204,
+        body("stream.started", 4, timestamp=now, stream={"id": f"{key} ", "parentId": [key]}): 204,
+        body("stream.started", 5, timestamp=1, stream=MARKED): 401,
+        body("stream.started", 6, timestamp=now, stream=MARKED, payload={key: "x" * 70_000}): 413,
+    }
+    outputs: list[str] = []
+    with exporter_with_webhook(upstream, tmp_path) as (exporter, port):
+        upstream.override = static_response(500, b"an error")  # the polls of streams fail, and are logged
+        for content, status in bodies.items():
+            assert call(port, content) == status
+            assert call(port, content, "wrong") in (401, 413)
+        exporter.wait_for_event("poll of a stream failed")
+        outputs += [exporter.request(path).body.decode() for path in ("/metrics", "/", "/?live")]
+        exporter.send_signal(signal.SIGTERM)
+        exporter.wait_for_exit()
+        wait_until(lambda: exporter.at_end, "the end of the log")
+        outputs += exporter.lines
+    assert "poll of a stream failed" in "".join(outputs)
+    assert [each for each in outputs if MARK in each] == []
 
 
 @pytest.mark.parametrize(
