@@ -9,7 +9,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana bench-webhooks soak soak-fleet fuzz mutants generated grafana render test-container test-cluster manifests chart requirements lock-check test-oldest sbom release-check clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana bench-webhooks soak soak-fleet fuzz mutants generated grafana render test-container test-cluster manifests chart requirements lock-check test-oldest sbom release-check soak-webhooks clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -120,6 +120,9 @@ chart:  ## render the Helm chart with each file of deploy/helm/values; needs hel
 
 soak: $(VENV)/dev.done  ## run with faults, turnover and demanding scrapers: make soak MINUTES=15
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
+
+soak-webhooks: $(VENV)/dev.done  ## 1,000 webhooks a second for half a minute, while the page is scraped: make soak-webhooks ARGS="--seconds 90"
+	$(BIN)/python -m tests.soak.webhook_flood $(ARGS)
 
 soak-fleet: $(VENV)/dev.done  ## a simulated day with accounts that come and go, at speed: make soak-fleet ARGS="--hours 24"
 	$(BIN)/python -m tests.fleet.day $(ARGS)
