@@ -90,7 +90,7 @@ bench-grafana: $(VENV)/dev.done  ## what dashboards and rules cost Prometheus wi
 bench-webhooks: $(VENV)/dev.done  ## from an event to the metrics page, with and without webhooks; 12 minutes: make bench-webhooks ARGS="--minutes 5"
 	$(BIN)/python -m tests.bench.webhooks $(ARGS)
 
-mutants: $(VENV)/dev.done  ## mutation tests of exporter/sessions and exporter/metrics, as a list of the mutants that survive
+mutants: $(VENV)/dev.done  ## mutation tests of exporter/sessions, metrics and webhooks, as a list of the mutants that survive
 	$(BIN)/python -m mutmut run $(ARGS)
 	$(BIN)/python -m mutmut results
 

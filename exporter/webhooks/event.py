@@ -1,6 +1,5 @@
 """The event of a webhook, from the body of a call."""
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -84,7 +83,7 @@ def _seconds(milliseconds: object) -> float | None:
     # bool is a subclass of int.
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float) or not 0 < milliseconds < 1e15:
         return None
-    return milliseconds / 1000 if math.isfinite(milliseconds) else None
+    return milliseconds / 1000
 
 
 def _stream_id(stream: _Stream | None) -> str | None:

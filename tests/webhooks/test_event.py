@@ -69,6 +69,16 @@ def test_a_time_or_a_stream_of_any_type_does_not_refuse_the_event(value: object)
     assert STREAM_KEY not in repr(event)
 
 
+@pytest.mark.parametrize(
+    ("milliseconds", "seconds"),
+    [(0, None), (1, 0.001), (1e15 - 1, 1e12 - 0.001), (1e15, None), (-1, None), (True, None)],
+)
+def test_a_time_is_positive_and_bounded(milliseconds: float, seconds: float | None) -> None:
+    event = parse_event(body(createdAt=milliseconds, timestamp=None))
+    assert event is not None
+    assert event.time == seconds
+
+
 @pytest.mark.parametrize("name", ["", "a b", "x" * 129, "ä", "../x"])
 def test_an_id_that_is_none_is_refused(name: str) -> None:
     assert parse_event(body(id=name)) is None
