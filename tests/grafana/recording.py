@@ -149,7 +149,7 @@ class Recording:
 @contextmanager
 def running_recording(promtool: str, prometheus_binary: str, directory: Path) -> Iterator[Recording]:
     """Record the scrapes, and run Prometheus with them within the context."""
-    lines, time = asyncio.run(_record(directory))
+    lines, time = asyncio.run(record(directory))
     with running_import(promtool, prometheus_binary, directory, lines) as prometheus:
         yield Recording(prometheus, time)
 
@@ -169,7 +169,7 @@ def running_import(
         yield prometheus
 
 
-async def _record(directory: Path) -> tuple[list[str], float]:
+async def record(directory: Path) -> tuple[list[str], float]:
     """Return the samples of all scrapes in the OpenMetrics format, and the time of the last ones."""
     (directory / "key").write_text(KEY, encoding="utf-8")
     (directory / "secret").write_text("not the canary key", encoding="utf-8")

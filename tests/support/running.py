@@ -290,12 +290,13 @@ def running_prometheus(
         binary: path of the program; see the fixture `prometheus_binary`.
         directory: directory for its configuration and log, and for its data, which are removed.
         config: its configuration.
-        flags: further command-line flags.
+        flags: further command-line flags, among them the one that selects agent mode.
         data: another directory for its data, which are kept.
     """
     path, log_path = directory / "prometheus.yml", directory / "prometheus.log"
     path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML too
-    storage = f"--storage.tsdb.path={data or directory / 'data'}"
+    mode = "agent" if any("agent" in flag for flag in flags) else "tsdb"
+    storage = f"--storage.{mode}.path={data or directory / 'data'}"
     command = (binary, f"--config.file={path}", storage, "--web.listen-address=127.0.0.1:0", *flags)
     try:
         with running_program(command, log_path) as process:

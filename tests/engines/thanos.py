@@ -1,0 +1,69 @@
+"""Thanos: Receive, which accepts remote write, and Query, which removes the duplicates of replicas."""
+
+import http.client
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.engines.servers import Api, running_server
+
+REPLICA: Final = "replica"
+"""The external label by which Thanos recognizes replicas."""
+
+RECEIVE_LABELS: Final = ("receive", "tenant_id")
+"""The labels that Thanos Receive adds."""
+
+_RECEIVE_PATH: Final = "/api/v1/receive"
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """A running Thanos Receive.
+
+    Attributes:
+        url: of remote write.
+        store: the address of its gRPC API.
+    """
+
+    url: str
+    store: str
+
+
+@contextmanager
+def running_receive(binary: str, directory: Path) -> Iterator[Receive]:
+    """Run Thanos Receive with an empty database in a directory."""
+    addresses = [f"--{name}=127.0.0.1:0" for name in ("http-address", "grpc-address", "remote-write.address")]
+    command = [binary, "receive", f"--tsdb.path={directory / 'data'}", '--label=receive="0"', *addresses]
+    with running_server(command, directory / "receive.log", 3, "/-/ready") as (_, others):
+        (remote_write,) = (port for port in others if _is_remote_write(port))
+        (store,) = others - {remote_write}
+        yield Receive(f"http://127.0.0.1:{remote_write}{_RECEIVE_PATH}", f"127.0.0.1:{store}")
+
+
+def _is_remote_write(port: int) -> bool:
+    """Whether the port speaks HTTP, and not gRPC."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("POST", _RECEIVE_PATH, b"")
+        return connection.getresponse().status < 600
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+@contextmanager
+def running_query(binary: str, directory: Path, stores: Sequence[str]) -> Iterator[Api]:
+    """Run Thanos Query over some stores; queries remove duplicates unless a parameter says otherwise."""
+    addresses = [f"--{name}=127.0.0.1:0" for name in ("http-address", "grpc-address")]
+    endpoints = [f"--endpoint={store}" for store in stores]
+    command = [binary, "query", f"--query.replica-label={REPLICA}", *addresses, *endpoints]
+    with running_server(command, directory / "query.log", 2, "/-/ready") as (port, _):
+        yield Api(port, {})
+
+
+def with_duplicates(query: Api) -> Api:
+    """Return the API whose queries keep the series of each replica."""
+    return Api(query.port, {"dedup": "false"})
