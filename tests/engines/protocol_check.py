@@ -1,4 +1,4 @@
-"""Scrapes with each protocol: the same samples are stored, whatever the engine asks for."""
+"""Scrapes with each protocol: the same samples are stored, whatever the engine requests for."""
 
 import json
 import time
