@@ -90,11 +90,12 @@ def stat_panel(
     no_value: str = "No data",
     mapping: ValueMapping | None = None,
     decimals: int | None = None,
-    sparkline: bool = False,
     names: Sequence[str] = (),
     link: tuple[str, str] | None = None,
 ) -> stat.Panel:
-    """Return a panel that shows the newest value of one or more queries.
+    """Return a panel that shows the values of one or more queries at the end of the time range.
+
+    There is no sparkline: with one, the panel would show the last known value, however old, if there is no data.
 
     Args:
         title: of the panel.
@@ -105,18 +106,16 @@ def stat_panel(
         no_value: text without data; it is grey, since otherwise it has the color of a value of 0.
         mapping: text and color instead of the value.
         decimals: number of decimals.
-        sparkline: whether to draw the values of the time range.
         names: texts beside the values, if there are several queries.
         link: title and URL of a link on the value.
     """
     legends = names or ("",)
-    query = range_query if sparkline else instant_query
-    queries = [query(expr, legend) for expr, legend in zip(exprs, legends, strict=True)]
+    queries = [instant_query(expr, legend) for expr, legend in zip(exprs, legends, strict=True)]
     panel = _configure(stat.Panel(), title, description, queries, no_value).unit(unit).thresholds(color_steps(*colors))
     panel = panel.color_mode(common.BigValueColorMode.VALUE).reduce_options(
         common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
     )
-    panel = panel.graph_mode(common.BigValueGraphMode.AREA if sparkline else common.BigValueGraphMode.NONE)
+    panel = panel.graph_mode(common.BigValueGraphMode.NONE)
     panel = panel.text_mode(common.BigValueTextMode.VALUE_AND_NAME if names else common.BigValueTextMode.VALUE)
     if decimals is not None:
         panel = panel.decimals(decimals)
@@ -167,7 +166,7 @@ def graph_panel(
     )
     if style == "bars":
         stacking = common_builders.StackingConfig().mode(common.StackingMode.NORMAL).group("A")
-        panel = panel.draw_style(common.GraphDrawStyle.BARS).fill_opacity(60).stacking(stacking)
+        panel = panel.draw_style(common.GraphDrawStyle.BARS).fill_opacity(60).stacking(stacking).axis_soft_max(1)
     for name, color in (series_colors or {}).items():
         properties: dict[str, object] = {"color": {"mode": "fixed", "fixedColor": color}}
         if style == "line":
@@ -187,7 +186,7 @@ def _legend(placement: Literal["bottom", "right"]) -> common_builders.VizLegendO
     legend = common_builders.VizLegendOptions().show_legend(True).display_mode(common.LegendDisplayMode.TABLE)
     legend = legend.placement(common.LegendPlacement(placement)).calcs(["lastNotNull", "max"])
     legend = legend.sort_by("Last *").sort_desc(True)
-    return legend.width(280) if placement == "right" else legend
+    return legend.width(360) if placement == "right" else legend
 
 
 def state_timeline(

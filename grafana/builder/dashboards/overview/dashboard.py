@@ -37,15 +37,15 @@ def overview(thresholds: Thresholds) -> Dashboard:
         annotations=[firing_alerts()],
         rows=[
             Row(4, [(panel, 3) for panel in stats(thresholds)]),
-            Row(11, [(sessions_table(thresholds), 24)]),
-            Row(8, [(graphs.health(), 12), (graphs.session_states(), 12)]),
+            Row(12, [(sessions_table(thresholds), 24)]),
+            Row(10, [(graphs.health(), 12), (graphs.session_states(), 12)]),
             Row(8, [(graphs.fallen_ingest(), 12), (graphs.lag(thresholds), 12)], "Media"),
             Row(
-                8,
+                9,
                 [(recordings_table(), 12), (graphs.recordings_finished(), 6), (graphs.recording_statuses(), 6)],
                 "Recordings",
             ),
             Row(8, [(graphs.sessions_started(), 8), (graphs.traffic(), 8), (graphs.rates(), 8)], "Traffic"),
-            Row(5, [(text_panel("About this dashboard", _ABOUT), 24)]),
+            Row(6, [(text_panel("About this dashboard", _ABOUT), 24)]),
         ],
     )

@@ -19,7 +19,7 @@ def health() -> PanelBuilder:
     named = queries.with_short_id(with_name(ONCE_UNHEALTHY, queries.session_health(ONCE_UNHEALTHY)))
     return state_timeline(
         "Sessions with health problems",
-        f"Health of the {TIMELINE_ROWS} sessions that were unhealthy for the largest share of the time range. Sessions "
+        f"Health of the {TIMELINE_ROWS} sessions that were unhealthy longest in the time range. Sessions "
         "that were healthy throughout, or without a reported health, are omitted.",
         range_query(named, "{{name}} · {{short}}", interval="30s"),
         mapping=HEALTH,
@@ -37,8 +37,8 @@ def session_states() -> PanelBuilder:
         "active window (90 seconds by default).",
         range_query(states, "{{state}}"),
         range_query(healths, "{{health}} (active)"),
-        unit="short",
-        decimals=0,
+        unit="locale",
+        legend="right",
         series_colors=STATE_COLORS,
     )
 
@@ -121,8 +121,7 @@ def recording_statuses() -> PanelBuilder:
         "Recorded sessions within the session and recording windows, by recording status. None: no recording three "
         "hours after the last media.",
         range_query(total, "{{status}}"),
-        unit="short",
-        decimals=0,
+        unit="locale",
         series_colors=STATE_COLORS,
     )
 

@@ -11,7 +11,7 @@ from grafana.builder.variables import session_list, stream_list
 UNHEALTHY, DISTURBED, LARGEST = 40, 30, 50
 """Most sessions of each kind in the table of sessions."""
 
-TIMELINE_ROWS: Final = 30
+TIMELINE_ROWS: Final = 15
 FALLEN_STREAMS: Final = 10
 RECORDINGS: Final = 50
 
@@ -63,7 +63,7 @@ def _trouble_and_largest(thresholds: Thresholds) -> str:
 
 def _longest_unhealthy() -> str:
     health = selector(STREAM_FILTERS, "session_healthy", window="$__range")
-    return f"topk({TIMELINE_ROWS}, 1 - avg_over_time({health}) > 0)"
+    return f"topk({TIMELINE_ROWS}, count_over_time({health}) - sum_over_time({health}) > 0)"
 
 
 def failed_or_stuck(thresholds: Thresholds) -> str:

@@ -50,11 +50,10 @@ def stats(thresholds: Thresholds) -> list[PanelBuilder]:
             _total("sessions", _ACTIVE),
             unit="short",
             colors=((None, BLUE),),
-            sparkline=True,
             link=_STREAMS,
         ),
         stat_panel(
-            "Unhealthy sessions",
+            "Unhealthy",
             "Active sessions that Livepeer Studio reports as unhealthy.",
             _total("sessions_by_health", 'health="unhealthy"'),
             unit="short",
@@ -71,6 +70,7 @@ def stats(thresholds: Thresholds) -> list[PanelBuilder]:
             colors=((None, TEXT),),
             decimals=1,
             names=("last hour", "a week ago"),
+            no_value="No active session, or no data",
             link=_STREAMS,
         ),
         stat_panel(
@@ -95,7 +95,6 @@ def stats(thresholds: Thresholds) -> list[PanelBuilder]:
             queries.bits(_total("ingest_rate_bytes_per_second")),
             unit="bps",
             colors=((None, BLUE),),
-            sparkline=True,
             link=_STREAMS,
         ),
         stat_panel(

@@ -21,10 +21,10 @@ def stream(thresholds: Thresholds) -> Dashboard:
         rows=[
             Row(4, [(panel, 3) for panel in stats(thresholds)]),
             Row(4, [(timelines.health(), 24)]),
-            Row(8, [(timelines.sessions(), 24)]),
+            Row(9, [(timelines.sessions(), 24)]),
             Row(4, [(panel, 6) for panel in objective.stats()], "Objective"),
-            Row(8, [(objective.burn_rate(), 12), (graphs.observed(), 12)]),
+            Row(9, [(objective.burn_rate(), 12), (graphs.observed(), 12)]),
             Row(8, [(graphs.ingest(), 12), (graphs.media(), 12)], "Media"),
-            Row(8, [(sessions_table(), 24)], "Sessions and recordings"),
+            Row(10, [(sessions_table(), 24)], "Sessions and recordings"),
         ],
     )

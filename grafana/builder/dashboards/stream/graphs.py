@@ -31,7 +31,7 @@ def ingest() -> PanelBuilder:
     return graph_panel(
         "Ingest by session",
         "Ingest rate of each active session (requires --detail=session), and of the stream.",
-        range_query(queries.with_short_id(sessions), "session {{short}}"),
+        range_query(queries.with_short_id(sessions), "{{short}}"),
         range_query(queries.bits(f"({ingest_rate(STREAM_FILTERS)})"), "stream"),
         unit="bps",
         legend="right",

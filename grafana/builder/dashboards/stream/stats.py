@@ -68,7 +68,6 @@ def stats(thresholds: Thresholds) -> list[PanelBuilder]:
             bits(f"({stream_queries.ingest_rate(STREAM_FILTERS)})"),
             unit="bps",
             colors=((None, BLUE),),
-            sparkline=True,
             no_value="Not live, or no data",
             link=_SESSIONS,
         ),

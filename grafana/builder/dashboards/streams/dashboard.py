@@ -21,9 +21,9 @@ def streams(thresholds: Thresholds) -> Dashboard:
         rows=[
             Row(4, [(panel, 4) for panel in stats()]),
             Row(13, [(streams_table(), 24)]),
-            Row(8, [(graphs.observed(), 8), (graphs.episodes(), 8), (graphs.reconnects(), 8)], "Health and reconnects"),
+            Row(9, [(graphs.observed(), 8), (graphs.episodes(), 8), (graphs.reconnects(), 8)], "Health and reconnects"),
             Row(
-                8,
+                9,
                 [
                     (graphs.ended_durations(), 8),
                     (graphs.ended_unhealthy(), 8),

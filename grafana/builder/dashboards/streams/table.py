@@ -23,7 +23,7 @@ def _count(title: str, name: str, *matchers: str, alarming: bool = False) -> Col
         title=title,
         expr=f"round({_growth(name, *matchers)})",
         unit="short",
-        width=85,
+        width=80,
         colors=_NONE_EXPECTED if alarming else (),
     )
 
@@ -41,10 +41,10 @@ def streams_table() -> PanelBuilder:
             link=OPEN_STREAM,
         ),
         Column(
-            title="Live sessions",
+            title="Live",
             expr=stream_queries.live_sessions(STREAM_FILTERS),
             unit="short",
-            width=105,
+            width=60,
             colors=((None, GREY), (1, TEXT)),
         ),
         Column(
@@ -59,7 +59,7 @@ def streams_table() -> PanelBuilder:
             title="Since",
             expr=stream_queries.health_since(STREAM_FILTERS),
             unit="dateTimeFromNow",
-            width=120,
+            width=140,
             empty=(EMPTY_CELL, GREY),
         ),
         Column(
@@ -67,7 +67,7 @@ def streams_table() -> PanelBuilder:
             expr=f"1 - {stream_queries.unhealthy_share(STREAM_FILTERS, '$__range')}",
             unit="percentunit",
             decimals=2,
-            width=105,
+            width=115,
             colors=((None, RED), (0.95, ORANGE), (0.99, GREEN)),
             empty=("Unknown", GREY),
         ),
@@ -76,18 +76,18 @@ def streams_table() -> PanelBuilder:
         Column(
             title="Source minutes",
             expr=f"{_growth('stream_observed_source_segments_duration_seconds_total')} / 60",
-            unit="short",
+            unit="locale",
             decimals=0,
-            width=115,
+            width=125,
         ),
         Column(
             title="Transcoded minutes",
             expr=f"{_growth('stream_observed_transcoded_segments_duration_seconds_total')} / 60",
-            unit="short",
+            unit="locale",
             decimals=0,
-            width=145,
+            width=155,
         ),
-        Column(title="Source", expr=_growth("stream_observed_source_bytes_total"), unit="decbytes", width=90),
+        Column(title="Source", expr=_growth("stream_observed_source_bytes_total"), unit="decbytes", width=80),
         Column(title="Transcoded", expr=_growth("stream_observed_transcoded_bytes_total"), unit="decbytes", width=100),
         _count("Recorded", "stream_recordings_finished_total", 'result="ready"'),
         _count("Failed", "stream_recordings_finished_total", 'result="failed"', alarming=True),
@@ -104,6 +104,6 @@ def streams_table() -> PanelBuilder:
         columns,
         no_value="No stream in this time range, or no data: requires --detail=session or --detail=stream",
         hidden_labels=("job",),
-        sort_by="Transcoded minutes",
+        sort_by="Episodes",
         paginate=True,
     )
