@@ -20,9 +20,14 @@ function seriesFrame(target, series) {
     refId: target.refId,
     fields: [
       { name: 'Time', type: FieldType.time, values: points.map(([time]) => time * 1000), config: {} },
-      { name: 'Value', type: FieldType.number, labels: series.metric, values: points.map(([, value]) => Number(value)), config },
+      { name: 'Value', type: FieldType.number, labels: series.metric, values: points.map(([, value]) => finite(value)), config },
     ],
   });
+}
+
+// As Grafana's graphs do: a value that is not a number is a gap.
+function finite(value) {
+  return Number.isFinite(Number(value)) ? Number(value) : null;
 }
 
 function legend(target, labels) {

@@ -146,11 +146,65 @@ function Table({ panel, data, width, height }) {
   );
 }
 
-function Unsupported() {
-  return <Centered text="State timelines cannot be rendered outside of Grafana" />;
+// Grafana's state timeline is not among the public components. These bars are drawn by this program and marked as such.
+function Timeline({ panel, data, width, height }) {
+  const rows = data.filter((frame) => frame.fields.length > 1 && frame.length > 0);
+  const labelWidth = 190;
+  const footer = 18;
+  const rowHeight = Math.min(36, (height - footer) / rows.length);
+  const scale = (time) => labelWidth + ((time - from) / (to - from)) * (width - labelWidth);
+  return (
+    <svg width={width} height={height} fontSize={Math.min(12, rowHeight - 1)} fontFamily="inherit">
+      {rows.map((frame, row) => {
+        const [times, states] = frame.fields;
+        return (
+          <g key={row} transform={`translate(0, ${row * rowHeight})`}>
+            <text x={0} y={rowHeight * 0.65} fill={theme.colors.text.secondary}>
+              {states.config.displayNameFromDS.slice(0, 30)}
+            </text>
+            {segments(times.values, states.values).map(([begin, end, value], index) => {
+              const x = Math.max(labelWidth, scale(begin));
+              return (
+                <rect key={index} x={x} y={1} width={Math.max(1, scale(end) - x)} height={rowHeight - 2}
+                  fill={states.display(value).color} fillOpacity={0.75}>
+                </rect>
+              );
+            })}
+          </g>
+        );
+      })}
+      <text x={width} y={height - 4} fontSize={10} textAnchor="end" fill={theme.colors.text.disabled}>
+        {legendOf(panel).map(({ text, color }) => (
+          <tspan key={text} fill={theme.visualization.getColorByName(color)}>{`${text}  `}</tspan>
+        ))}
+        (bars drawn by the renderer)
+      </text>
+    </svg>
+  );
 }
 
-const VISUALIZATIONS = { stat: Stat, timeseries: Graph, table: Table, 'state-timeline': Unsupported };
+// Merges neighboring points of the same state into [begin, end, state]; points with a gap between them are not neighbors.
+function segments(times, states) {
+  const gap = 2 * Math.min(...times.slice(1).map((time, index) => time - times[index]), 60000);
+  const result = [];
+  times.forEach((time, index) => {
+    const last = result.at(-1);
+    const step = gap / 2;
+    if (last && last[2] === states[index] && time - last[1] < gap) {
+      last[1] = time + step;
+    } else {
+      result.push([time, time + step, states[index]]);
+    }
+  });
+  return result;
+}
+
+function legendOf(panel) {
+  const mappings = panel.fieldConfig.defaults.mappings.filter(({ type }) => type === 'value');
+  return mappings.flatMap(({ options }) => Object.values(options));
+}
+
+const VISUALIZATIONS = { stat: Stat, timeseries: Graph, table: Table, 'state-timeline': Timeline };
 
 function Panel({ panel }) {
   const { x, y, w, h } = panel.gridPos;
