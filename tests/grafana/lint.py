@@ -71,6 +71,9 @@ HIDDEN: Final = 2
 def variables_are_complete(dashboard: Json) -> Iterator[str]:
     """All variables exist; job and instance have the options that Grafana's dashboard-linter requires."""
     variables = _variables(dashboard)
+    for name, variable in variables.items():
+        if variable["type"] == "query" and variable.get("refresh") != 2:
+            yield f"variable {name} is not reloaded with the time range"
     for name in ("job", "instance"):
         required = {"type": "query", "multi": True, "includeAll": True, "allValue": ".+", "refresh": 2}
         if {key: variables.get(name, {}).get(key) for key in required} != required:
@@ -99,6 +102,13 @@ def panels_are_documented(dashboard: Json) -> Iterator[str]:
             yield from _columns_without_unit(panel)
         elif not defaults.get("unit") or defaults["unit"] == "none":
             yield f"{panel['title']}: no unit"
+
+
+def panels_have_queries(dashboard: Json) -> Iterator[str]:
+    """Panels other than rows and text have queries."""
+    for panel in data_panels(dashboard):
+        if not all(target.get("expr") for target in panel.get("targets") or [{}]):
+            yield f"{panel['title']}: no query"
 
 
 def _columns_without_unit(panel: Json) -> Iterator[str]:
@@ -337,6 +347,32 @@ def links_resolve(dashboard: Json) -> Iterator[str]:
             yield f"link without variables or time range: {url}"
 
 
+GRAFANA_LINTER_RULES: Final[dict[str, Rule | str]] = {
+    "template-datasource-rule": data_source_is_a_variable,
+    "template-job-rule": variables_are_complete,
+    "template-instance-rule": variables_are_complete,
+    "template-label-promql-rule": metrics_exist,
+    "template-on-time-change-reload-rule": variables_are_complete,
+    "panel-datasource-rule": data_source_is_a_variable,
+    "panel-title-description-rule": panels_are_documented,
+    "panel-units-rule": panels_are_documented,
+    "panel-no-targets-rule": panels_have_queries,
+    "target-logql-rule": "no dashboard has queries of Loki",
+    "target-logql-auto-rule": "no dashboard has queries of Loki",
+    "target-promql-rule": metrics_exist,
+    "target-rate-interval-rule": rates_use_the_rate_interval,
+    "target-job-rule": queries_use_the_variables,
+    "target-instance-rule": queries_use_the_variables,
+    "target-counter-agg-rule": counters_are_arguments_of_rate,
+    "uneditable-dashboard-rule": model_is_portable,
+}
+"""The rules of Grafana's dashboard-linter, each with the rule here that contains it, or the reason why it is left out.
+
+``counters_are_arguments_of_rate`` allows more than the linter's rule: bars of whole events are differences of two
+points of a counter, since ``increase`` extrapolates, and the amounts of a new stream include the first value of its
+counter, which ``increase`` misses."""
+
+
 def _strings(value: object) -> Iterator[str]:
     """Yield all strings in a JSON value."""
     if isinstance(value, str):
@@ -350,6 +386,7 @@ RULES: Final[tuple[Rule, ...]] = (
     data_source_is_a_variable,
     variables_are_complete,
     panels_are_documented,
+    panels_have_queries,
     queries_use_the_variables,
     rates_use_the_rate_interval,
     session_windows_are_long,

@@ -42,6 +42,9 @@ VIOLATIONS: list[tuple[lint.Rule, Violation]] = [
     (lint.panels_are_documented, lambda d: _panel(d, "Ingest")["fieldConfig"]["defaults"].pop("noValue")),
     (lint.panels_are_documented, lambda d: _panel(d, "Sessions: trouble first, then the largest")["fieldConfig"].update(
         overrides=[])),
+    (lint.variables_are_complete, lambda d: d["templating"]["list"][5].update(refresh=1)),
+    (lint.panels_have_queries, lambda d: _panel(d, "Ingest").update(targets=[])),
+    (lint.panels_have_queries, lambda d: _set_query(d, "")),
     (lint.queries_use_the_variables, lambda d: _set_query(d, 'livepeer_studio_up{instance=~"$instance"}')),
     (lint.queries_use_the_variables, lambda d: _set_query(
         d, 'livepeer_studio_up{job=~"$job", instance=~"$instance"}')),
@@ -121,6 +124,18 @@ def test_rule_detects_a_violation(rule: lint.Rule, violate: Violation) -> None:
 
 def test_every_rule_has_a_violation() -> None:
     assert {rule for rule, _ in VIOLATIONS} == set(lint.RULES)
+
+
+def test_every_rule_of_grafanas_linter_is_enforced_or_left_out_with_a_reason() -> None:
+    assert len(lint.GRAFANA_LINTER_RULES) == 17
+    for name, ours in lint.GRAFANA_LINTER_RULES.items():
+        assert ours in lint.RULES if callable(ours) else ours, name
+
+
+def test_a_rule_for_loki_is_left_out_because_no_query_is_for_loki() -> None:
+    sources = {str(target["datasource"]["type"]) for uid in UIDS for panel in lint.panels(load(uid))
+               for target in panel.get("targets", ())}  # fmt: skip
+    assert sources == {"prometheus"}
 
 
 def test_every_metric_is_on_a_panel_or_left_out_with_a_reason() -> None:
