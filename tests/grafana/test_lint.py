@@ -133,8 +133,8 @@ def test_every_rule_of_grafanas_linter_is_enforced_or_left_out_with_a_reason() -
 
 
 def test_a_rule_for_loki_is_left_out_because_no_query_is_for_loki() -> None:
-    sources = {str(target["datasource"]["type"]) for uid in UIDS for panel in lint.panels(load(uid))
-               for target in panel.get("targets", ())}  # fmt: skip
+    sources = {str(target["datasource"]["type"]) for uid in UIDS for panel in lint.data_panels(load(uid))
+               for target in panel["targets"]}  # fmt: skip
     assert sources == {"prometheus"}
 
 
