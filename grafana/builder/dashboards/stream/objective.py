@@ -76,8 +76,8 @@ def burn_rate() -> PanelBuilder:
     """Burn rate over a short and a long window."""
     return graph_panel(
         "Burn rate over time",
-        f"Speed at which the budget is used, over an hour and over six hours. The lines: "
-        f"{FAST_BURN:g} and {SLOW_BURN}, the thresholds of the optional alerts for one hour and for six.",
+        f"Speed at which the budget is used, over an hour and over six hours. A burn rate of {FAST_BURN:g} uses 2 % of a "
+        f"budget of 30 days in an hour, and one of {SLOW_BURN} uses 5 % in six hours.",
         range_query(burn_rate_of(STREAM_FILTERS, "1h"), "1 hour"),
         range_query(burn_rate_of(STREAM_FILTERS, "6h"), "6 hours"),
         unit="short",
