@@ -76,8 +76,9 @@ def burn_rate() -> PanelBuilder:
     """Burn rate over a short and a long window."""
     return graph_panel(
         "Burn rate over time",
-        f"Speed at which the budget is used, over an hour and over six hours. A burn rate of {FAST_BURN:g} uses 2 % of a "
-        f"budget of 30 days in an hour, and one of {SLOW_BURN} uses 5 % in six hours.",
+        "Speed at which the budget is used, over one and over six hours. "
+        f"A burn rate of {FAST_BURN:g} uses 2 % of a budget of 30 days in an hour, and one of {SLOW_BURN} uses 5 % in six "
+        "hours.",
         range_query(burn_rate_of(STREAM_FILTERS, "1h"), "1 hour"),
         range_query(burn_rate_of(STREAM_FILTERS, "6h"), "6 hours"),
         unit="short",
