@@ -77,8 +77,8 @@ def burn_rate() -> PanelBuilder:
     return graph_panel(
         "Burn rate over time",
         "Speed at which the budget is used, over one and over six hours. "
-        f"A burn rate of {FAST_BURN:g} uses 2 % of a budget of 30 days in an hour, and one of {SLOW_BURN} uses 5 % in six "
-        "hours.",
+        f"A burn rate of {FAST_BURN:g} uses 2 % of a budget of 30 days in an hour, "
+        f"and one of {SLOW_BURN} uses 5 % in six hours.",
         range_query(burn_rate_of(STREAM_FILTERS, "1h"), "1 hour"),
         range_query(burn_rate_of(STREAM_FILTERS, "6h"), "6 hours"),
         unit="short",
