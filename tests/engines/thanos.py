@@ -1,8 +1,9 @@
 """Thanos: Receive, which accepts remote write, and Query, which removes the duplicates of replicas."""
 
 import http.client
+import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,12 @@ REPLICA: Final = "replica"
 
 RECEIVE_LABELS: Final = ("receive", "tenant_id")
 """The labels that Thanos Receive adds."""
+
+ADDRESSES: Final = ("http-address", "grpc-address", "remote-write.address", "receive.capnproto-address")
+"""The flags of the addresses of Thanos Receive; by default they are fixed ports, on all interfaces."""
+
+_SETTINGS: Final = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+"""An empty SETTINGS frame of HTTP/2, with which each side begins (RFC 9113, sections 3.4 and 6.5)."""
 
 _RECEIVE_PATH: Final = "/api/v1/receive"
 
@@ -34,11 +41,11 @@ class Receive:
 @contextmanager
 def running_receive(binary: str, directory: Path) -> Iterator[Receive]:
     """Run Thanos Receive with an empty database in a directory."""
-    addresses = [f"--{name}=127.0.0.1:0" for name in ("http-address", "grpc-address", "remote-write.address")]
+    addresses = [f"--{name}=127.0.0.1:0" for name in ADDRESSES]
     command = [binary, "receive", f"--tsdb.path={directory / 'data'}", '--label=receive="0"', *addresses]
-    with running_server(command, directory / "receive.log", 3, "/-/ready") as (_, others):
+    with running_server(command, directory / "receive.log", len(ADDRESSES), "/-/ready") as (_, others):
         (remote_write,) = (port for port in others if _is_remote_write(port))
-        (store,) = others - {remote_write}
+        (store,) = (port for port in others if _is_grpc(port))
         yield Receive(f"http://127.0.0.1:{remote_write}{_RECEIVE_PATH}", f"127.0.0.1:{store}")
 
 
@@ -52,6 +59,15 @@ def _is_remote_write(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _is_grpc(port: int) -> bool:
+    """Whether the port answers HTTP/2."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _SETTINGS)
+        answer = connection.recv(len(_SETTINGS))
+        return answer[3:4] == _SETTINGS[3:4]
+    return False
 
 
 @contextmanager
