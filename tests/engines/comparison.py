@@ -44,11 +44,13 @@ class Difference:
     Attributes:
         kind: the most important difference.
         total: the relative difference of the sums of all values.
+        largest: the largest difference of two values of the same series and time.
         detail: an example.
     """
 
     kind: Kind
     total: float = 0.0
+    largest: float = 0.0
     detail: str = ""
 
 
@@ -78,10 +80,9 @@ def compare(expected: Result, actual: Result) -> Difference:
         return Difference(Kind.NAN)
     if _by_time(expected).keys() == _by_time(actual).keys() and _has_ties_only(expected, actual):
         return Difference(Kind.TIES)
-    same = _times(expected) == _times(actual)
-    return Difference(
-        Kind.VALUES if same else Kind.SERIES, _total_difference(expected, actual), _example(expected, actual)
-    )
+    kind = Kind.VALUES if _times(expected) == _times(actual) else Kind.SERIES
+    total, largest = _total_difference(expected, actual), _largest_difference(expected, actual)
+    return Difference(kind, total, largest, _example(expected, actual))
 
 
 def are_close(value: float, other: float) -> bool:
@@ -138,6 +139,16 @@ def _total_difference(expected: Result, actual: Result) -> float:
         sum(value for samples in each.values() for value in samples.values()) for each in (expected, actual)
     )
     return _relative(total, other)
+
+
+def _largest_difference(expected: Result, actual: Result) -> float:
+    pairs = (
+        (samples[time], actual[labels][time])
+        for labels, samples in expected.items()
+        if labels in actual
+        for time in samples.keys() & actual[labels].keys()
+    )
+    return max((abs(value - other) for value, other in pairs if not are_close(value, other)), default=0.0)
 
 
 def _relative(value: float, other: float) -> float:

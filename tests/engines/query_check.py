@@ -60,12 +60,16 @@ def explain(query: ShippedQuery, difference: Difference, engine: Engine) -> str 
         return str(difference.kind)
     if difference.kind is Kind.REJECTED:
         return None
+    if "topk(" in query.promql and difference.largest == 0:
+        return str(Kind.TIES)  # an aggregation of the selected series can have fewer series, or at other times
     if _RATES.search(query.promql) and difference.total <= MAX_DIFFERENCES[engine.is_prometheus]:
         return "rates"
     if engine.is_prometheus:
         return None
     if difference.kind in (Kind.NAME, Kind.NAN):
         return str(difference.kind)
+    if "increase(" in query.promql and difference.kind is Kind.VALUES and difference.largest <= 1:
+        return "rates"  # of a counter that increased by one, before the first scrape in the window
     return "new series" if _CHANGES.search(query.promql) else None
 
 

@@ -31,7 +31,7 @@ def test_a_difference_has_a_kind(expected: Result, actual: Result, kind: Kind) -
 
 def test_the_total_difference_is_relative_to_the_larger_sum() -> None:
     difference = compare({ONE: {0: 1.0}, TWO: {0: 2.0}}, {ONE: {0: 1.0}, TWO: {0: 3.0}})
-    assert (difference.kind, difference.total) == (Kind.VALUES, 0.25)
+    assert (difference.kind, difference.total, difference.largest) == (Kind.VALUES, 0.25, 1)
     assert difference.detail == "3 instead of 2 of {'stream': 'two'}"
 
 

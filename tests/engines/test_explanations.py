@@ -22,6 +22,10 @@ VICTORIA_METRICS = Engine("VictoriaMetrics", Api(0, {}), is_prometheus=False)
         ("rate(m[5m])", Difference(Kind.REJECTED), None, None),
         ("changes(m[5m])", Difference(Kind.SERIES, 0.9), None, "new series"),
         ("max_over_time(m[5m])", Difference(Kind.SERIES, 0.01), None, None),
+        ("max(topk(1, m))", Difference(Kind.SERIES, 0.01), "ties", "ties"),
+        ("max(topk(1, m))", Difference(Kind.SERIES, 0.01, largest=0.1), None, None),
+        ("increase(m[5m])", Difference(Kind.VALUES, 1, largest=1), None, "rates"),
+        ("increase(m[5m])", Difference(Kind.VALUES, 1, largest=2), None, None),
     ],
 )
 def test_a_difference_needs_a_reason(
