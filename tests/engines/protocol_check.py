@@ -1,4 +1,4 @@
-"""Scrapes with each protocol: the same samples are stored, whatever the engine requests for."""
+"""Scrapes with each protocol: the same samples are stored, whatever the engine requests."""
 
 import json
 import time
