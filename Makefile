@@ -9,7 +9,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana bench-webhooks soak soak-fleet fuzz mutants generated grafana render test-container test-cluster manifests chart requirements lock-check test-oldest sbom release-check soak-webhooks clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana bench-webhooks soak soak-fleet fuzz mutants generated grafana render test-container test-cluster test-engines manifests chart requirements lock-check test-oldest sbom release-check soak-webhooks clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -111,6 +111,9 @@ test-container: $(VENV)/run.done  ## build the image and try it; needs mmdebstra
 
 test-cluster: $(VENV)/dev.done  ## try manifests, chart and their docs on a real API server; needs Go, builds for long once
 	$(BIN)/python -m tests.cluster $(ARGS)
+
+test-engines: $(VENV)/dev.done  ## try queries, rules and scrapes on Prometheus 3, VictoriaMetrics and Thanos; needs Go, builds for long once
+	$(BIN)/python -m tests.engines $(ARGS)
 
 manifests:  ## render the Kubernetes examples; needs kubectl or kustomize
 	deploy/kubernetes/render.sh

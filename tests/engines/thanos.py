@@ -72,7 +72,7 @@ def _is_grpc(port: int) -> bool:
 
 @contextmanager
 def running_query(binary: str, directory: Path, stores: Sequence[str]) -> Iterator[Api]:
-    """Run Thanos Query over some stores; queries remove duplicates unless a parameter reports otherwise."""
+    """Run Thanos Query over some stores; queries remove duplicates by default."""
     addresses = [f"--{name}=127.0.0.1:0" for name in ("http-address", "grpc-address")]
     endpoints = [f"--endpoint={store}" for store in stores]
     command = [binary, "query", f"--query.replica-label={REPLICA}", *addresses, *endpoints]
