@@ -9,7 +9,6 @@ The counters of streams, and the time since which the health is as it is, exist 
 
 from typing import Final
 
-from exporter.metrics import catalogue
 from grafana.builder.promql import ON_ACCOUNT, SCOPE_KEY, Filters, named, per_session, selector
 from grafana.builder.queries import MILLISECONDS
 
@@ -39,11 +38,6 @@ def sum_per_stream(filters: Filters, expr: str, *labels: str) -> str:
 def with_name(filters: Filters, expr: str) -> str:
     """Add the stream's name as a label to values per stream."""
     return named(STREAM_KEY, selector(filters, "stream_info"), expr)
-
-
-def with_session_name(expr: str) -> str:
-    """Add the stream's name to values per stream, at any ``--detail`` that has streams: sessions carry it too."""
-    return named(STREAM_KEY, f'{{__name__=~"{catalogue.PREFIX}(session|stream)_info"}}', expr)
 
 
 def active_streams(filters: Filters) -> str:
