@@ -11,21 +11,13 @@ from typing import Any, Final
 
 from tests.cluster.report import Report
 from tests.support.deadlines import HANG
+from tests.support.running import CommandResult
 
 _APPLIED: Final = re.compile(r"^(\S+/\S+) (?:serverside-applied|created|configured|unchanged)", re.MULTILINE)
 
 
 class ClusterError(Exception):
     """A check failed; the message has the output of the command."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Exit code and output of a command."""
-
-    code: int
-    stdout: str
-    stderr: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +34,7 @@ class Shell:
     environment: Mapping[str, str]
     report: Report
 
-    def attempt(self, *command: str, stdin: str | None = None) -> Result:
+    def attempt(self, *command: str, stdin: str | None = None) -> CommandResult:
         """Run a command, and return its result whatever it is."""
         found = shutil.which(command[0], path=self.environment["PATH"])
         if found is None:
@@ -56,7 +48,7 @@ class Shell:
             text=True,
             timeout=HANG,
         )
-        return Result(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
     def run(self, *command: str, stdin: str | None = None) -> str:
         """Run a command, and return its standard output.
