@@ -22,9 +22,10 @@ from typing import Any, Final
 
 import yaml
 
-from tests.bench.processes import KEY, Server, environment, free_port, running_module, terminate
+from tests.bench.processes import KEY, Server, environment, running_module, terminate
 from tests.bench.report import number
 from tests.bench.scraper import Scraper
+from tests.support.ports import free_ports
 
 SCRAPES: Final = 5
 """Scrapes in a round; few, so that they hardly slow down the polls."""
@@ -126,7 +127,7 @@ def running_case(base_url: str, case: Case) -> Iterator[Server]:
         ]
         settings = {"base_url": base_url, "accounts": accounts, "log_level": "error", **case.settings}
         (directory / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-        port = free_port()
+        [port] = free_ports(1)
         flags = ["--config.file", str(directory / "settings.yaml"), "--web.listen-address", f"127.0.0.1:{port}"]
         process = subprocess.Popen([sys.executable, "-m", "exporter", *flags], env=environment(), text=True)
         try:

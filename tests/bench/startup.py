@@ -20,12 +20,12 @@ from tests.bench.processes import (
     START_TIMEOUT,
     Server,
     environment,
-    free_port,
     running_upstream,
     start_exporter,
     terminate,
 )
 from tests.bench.report import EXPORTER, GoalResult, Measurement, Results
+from tests.support.ports import free_ports
 
 IMPORTS: Final = "imports and uvicorn"
 USED_IMPORTS: Final = "the imports in use and uvicorn"
@@ -67,7 +67,7 @@ def compare(rounds: int) -> Results:
         }
         for _ in range(rounds):
             for name, start in starts.items():
-                port = free_port()
+                [port] = free_ports(1)
                 began = time.perf_counter()
                 process = start(port)
                 try:

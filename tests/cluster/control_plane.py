@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import socket
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ import httpx
 import trustme
 
 from tests.support.deadlines import HANG
+from tests.support.ports import free_ports
 from tests.support.running import wait_until
 
 STOP_SECONDS: Final = 20.0
@@ -60,19 +60,6 @@ def running(command: list[str], log: Path, environment: Mapping[str, str]) -> It
             process.wait()
 
 
-def free_ports(count: int) -> list[int]:
-    """Return free ports of loopback.
-
-    Neither etcd nor the API server accepts port 0. Another process could take a port before they listen on it; they
-    would then exit, and the run would fail with their log.
-    """
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-
-
 @contextmanager
 def running_control_plane(binaries: Path, directory: Path, environment: Mapping[str, str]) -> Iterator[ControlPlane]:
     """Run a control plane within the context, with an empty database.
@@ -82,7 +69,7 @@ def running_control_plane(binaries: Path, directory: Path, environment: Mapping[
         directory: directory for data, keys and logs.
         environment: environment variables of the processes.
     """
-    clients, peers, api = free_ports(3)
+    clients, peers, api = free_ports(3)  # neither etcd nor the API server accepts port 0
     token = secrets.token_hex(32)
     _write_keys(directory, token)
     kubeconfig = directory / "kubeconfig"

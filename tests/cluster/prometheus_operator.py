@@ -14,7 +14,7 @@ import yaml
 
 from tests.cluster.admission import NAMESPACE, Rendering, await_pods, pods_of
 from tests.cluster.builds import PROMETHEUS
-from tests.cluster.control_plane import ControlPlane, free_ports, running
+from tests.cluster.control_plane import ControlPlane, running
 from tests.cluster.scraping import (
     administrator,
     await_targets,
@@ -25,6 +25,7 @@ from tests.cluster.scraping import (
     rule_count,
 )
 from tests.cluster.shell import ClusterError, Shell
+from tests.support.ports import free_ports
 from tests.support.running import Prometheus, wait_until
 
 STACK: Final = "kube-prometheus-stack"

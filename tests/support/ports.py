@@ -1,9 +1,7 @@
-"""The TCP ports on which a process listens.
+"""The TCP ports on which a process listens, and free ports for programs that do not accept port 0."""
 
-A test that chose a free port beforehand could lose it to another process before it is used.
-"""
-
-from contextlib import suppress
+import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,3 +22,16 @@ def listening_ports(pid: int) -> set[int]:
         if state == _LISTEN and f"socket:[{inode}]" in sockets:
             ports.add(int(local.partition(":")[2], 16))
     return ports
+
+
+def free_ports(count: int) -> list[int]:
+    """Return free ports of loopback, for a program that accepts no port 0.
+
+    Another process could take a port before the program listens on it. So tests use port 0 and `listening_ports`
+    wherever they can.
+    """
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
