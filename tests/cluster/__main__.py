@@ -30,6 +30,7 @@ from tests.cluster.prometheus_operator import (
 )
 from tests.cluster.report import Report
 from tests.cluster.shell import ClusterError, Shell, copy_of_repository
+from tests.support.go_modules import BuildError
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             binaries = _build(report, options.cache, directory / "bin")
             if not options.build_only:
                 _run(report, binaries, directory, options.transcript)
-        except (ClusterError, builds.BuildError, AssertionError) as error:
+        except (ClusterError, BuildError, AssertionError) as error:
             print(f"  FAILED: {error}", file=sys.stderr)
             return 1
     print(report.summary())

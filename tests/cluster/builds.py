@@ -1,13 +1,12 @@
 """Build the programs of a cluster from their Go modules, once per version, and keep them in a cache directory."""
 
-import json
-import os
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from tests.support.go_modules import BuildError, cache_directory, download, run_go
 
 BUILD_TIMEOUT_SECONDS: Final = 4 * 3600
 
@@ -23,10 +22,6 @@ PROMETHEUS: Final = "3.16.0"
 
 _COMMON_VERSION: Final = "github.com/prometheus/common/version.Version"
 _OPERATOR_MODULE: Final = "github.com/prometheus-operator/prometheus-operator"
-
-
-class BuildError(Exception):
-    """A program cannot be built; the message has the end of the compiler's output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +86,7 @@ PROGRAMS: Final = (
 
 def default_cache(environment: Mapping[str, str]) -> Path:
     """Return the cache directory: CLUSTER_TEST_CACHE, or one in the user's cache directory."""
-    if given := environment.get("CLUSTER_TEST_CACHE"):
-        return Path(given)
-    base = environment.get("XDG_CACHE_HOME") or Path(environment["HOME"]) / ".cache"
-    return Path(base) / "livepeer-session-exporter" / "cluster"
+    return cache_directory(environment, "CLUSTER_TEST_CACHE", "cluster")
 
 
 def build_module(program: Program, go_mod: str) -> str:
@@ -135,35 +127,11 @@ def build(program: Program, cache: Path) -> Path:
     flags = ("-mod=mod", "-ldflags", f"-s -w {variables}".strip(), "-tags", ",".join(program.tags))
     output = ("-o", str(work / program.name))
     package = "/".join(filter(None, (program.module, program.package)))
-    _go("build", *flags, *output, package, cwd=work)
+    run_go(("go", "build", *flags, *output, package), work, BUILD_TIMEOUT_SECONDS)
     (work / program.name).rename(target)
     return target
-
-
-def download(module: str, version: str) -> dict[str, str]:
-    """Download a module, and return its directory (``Dir``) and the path of its go.mod (``GoMod``).
-
-    Raises:
-        BuildError: it cannot be downloaded.
-    """
-    # Outside of any module, so that no go.mod is read or written.
-    described: dict[str, str] = json.loads(_go("mod", "download", "-json", f"{module}@{version}", cwd=Path("/")))
-    return described
 
 
 def operator_definitions(version: str) -> Path:
     """Return the directory with the custom resource definitions of a version of the operator."""
     return Path(download(_OPERATOR_MODULE, version)["Dir"]) / "example" / "prometheus-operator-crd"
-
-
-def _go(*arguments: str, cwd: Path) -> str:
-    environment = {**os.environ, "GOWORK": "off"}
-    try:
-        done = subprocess.run(
-            ["go", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=BUILD_TIMEOUT_SECONDS
-        )
-    except FileNotFoundError as error:
-        raise BuildError("go is not installed; the programs of the cluster are built with Go 1.26 or later") from error
-    if done.returncode != 0:
-        raise BuildError(f"go {' '.join(arguments)}: {done.stderr[-2000:] or done.stdout[-2000:]}")
-    return done.stdout

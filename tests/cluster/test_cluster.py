@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.cluster.admission import Rendering
-from tests.cluster.builds import PROGRAMS, BuildError, Program, build_module, default_cache
+from tests.cluster.builds import PROGRAMS, Program, build_module, default_cache
 from tests.cluster.documents import code_blocks, section
 from tests.cluster.kubelet import next_step, running_status
 from tests.cluster.prometheus_operator import jobs_of, metrics_port
@@ -16,6 +16,7 @@ from tests.cluster.scraping import Access, localized
 from tests.cluster.shell import applied, copy_of_repository
 from tests.cluster.upgrades import earlier_manifests
 from tests.deploy.manifests import HELM, KUBERNETES, ROOT
+from tests.support.go_modules import BuildError
 
 OF_EXPORTER = "livepeer-monitoring/livepeer-session-exporter"
 KUBERNETES_PROGRAM = Program("kubectl", "k8s.io/kubernetes", "v1.37.2", "cmd/kubectl")

@@ -1,14 +1,12 @@
 """Builds of the engines from their Go modules, kept in a cache."""
 
-import json
-import os
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from tests.support.go_modules import cache_directory, download, run_go
 
 BUILD_TIMEOUT: Final = 3600.0
 """Seconds for one program; on a loaded machine with two cores a large one takes many minutes."""
@@ -69,10 +67,7 @@ MODULES: Final = (
 
 def default_cache(environment: Mapping[str, str]) -> Path:
     """Return the directory for builds: of the variable ENGINES_CACHE, or in the user's cache directory."""
-    if chosen := environment.get("ENGINES_CACHE"):
-        return Path(chosen)
-    user = environment.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    return Path(user) / "livepeer-session-exporter" / "engines"
+    return cache_directory(environment, "ENGINES_CACHE", "engines")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,39 +93,19 @@ def build(module: Module, cache: Path, log: Callable[[str], None]) -> Build:
     """Return the programs of a module; build those that are not in the cache.
 
     Raises:
-        RuntimeError: a build fails, or Go is missing.
+        BuildError: a build fails, or Go is not installed.
     """
     directory = cache / f"{module.name}-{module.version}"
     missing = [program for program in module.programs if not (directory / Path(program).name).is_file()]
     if not missing:
         return Build(module, directory, 0.0)
-    if shutil.which("go") is None:
-        raise RuntimeError(f"Go is missing, which builds {module.path}")
     directory.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    source = _download(module)
+    source = Path(download(module.path, module.version)["Dir"])
     for program in missing:
         log(f"building {Path(program).name} {module.version}")
         output = directory / Path(program).name
         partial = output.with_suffix(".partial")
-        _run(module.command(program, partial), source)
+        run_go(module.command(program, partial), source, BUILD_TIMEOUT, CGO_ENABLED="0")
         partial.rename(output)  # so that an interrupted build leaves no program
     return Build(module, directory, time.monotonic() - began)
-
-
-def _download(module: Module) -> Path:
-    """Return the directory of the module's source, in Go's cache."""
-    # Outside of any module, so that no go.mod is changed.
-    output = _run(["go", "mod", "download", "-json", f"{module.path}@{module.version}"], Path("/"))
-    return Path(json.loads(output)["Dir"])
-
-
-def _run(command: list[str], directory: Path) -> str:
-    # The module is built alone: the source of the others in its workspace is not part of it.
-    environment = {**os.environ, "GOWORK": "off", "CGO_ENABLED": "0"}
-    done = subprocess.run(
-        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=BUILD_TIMEOUT
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
