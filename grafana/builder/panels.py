@@ -182,6 +182,21 @@ def graph_panel(
     return panel.decimals(decimals) if decimals is not None else panel
 
 
+def event_bars(
+    title: str, description: str, *steps: tuple[str, str], series_colors: Mapping[str, str] | None = None
+) -> timeseries.Panel:
+    """Return a panel with a bar per interval.
+
+    Args:
+        title: of the panel.
+        description: of the panel.
+        *steps: expressions of the number of events since the previous bar, and their legends.
+        series_colors: colors by legend.
+    """
+    drawn = (range_query(expr, legend, interval=BAR_INTERVAL) for expr, legend in steps)
+    return graph_panel(title, description, *drawn, unit="short", style="bars", decimals=0, series_colors=series_colors)
+
+
 def _legend(placement: Literal["bottom", "right"]) -> common_builders.VizLegendOptions:
     legend = common_builders.VizLegendOptions().show_legend(True).display_mode(common.LegendDisplayMode.TABLE)
     legend = legend.placement(common.LegendPlacement(placement)).calcs(["lastNotNull", "max"])

@@ -172,6 +172,11 @@ def with_short_id(expr: str, label: str = "session_id") -> str:
     return f'label_replace({expr}, "short", "$1", "{label}", "([^-]{{0,8}}).*")'
 
 
+def counter_rate(filters: Filters, name: str) -> str:
+    """Growth per second of each series of a counter, over Grafana's window for rates."""
+    return f"rate({selector(filters, name, window='$__rate_interval')})"
+
+
 def counter_steps(filters: Filters, name: str, *labels: str, by: tuple[str, ...] = ()) -> str:
     """Growth of an account counter since the previous point of a graph: whole numbers that add up to the counter.
 

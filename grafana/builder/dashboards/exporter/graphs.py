@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from grafana.builder import queries
 from grafana.builder.dashboard import PanelBuilder
 from grafana.builder.panels import COUNTER_INTERVAL, graph_panel, range_query
 from grafana.builder.promql import ACCOUNT_FILTERS, selector
@@ -18,7 +19,7 @@ def _series(name: str) -> str:
 
 
 def _rate(name: str) -> str:
-    return f"rate({selector(ACCOUNT_FILTERS, name, window='$__rate_interval')})"
+    return queries.counter_rate(ACCOUNT_FILTERS, name)
 
 
 def _max_per_account(name: str) -> str:
@@ -187,7 +188,7 @@ def clock_skew() -> PanelBuilder:
 
 def _source_and_transcoded(title: str, description: str, quantity: str, unit: str) -> PanelBuilder:
     """Rates of two account counters, per exporter."""
-    queries = [
+    rates = [
         range_query(
             f"sum by (instance) ({_rate(f'{kind}_{quantity}_total')})",
             f"{kind} {{{{instance}}}}",
@@ -195,7 +196,7 @@ def _source_and_transcoded(title: str, description: str, quantity: str, unit: st
         )
         for kind in ("source", "transcoded")
     ]
-    return graph_panel(title, description, *queries, unit=unit)
+    return graph_panel(title, description, *rates, unit=unit)
 
 
 def segments() -> PanelBuilder:

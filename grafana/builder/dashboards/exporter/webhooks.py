@@ -2,15 +2,16 @@
 
 from typing import Final
 
+from grafana.builder import queries
 from grafana.builder.dashboard import PanelBuilder
 from grafana.builder.panels import graph_panel, range_query
-from grafana.builder.promql import ACCOUNT_FILTERS, selector
+from grafana.builder.promql import ACCOUNT_FILTERS
 
 _NO_WEBHOOK: Final = "No data: webhooks are off"
 
 
 def _rate(name: str) -> str:
-    return f"rate({selector(ACCOUNT_FILTERS, name, window='$__rate_interval')})"
+    return queries.counter_rate(ACCOUNT_FILTERS, name)
 
 
 def panels() -> list[PanelBuilder]:

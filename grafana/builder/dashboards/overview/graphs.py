@@ -5,7 +5,7 @@ from typing import Final
 from grafana.builder import queries, stream_queries
 from grafana.builder.dashboard import PanelBuilder
 from grafana.builder.dashboards.overview.lists import FALLEN, FALLEN_STREAMS, LISTED, ONCE_UNHEALTHY, TIMELINE_ROWS
-from grafana.builder.panels import BAR_INTERVAL, COUNTER_INTERVAL, RED, graph_panel, range_query, state_timeline
+from grafana.builder.panels import COUNTER_INTERVAL, RED, event_bars, graph_panel, range_query, state_timeline
 from grafana.builder.promql import STREAM_FILTERS, per_account, selector, with_name
 from grafana.builder.thresholds import Thresholds
 from grafana.builder.value_mappings import HEALTH, STATE_COLORS
@@ -76,39 +76,24 @@ def lag(thresholds: Thresholds) -> PanelBuilder:
 
 def _rate(name: str) -> str:
     """Rate of an account counter."""
-    rate = f"rate({selector(STREAM_FILTERS, name, window='$__rate_interval')})"
-    return per_account(STREAM_FILTERS, rate, by=())
+    return per_account(STREAM_FILTERS, queries.counter_rate(STREAM_FILTERS, name), by=())
 
 
 def sessions_started() -> PanelBuilder:
     """Number of sessions created."""
-    return graph_panel(
+    return event_bars(
         "Sessions started",
         "Sessions created since the previous bar.",
-        range_query(
-            queries.counter_steps(STREAM_FILTERS, "sessions_started_total", by=("account",)),
-            "{{account}}",
-            interval=BAR_INTERVAL,
-        ),
-        unit="short",
-        style="bars",
-        decimals=0,
+        (queries.counter_steps(STREAM_FILTERS, "sessions_started_total", by=("account",)), "{{account}}"),
     )
 
 
 def recordings_finished() -> PanelBuilder:
     """Number of recordings that became ready or failed."""
-    return graph_panel(
+    return event_bars(
         "Recordings finished",
         "Recordings that became ready or failed since the previous bar.",
-        range_query(
-            queries.counter_steps(STREAM_FILTERS, "recordings_finished_total", "result"),
-            "{{result}}",
-            interval=BAR_INTERVAL,
-        ),
-        unit="short",
-        style="bars",
-        decimals=0,
+        (queries.counter_steps(STREAM_FILTERS, "recordings_finished_total", "result"), "{{result}}"),
         series_colors=STATE_COLORS,
     )
 

@@ -3,12 +3,12 @@
 from grafana.builder import queries
 from grafana.builder.dashboard import PanelBuilder
 from grafana.builder.panels import COUNTER_INTERVAL, GREEN, PURPLE, RED, graph_panel, range_query
-from grafana.builder.promql import STREAM_FILTERS, selector
+from grafana.builder.promql import STREAM_FILTERS
 from grafana.builder.stream_queries import ingest_rate, sum_per_stream
 
 
 def _rate(name: str) -> str:
-    return f"rate({selector(STREAM_FILTERS, name, window='$__rate_interval')})"
+    return queries.counter_rate(STREAM_FILTERS, name)
 
 
 def observed() -> PanelBuilder:

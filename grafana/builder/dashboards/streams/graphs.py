@@ -5,13 +5,13 @@ from typing import Final
 from grafana.builder import queries
 from grafana.builder.dashboard import PanelBuilder
 from grafana.builder.panels import (
-    BAR_INTERVAL,
     COUNTER_INTERVAL,
     GREEN,
     GREY,
     ORANGE,
     PURPLE,
     RED,
+    event_bars,
     graph_panel,
     range_query,
 )
@@ -23,8 +23,8 @@ _HOUR: Final = "1h"
 
 def observed() -> PanelBuilder:
     """Number of live streams by health, from the time that was observed."""
-    rate = f"rate({selector(STREAM_FILTERS, 'observed_seconds_total', window='$__rate_interval')})"
-    unobserved = f"rate({selector(STREAM_FILTERS, 'unobserved_seconds_total', window='$__rate_interval')})"
+    rate = queries.counter_rate(STREAM_FILTERS, "observed_seconds_total")
+    unobserved = queries.counter_rate(STREAM_FILTERS, "unobserved_seconds_total")
     return graph_panel(
         "Live streams by health",
         "Observed seconds per second by health, which is the mean number of live streams, and the seconds that no poll "
@@ -38,17 +38,8 @@ def observed() -> PanelBuilder:
 
 
 def _bars(title: str, description: str, *counters: tuple[str, str]) -> PanelBuilder:
-    return graph_panel(
-        title,
-        description,
-        *(
-            range_query(queries.counter_steps(STREAM_FILTERS, name, by=("account",)), legend, interval=BAR_INTERVAL)
-            for name, legend in counters
-        ),
-        unit="short",
-        style="bars",
-        decimals=0,
-    )
+    steps = ((queries.counter_steps(STREAM_FILTERS, name, by=("account",)), legend) for name, legend in counters)
+    return event_bars(title, description, *steps)
 
 
 def episodes() -> PanelBuilder:
