@@ -9,7 +9,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana bench-webhooks soak soak-fleet fuzz mutants generated grafana render test-container test-cluster test-engines manifests chart requirements lock-check test-oldest sbom release-check soak-webhooks clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana bench-webhooks soak soak-webhooks soak-fleet fuzz mutants generated grafana render test-container test-cluster test-engines manifests chart requirements lock-check test-oldest sbom release-check clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
