@@ -2,6 +2,7 @@
 
 from grafana.builder import stream_queries
 from grafana.builder.alert import Alert
+from grafana.builder.alert_templates import CREATED
 from grafana.builder.dashboard import OVERVIEW_UID
 from grafana.builder.promql import NO_FILTERS, per_scope, per_session, selector
 from grafana.builder.session_alerts import stream_alert
@@ -63,6 +64,7 @@ def _reconnecting(thresholds: Thresholds) -> Alert:
         f"{{{{ $value }}}} sessions in {minutes}",
         f"The encoder started {{{{ $value }}}} sessions of the stream in {minutes}. Viewers are interrupted by each.",
         keep_firing_for=thresholds.keep_firing_for,
+        has_issues=True,
     )
 
 
@@ -86,4 +88,5 @@ def _not_started(thresholds: Thresholds) -> Alert:
         "created, but never started",
         f"{{{{ $value }}}} sessions of the stream were created more than {after / 60:g} minutes ago and have not "
         "received any media. No session of the stream is active.",
+        moments=(CREATED,),
     )

@@ -1,9 +1,10 @@
-"""One alerting rule, with the links in its annotations."""
+"""One alerting rule, with the times and links in its annotations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from grafana.builder.alert_templates import SINCE, Moment, details
 from grafana.builder.base_urls import BaseUrls
 
 Severity = Literal["warning", "critical"]
@@ -26,11 +27,15 @@ class Alert:
         keep_firing_for: how long the alert stays after the condition, so that a value that flaps notifies once.
         severity: critical for paging, warning for working hours.
         summary: template, short enough for a pager.
-        description: template, a sentence or two.
+        description: template, a sentence or two; times and issues are appended.
         dashboard_uid: the dashboard that the alert links to.
-        dashboard_without_session: the one that it links to if it has no label ``session_id``; by default the same.
-        labels: labels of the alert that select the dashboard's variables.
+        dashboards_of_labels: labels and the dashboards that it links to if it has them; the first one counts.
+        labels: labels that identify the alert's subject: they select the dashboard's variables, and the series of times
+            and issues.
         subject_name: template of the label ``name``, which also begins the summary.
+        moments: the times that the description has.
+        has_issues: whether the description lists the issues that Livepeer Studio reports.
+        time_range: of the linked dashboard, up to now.
     """
 
     name: str
@@ -40,10 +45,13 @@ class Alert:
     summary: str
     description: str
     dashboard_uid: str
-    dashboard_without_session: str = ""
+    dashboards_of_labels: Sequence[tuple[str, str]] = ()
     keep_firing_for: str = ""
     labels: Sequence[str] = ("job", "account")
     subject_name: str = ""
+    moments: Sequence[Moment] = (SINCE,)
+    has_issues: bool = False
+    time_range: str = "3h"
 
     def to_rule(self, urls: BaseUrls) -> dict[str, Any]:
         """Return the rule as in a Prometheus rule file."""
@@ -55,21 +63,18 @@ class Alert:
             "labels": {"severity": self.severity} | ({"name": self.subject_name} if self.subject_name else {}),
             "annotations": {
                 "summary": f"{self.subject_name}: {self.summary}" if self.subject_name else self.summary,
-                "description": self.description,
+                "description": self.description
+                + details(self.name, self.labels, self.moments, has_issues=self.has_issues),
                 **urls.runbook_annotation(self.name.lower()),
-                "dashboard_url": f"{urls.grafana}/d/{self._dashboard()}?{self._selected_variables()}".rstrip("?"),
+                "dashboard_url": f"{urls.grafana}/d/{self._dashboard()}?{self._parameters()}",
             },
         }
 
     def _dashboard(self) -> str:
-        if not self.dashboard_without_session:
-            return self.dashboard_uid
-        return (
-            f"{{{{ if $labels.session_id }}}}{self.dashboard_uid}"
-            f"{{{{ else }}}}{self.dashboard_without_session}{{{{ end }}}}"
-        )
+        branches = "{{ else ".join(f"if $labels.{label} }}}}{uid}" for label, uid in self.dashboards_of_labels)
+        return f"{{{{ {branches}{{{{ else }}}}{self.dashboard_uid}{{{{ end }}}}" if branches else self.dashboard_uid
 
-    def _selected_variables(self) -> str:
+    def _parameters(self) -> str:
         """Return the query of the link. An empty variable selects nothing, so that absent labels are left out."""
         required = [
             f"var-{_VARIABLES.get(label, label)}={{{{ $labels.{label} | urlquery }}}}"
@@ -81,4 +86,4 @@ class Alert:
             for label in self.labels
             if label in _OPTIONAL
         ]
-        return "&".join(required) + "".join(optional)
+        return "&".join([f"from=now-{self.time_range}&to=now", *required]) + "".join(optional)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from grafana.builder.alert import Alert
+from grafana.builder.alert_templates import LAST_POLL, LAST_SCRAPE, SINCE
 from grafana.builder.dashboard import EXPORTER_UID
 from grafana.builder.promql import NO_FILTERS, selector
 from grafana.builder.thresholds import Thresholds
@@ -28,6 +29,7 @@ def exporter_alerts(thresholds: Thresholds) -> list[Alert]:
             "Unless a replica is running, its streams are not monitored.",
             dashboard_uid=EXPORTER_UID,
             labels=("job", "instance"),
+            moments=(LAST_SCRAPE,),
         ),
         Alert(
             name="LivepeerExporterAbsent",
@@ -39,6 +41,7 @@ def exporter_alerts(thresholds: Thresholds) -> list[Alert]:
             "any.",
             dashboard_uid=EXPORTER_UID,
             labels=(),
+            moments=(LAST_SCRAPE,),
         ),
     ]
 
@@ -65,6 +68,7 @@ def _stale(thresholds: Thresholds) -> Alert:
         "streams cannot fire, unless a replica has the data.",
         dashboard_uid=EXPORTER_UID,
         labels=_EXPORTER_ACCOUNT_LABELS,
+        moments=(LAST_POLL,),
     )
 
 
@@ -86,6 +90,7 @@ def _api_errors(thresholds: Thresholds) -> Alert:
         "{{ $labels.instance }} failed with class {{ $labels.class }}.",
         dashboard_uid=EXPORTER_UID,
         labels=_EXPORTER_ACCOUNT_LABELS,
+        moments=(SINCE, LAST_POLL),
     )
 
 
@@ -102,6 +107,7 @@ def _rate_limited(thresholds: Thresholds) -> Alert:
         "exporter backs off, so its data gets older.",
         dashboard_uid=EXPORTER_UID,
         labels=_EXPORTER_ACCOUNT_LABELS,
+        moments=(SINCE, LAST_POLL),
     )
 
 

@@ -90,6 +90,18 @@ def selector(filters: Filters, name: str, *matchers: str, window: str = "") -> s
     return f"{full_name}{{{inside}}}".replace("{}", "") + (f"[{window}]" if window else "")
 
 
+def metric_labels(name: str) -> tuple[str, ...]:
+    """Return the labels of a metric, with those of its target.
+
+    Args:
+        name: as for ``selector``.
+
+    Raises:
+        LookupError: the metric is not in the catalogue.
+    """
+    return ("job", "instance", *_resolve(name)[1])
+
+
 def _resolve(name: str) -> tuple[str, tuple[str, ...]]:
     """Return the full name of a metric and its labels."""
     full_name = catalogue.PREFIX + name

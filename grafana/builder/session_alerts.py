@@ -1,12 +1,12 @@
 """Alerts on sessions and streams: health, media, recordings, and streams that are expected to be live."""
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from grafana.builder import stream_queries
 from grafana.builder.alert import Alert, Severity
-from grafana.builder.alert_templates import REPORTED_ISSUES, STREAM_NAME, SUBJECT_NAME
-from grafana.builder.dashboard import OVERVIEW_UID, SESSION_UID
-from grafana.builder.promql import NO_FILTERS, ON_ACCOUNT, per_session, selector
+from grafana.builder.alert_templates import LAST_MEDIA, SINCE, STREAM_NAME, SUBJECT_NAME, UNHEALTHY_SINCE
+from grafana.builder.dashboard import OVERVIEW_UID, SESSION_UID, STREAM_UID
+from grafana.builder.promql import NO_FILTERS, ON_ACCOUNT, SESSION_KEY, per_session, selector
 from grafana.builder.queries import ON_SESSION
 from grafana.builder.thresholds import Thresholds
 
@@ -32,7 +32,7 @@ def _session_alert(
     description: str,
     *,
     stream_expr: str = "",
-    keep_firing_for: str = "",
+    **optional: Any,
 ) -> Alert:
     """Return an alert on a session.
 
@@ -45,7 +45,7 @@ def _session_alert(
         description: template.
         stream_expr: the condition per stream, for exporters with ``--detail=stream``. An exporter exports sessions or
             streams, so that at most one of the conditions has series.
-        keep_firing_for: how long the alert stays after its condition.
+        optional: further attributes of the alert.
     """
     return Alert(
         name=name,
@@ -55,15 +55,15 @@ def _session_alert(
         summary=summary,
         subject_name=SUBJECT_NAME,
         description=description,
-        dashboard_uid=SESSION_UID,
-        dashboard_without_session=OVERVIEW_UID if stream_expr else "",
-        keep_firing_for=keep_firing_for,
-        labels=("job", "account", "stream_id", "session_id"),
+        dashboard_uid=OVERVIEW_UID,
+        dashboards_of_labels=(("session_id", SESSION_UID), ("stream_id", STREAM_UID)),
+        labels=SESSION_KEY,
+        **optional,
     )
 
 
 def stream_alert(
-    name: str, expr: str, for_duration: str, severity: Severity, summary: str, description: str, **optional: str
+    name: str, expr: str, for_duration: str, severity: Severity, summary: str, description: str, **optional: Any
 ) -> Alert:
     """Return an alert on a stream across its sessions, at any ``--detail`` that has streams or sessions.
 
@@ -85,6 +85,7 @@ def stream_alert(
         subject_name=STREAM_NAME,
         description=description,
         dashboard_uid=OVERVIEW_UID,
+        dashboards_of_labels=(("stream_id", STREAM_UID),),
         labels=stream_queries.STREAM_KEY,
         **optional,
     )
@@ -95,7 +96,6 @@ def health_alerts(thresholds: Thresholds) -> list[Alert]:
     share = per_session(_unhealthy_share("session", thresholds))
     stream_share = stream_queries.per_stream(_unhealthy_share("stream", thresholds))
     active_stream = f"{stream_queries.ON_STREAM} {stream_queries.active_streams(NO_FILTERS)}"
-    description = f"Livepeer Studio reports the stream as unhealthy.{REPORTED_ISSUES}"
     return [
         _session_alert(
             "LivepeerStreamUnhealthy",
@@ -103,9 +103,11 @@ def health_alerts(thresholds: Thresholds) -> list[Alert]:
             thresholds.unhealthy_for,
             "warning",
             "unhealthy",
-            description,
+            "Livepeer Studio reports the stream as unhealthy.",
             stream_expr=f"{stream_queries.stream_health(NO_FILTERS)} == 0",
             keep_firing_for=thresholds.keep_firing_for,
+            moments=(UNHEALTHY_SINCE,),
+            has_issues=True,
         ),
         _session_alert(
             "LivepeerStreamUnhealthyForLong",
@@ -114,9 +116,11 @@ def health_alerts(thresholds: Thresholds) -> list[Alert]:
             "critical",
             f"unhealthy in most of the last {thresholds.unhealthy_window}",
             f"Livepeer Studio reported the stream as unhealthy in {{{{ $value | humanizePercentage }}}} of the last "
-            f"{thresholds.unhealthy_window}.{REPORTED_ISSUES}",
+            f"{thresholds.unhealthy_window}.",
             stream_expr=f"{stream_share} and {active_stream}",
             keep_firing_for=thresholds.keep_firing_for,
+            moments=(UNHEALTHY_SINCE,),
+            has_issues=True,
         ),
     ]
 
@@ -164,6 +168,8 @@ def stopped_alert(thresholds: Thresholds) -> Alert:
         f"The session is active, but has had an ingest rate of 0 for {thresholds.session_for}. Viewers see no new "
         "media.",
         stream_expr=f"{stream_rate} == 0 and {active_stream}",
+        moments=(LAST_MEDIA,),
+        has_issues=True,
     )
 
 
@@ -183,6 +189,7 @@ def _ingest_dropped(thresholds: Thresholds) -> Alert:
         "ingest rate dropped to {{ $value | humanizePercentage }}",
         f"The mean ingest rate of the last {window} is {{{{ $value | humanizePercentage }}}} of the mean of the "
         f"{baseline_window} before.",
+        has_issues=True,
     )
 
 
@@ -199,6 +206,7 @@ def _ingest_starving(thresholds: Thresholds) -> Alert:
         "warning",
         "ingest is slower than real time",
         "Only {{ $value | humanize }} seconds of media arrive per second, so players run out of media.",
+        has_issues=True,
     )
 
 
@@ -215,6 +223,7 @@ def _transcoding_behind(thresholds: Thresholds) -> Alert:
         "transcoding is {{ $value | humanizeDuration }} behind",
         "The renditions are {{ $value | humanizeDuration }} behind the source on average. A rendition that is not "
         "transcoded at all has the same effect: check the panel Delivered renditions.",
+        has_issues=True,
     )
 
 
@@ -232,6 +241,7 @@ def _nothing_transcoded(thresholds: Thresholds) -> Alert:
         "critical",
         "nothing is transcoded",
         "Media arrives and profiles are configured, but no rendition is transcoded. Viewers get the source or nothing.",
+        has_issues=True,
     )
 
 
@@ -250,7 +260,7 @@ def recording_alerts(thresholds: Thresholds) -> list[Alert]:
             "warning",
             "{{ $value }} recordings failed",
             f"Livepeer Studio reported {{{{ $value }}}} recordings of the stream as failed in the last "
-            f"{thresholds.failed_window}. The Overview dashboard has their sessions.",
+            f"{thresholds.failed_window}. The Stream dashboard has their sessions.",
         ),
         stream_alert(
             "LivepeerRecordingStuck",
@@ -259,7 +269,8 @@ def recording_alerts(thresholds: Thresholds) -> list[Alert]:
             "warning",
             "{{ $value }} recordings are not ready",
             f"{{{{ $value }}}} recordings of the stream are not ready, although their last media arrived more than "
-            f"{thresholds.recording_stuck_after / 3600:g} h ago. The Overview dashboard has their sessions.",
+            f"{thresholds.recording_stuck_after / 3600:g} h ago. The Stream dashboard has their sessions.",
+            time_range="6h",
         ),
     ]
 
@@ -276,5 +287,8 @@ def expected_alert(thresholds: Thresholds) -> Alert:
         summary="{{ or $labels.name $labels.stream_id }}: expected to be live, but is not",
         description=f"The stream is listed in {EXPECTED_LIVE}, but has no active session.",
         dashboard_uid=OVERVIEW_UID,
+        dashboards_of_labels=(("stream_id", STREAM_UID),),
         labels=("account", "stream_id"),
+        moments=(SINCE, LAST_MEDIA),
+        time_range="24h",
     )

@@ -33,16 +33,7 @@ from tests.grafana.alert_cases import (
     UNHEALTHY_LONG,
     VANISHED,
 )
-from tests.grafana.input_series import (
-    ZERO,
-    expected_stream,
-    exporter_down_at,
-    session,
-    session_issue,
-    stream,
-    stream_issue,
-)
-from tests.grafana.promtool import InputSeries, promtool_series, run_alert_tests
+from tests.grafana.promtool import run_alert_tests
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.untraced]
 
@@ -169,97 +160,3 @@ def test_thresholds_without_mutation_change_a_dashboard() -> None:
     for name in names:
         after = generate(replace(DEFAULT, **{name: getattr(DEFAULT, name) + 1}), BaseUrls())
         assert any(after[file] != before[file] for file in before if file.startswith("dashboards")), name
-
-
-def _firing(alert: str, labels: dict[str, str], annotations: dict[str, str]) -> dict[str, Any]:
-    return {
-        "alertname": alert,
-        "eval_time": "30m",
-        "exp_alerts": [{"exp_labels": labels, "exp_annotations": annotations}],
-    }
-
-
-def _assert_firing(promtool: str, directory: Path, series: InputSeries, firing: dict[str, Any]) -> None:
-    test = {"interval": "10s", "input_series": promtool_series(series, 1800), "alert_rule_test": [firing]}
-    result = run_alert_tests(promtool, directory, DEFAULT, {firing["alertname"]}, [test])
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-def test_an_alert_on_an_exporter_names_the_instance_and_links_to_it(promtool: str, tmp_path: Path) -> None:
-    firing = _firing(
-        "LivepeerExporterDown",
-        {"severity": "critical", "job": "livepeer", "instance": "one:9877"},
-        {
-            "summary": "Livepeer exporter one:9877 is down",
-            "description": "Prometheus cannot scrape the exporter one:9877 of job livepeer. "
-            "Unless a replica is running, its streams are not monitored.",
-            "runbook": "docs/runbooks.md#livepeerexporterdown",
-            "dashboard_url": "http://localhost:3000/d/livepeer-exporter?var-job=livepeer&var-instance=one%3A9877",
-        },
-    )
-    _assert_firing(promtool, tmp_path, exporter_down_at(300), firing)
-
-
-def _unhealthy_session(description: str) -> dict[str, Any]:
-    return _firing(
-        "LivepeerStreamUnhealthy",
-        {
-            "severity": "warning",
-            "job": "livepeer",
-            "account": "main",
-            "stream_id": "s-1",
-            "session_id": "e-1",
-            "name": 'The "late" show',
-        },
-        {
-            "summary": 'The "late" show: unhealthy',
-            "description": description,
-            "runbook": "docs/runbooks.md#livepeerstreamunhealthy",
-            "dashboard_url": "http://localhost:3000/d/livepeer-session?var-job=livepeer&var-account=main"
-            "&var-stream=s-1&var-session=e-1",
-        },
-    )
-
-
-def test_an_alert_on_a_session_names_the_stream_and_links_to_the_session(promtool: str, tmp_path: Path) -> None:
-    firing = _unhealthy_session("Livepeer Studio reports the stream as unhealthy.")
-    _assert_firing(promtool, tmp_path, session(healthy=ZERO), firing)
-
-
-def test_an_alert_on_health_lists_the_issues_of_its_session_once(promtool: str, tmp_path: Path) -> None:
-    series = session(healthy=ZERO) | session("two:9877", healthy=ZERO)
-    series |= session_issue("low frame rate") | session_issue("low frame rate", instance="two:9877")
-    series |= session_issue("{{ bitrate }} above limit") | session_issue("of another session", session_id="e-2")
-    firing = _unhealthy_session(
-        "Livepeer Studio reports the stream as unhealthy. Reported issues: low frame rate; {{ bitrate }} above limit"
-    )
-    _assert_firing(promtool, tmp_path, series, firing)
-
-
-def test_an_alert_on_health_lists_the_issues_of_its_stream(promtool: str, tmp_path: Path) -> None:
-    firing = _firing(
-        "LivepeerStreamUnhealthy",
-        {"severity": "warning", "job": "livepeer", "account": "main", "stream_id": "s-1", "name": "News"},
-        {
-            "summary": "News: unhealthy",
-            "description": "Livepeer Studio reports the stream as unhealthy. Reported issues: low frame rate",
-            "runbook": "docs/runbooks.md#livepeerstreamunhealthy",
-            "dashboard_url": "http://localhost:3000/d/livepeer-overview?var-job=livepeer&var-account=main"
-            "&var-stream=s-1",
-        },
-    )
-    _assert_firing(promtool, tmp_path, stream(healthy=ZERO) | stream_issue("low frame rate"), firing)
-
-
-def test_an_alert_on_an_expected_stream_shows_its_name(promtool: str, tmp_path: Path) -> None:
-    firing = _firing(
-        "LivepeerExpectedStreamNotLive",
-        {"account": "main", "stream_id": "s-1", "name": "News", "severity": "critical"},
-        {
-            "summary": "News: expected to be live, but is not",
-            "description": "The stream is listed in livepeer_expected_live, but has no active session.",
-            "runbook": "docs/runbooks.md#livepeerexpectedstreamnotlive",
-            "dashboard_url": "http://localhost:3000/d/livepeer-overview?var-account=main&var-stream=s-1",
-        },
-    )
-    _assert_firing(promtool, tmp_path, expected_stream(ZERO), firing)

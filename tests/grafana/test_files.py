@@ -13,7 +13,7 @@ from grafana.builder.__main__ import main
 from grafana.builder.alert import Alert
 from grafana.builder.alerting_rules import alerting_rules
 from grafana.builder.base_urls import BaseUrls, project_base_urls
-from grafana.builder.dashboard import TITLES
+from grafana.builder.dashboard import SESSION_UID, TITLES
 from grafana.builder.files import generate
 from grafana.builder.thresholds import DEFAULT
 from tests.grafana.dashboards import GRAFANA
@@ -50,7 +50,7 @@ def test_command_sets_the_links_of_alerts(tmp_path: Path) -> None:
     urls = ["--grafana-url", "https://grafana.test", "--runbook-url", "https://books.test/r"]
     main(["--output", str(tmp_path), *urls])
     text = (tmp_path / ALERT_RULES).read_text(encoding="utf-8")
-    assert "https://grafana.test/d/livepeer-session?var-job=" in text
+    assert "https://grafana.test/d/livepeer-overview?from=now-3h&to=now&var-job=" in text
     assert "https://books.test/r#livepeerdatastale" in text
 
 
@@ -72,15 +72,14 @@ def test_alerts_have_duration_severity_and_annotations() -> None:
 @pytest.mark.parametrize("alert", alerting_rules(DEFAULT), ids=lambda alert: alert.name)
 def test_alert_links_to_variables_of_a_dashboard(alert: Alert) -> None:
     url = alert.to_rule(BaseUrls())["annotations"]["dashboard_url"]
-    without_session = re.sub(r"{{ (?:if|with) \$labels.session_id }}.*?(?:{{ else }}(.*?))?{{ end }}", r"\1", url)
-    with_session = re.sub(r"{{ if \$labels.session_id }}(.*?){{ else }}.*?{{ end }}", r"\1", url)
-    for link in (with_session, without_session):
-        uid = re.match(r"http://localhost:3000/d/([\w-]+)", link)
-        assert uid
-        assert uid[1] in TITLES
-        dashboard = json.loads(FILES[f"dashboards/{uid[1]}.json"])
+    uids = re.findall(r"livepeer-\w+", url)
+    assert uids
+    assert set(uids) <= TITLES.keys()
+    for uid in uids:
+        dashboard = json.loads(FILES[f"dashboards/{uid}.json"])
         variables = {variable["name"] for variable in dashboard["templating"]["list"]}
-        assert set(re.findall(r"var-(\w+)=", link)) <= variables
+        optional = {"session"} if uid != SESSION_UID else set()
+        assert set(re.findall(r"var-(\w+)=", url)) - optional <= variables
 
 
 @pytest.mark.prometheus
