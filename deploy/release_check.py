@@ -28,6 +28,7 @@ from typing import Final, Literal
 from build import BuildBackendException, BuildException, ProjectBuilder
 from packaging.metadata import Metadata
 
+from exporter.cli import asset_files
 from exporter.version import VERSION
 
 ROOT: Final = Path(__file__).parent.parent
@@ -131,16 +132,10 @@ def check_wheel_files(packed: Iterable[str]) -> int:
         name for name in names if not re.match(r"exporter/|livepeer_session_exporter-[^/]+\.dist-info/", name)
     ):
         raise ReleaseError(f"in the wheel, but not of the package: {', '.join(odd)}")
-    wanted = {"exporter/py.typed", *(f"exporter/_assets/{name}" for name in _assets())}
+    wanted = {"exporter/py.typed", *(f"exporter/_assets/{name}" for name, _ in asset_files.packaged())}
     if missing := sorted(wanted - names):
         raise ReleaseError(f"missing in the wheel: {', '.join(missing)}")
     return len(names)
-
-
-def _assets() -> dict[str, bytes]:
-    folders = (("dashboards", "*.json"), ("rules", "*.yaml"))
-    paths = [path for folder, pattern in folders for path in (ROOT / "grafana" / folder).glob(pattern)]
-    return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in paths}
 
 
 @dataclass(slots=True)
@@ -259,11 +254,29 @@ def check_commands(programs: Path, scratch: Path, report: Report) -> None:
 
     listed = json.loads(run([program, "metrics", "--json"], cwd=cwd, env=env))
     report.passed("metrics", f"{len(listed)} metrics")
-    run([program, "assets", "written"], cwd=cwd, env=env)
-    paths = [path for path in (cwd / "written").rglob("*") if path.is_file()]
-    written = {str(path.relative_to(cwd / "written")): path.read_bytes() for path in paths}
-    _require(written == _assets(), f"assets writes other files than grafana/ has: {', '.join(sorted(written))}")
-    report.passed("assets", f"{len(written)} files, the same as in grafana/")
+    check_assets([program, "assets"], cwd, env, report)
+
+
+def check_assets(command: Sequence[str | Path], cwd: Path, env: Mapping[str, str], report: Report) -> None:
+    """Write the assets with and without links, and compare them with those of the repository.
+
+    Raises:
+        ReleaseError: a file is missing or different, or an invalid URL is accepted.
+    """
+    links = {"--grafana-url": "https://grafana.example.com/base", "--runbook-url": "https://docs.example.com/runbooks"}
+    flags = {"without": [], "with": [part for each in links.items() for part in each]}
+    bases = {"without": asset_files.LinkBases(), "with": asset_files.LinkBases(*links.values())}
+    for name, expected in bases.items():
+        run([*command, name, *flags[name]], cwd=cwd, env=env)
+        paths = [path for path in (cwd / name).rglob("*") if path.is_file()]
+        written = {path.relative_to(cwd / name).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+        _require(
+            written == asset_files.contents(expected), f"assets {name} links writes other files: {sorted(written)}"
+        )
+        report.passed("assets", f"{len(written)} files, the same as in grafana/, {name} links")
+    run([*command, "with"], cwd=cwd, env=env, expect=1)
+    run([*command, "other", "--grafana-url", "grafana"], cwd=cwd, env=env, expect=2)
+    report.passed("assets", "keeps files with another content and rejects an invalid URL, as it should")
 
 
 def _require(holds: bool, otherwise: str) -> None:

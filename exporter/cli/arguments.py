@@ -14,6 +14,7 @@ from itertools import groupby, takewhile
 from types import MappingProxyType
 from typing import Any, Final, Literal, NoReturn
 
+from exporter.cli.command_list import COMMAND_FLAGS, COMMANDS, WITHOUT_SETTINGS, Command, add_own_arguments
 from exporter.config import Setting, describe_settings
 from exporter.config.names import did_you_mean, loggable_name
 from exporter.version import VERSION
@@ -21,20 +22,6 @@ from exporter.version import VERSION
 PROGRAM: Final = "livepeer-session-exporter"
 """The name of the command."""
 
-Command = Literal["serve", "demo", "check", "once", "metrics", "healthcheck", "assets"]
-
-_COMMANDS: Final[Mapping[str, str]] = {
-    "serve": "poll the API and serve the metrics (the default command)",
-    "demo": "serve the metrics of a simulated account; needs no API key",
-    "check": "validate the settings, and read the sessions of every account as a poll does",
-    "once": "poll every account once and print the metrics",
-    "metrics": "list all metrics with their types, labels and descriptions",
-    "healthcheck": "query /livez of a running exporter, for container health checks",
-    "assets": "write the Grafana dashboards and Prometheus rules to a directory",
-}
-_WITHOUT_SETTINGS: Final = ("metrics", "assets")
-"""Commands that use no settings; they accept the flags, but their help does not list them."""
-_COMMAND_FLAGS: Final = ("--format", "--json", "--offline", "--url")
 _KEY_FLAGS: Final = ("apikey", "key", "token", "livepeerapikey")
 _NO_KEY_FLAG: Final = (
     "there is no flag for the API key, because other users of this machine can read command lines; "
@@ -95,6 +82,9 @@ class Invocation:
         offline: whether `check` sends no requests.
         url: the URL that `healthcheck` queries; None for the one in the settings.
         directory: where `assets` writes.
+        grafana_url: base URL of Grafana in what `assets` writes.
+        runbook_url: URL of the runbooks in what `assets` writes.
+        overwrite: whether `assets` replaces files.
     """
 
     command: Command
@@ -104,6 +94,9 @@ class Invocation:
     offline: bool = False
     url: str | None = None
     directory: str | None = None
+    grafana_url: str | None = None
+    runbook_url: str | None = None
+    overwrite: bool = False
 
 
 def parse(argv: Sequence[str]) -> Invocation:
@@ -137,7 +130,7 @@ def _reject_unknown_flags(argv: Sequence[str], settings: Sequence[Setting]) -> N
     known = {
         *(setting.flag for setting in settings if setting.flag),
         *(_negated(flag) for flag in switches),
-        *_COMMAND_FLAGS,
+        *COMMAND_FLAGS,
         "--help",
         "--version",
     }
@@ -162,7 +155,7 @@ def _negated(flag: str) -> str:
 
 def _unexpected(rest: Sequence[str], command: str) -> list[str]:
     """One line for each word that the parser left over: flags of other commands, or else the first argument."""
-    flags = [flag for word in rest if (flag := word.partition("=")[0]) in _COMMAND_FLAGS]
+    flags = [flag for word in rest if (flag := word.partition("=")[0]) in COMMAND_FLAGS]
     if flags:
         return [f"{flag}: not a flag of {command}; see '{PROGRAM} {command} --help'" for flag in flags]
     limit = "one argument" if command == "assets" else "no arguments"
@@ -176,7 +169,7 @@ def _explained(error: argparse.ArgumentError) -> str:
     if message.startswith("expected "):
         return f"{error.argument_name}: {message}"
     if error.argument_name == "command":
-        return f"unknown command; choose from {', '.join(_COMMANDS)}"
+        return f"unknown command; choose from {', '.join(COMMANDS)}"
     choices = message.rpartition("(choose from ")[2].rstrip(")").replace("'", "") if "(choose from " in message else ""
     return f"{error.argument_name}: " + (f"choose from {choices}" if choices else "takes no value")
 
@@ -239,29 +232,14 @@ def _parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", dest="command", metavar="command", prog=PROGRAM)
     # Shared by the parsers, since the values of a command's own parser would replace those before the command.
     repeated: defaultdict[str, list[str]] = defaultdict(list)
-    for name, summary in _COMMANDS.items():
+    for name, summary in COMMANDS.items():
         usage = f"{PROGRAM} {name} {'DIR ' if name == 'assets' else ''}[flags]"
         description = f"{summary[0].upper()}{summary[1:]}."
         command = commands.add_parser(name, help=summary, description=description, usage=usage)
-        _add_own_arguments(command, name)
-        _add_settings(command, settings, repeated, are_listed=name not in _WITHOUT_SETTINGS)
+        add_own_arguments(command, name)
+        _add_settings(command, settings, repeated, are_listed=name not in WITHOUT_SETTINGS)
     _add_settings(parser, settings, repeated)  # after the commands, so that --help begins with them
     return parser
-
-
-def _add_own_arguments(command: argparse.ArgumentParser, name: str) -> None:
-    if name == "once":
-        choices = ("text", "openmetrics")
-        command.add_argument("--format", choices=choices, default="text", help="exposition format (default: text)")
-    elif name == "check":
-        text = "read the settings and the web config file only, and send no requests"
-        command.add_argument("--offline", action="store_true", help=text)
-    elif name == "metrics":
-        command.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
-    elif name == "healthcheck":
-        command.add_argument("--url", help="URL of the probe (default: /livez at the listen address)")
-    elif name == "assets":
-        command.add_argument("directory", metavar="DIR", help="target directory; created if it does not exist")
 
 
 def _add_settings(

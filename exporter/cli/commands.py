@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from exporter.cli.arguments import Invocation
@@ -45,7 +44,7 @@ def _run(invocation: Invocation, environ: Mapping[str, str], terminal: Terminal)
     if invocation.command == "metrics":
         return metrics(terminal, as_json=invocation.as_json)
     if invocation.command == "assets":
-        return assets(Path(invocation.directory or "."), terminal)
+        return assets(invocation, terminal)
     redactor = Redactor()
     # The build of a container image sets the variable; it is not a setting.
     revision = environ.get("SOURCE_REVISION", "unknown")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from pydantic import BeforeValidator, SecretStr
 
@@ -155,8 +155,17 @@ def _telemetry_path(value: object) -> str:
     return value
 
 
-def _base_url(value: object) -> str:
-    message = "must be an http or https URL such as https://livepeer.studio/api"
+def parse_http_url(value: object, example: str) -> SplitResult:
+    """Parse an absolute http or https URL without user, query and fragment.
+
+    Args:
+        value: the URL; surrounding whitespace is ignored.
+        example: a valid URL for the message.
+
+    Raises:
+        ValueError: it is not such a URL. The message does not contain `value`.
+    """
+    message = f"must be an http or https URL such as {example}"
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]{1,2048}", value.strip()):
         raise ValueError(message)
     try:
@@ -170,6 +179,11 @@ def _base_url(value: object) -> str:
         raise ValueError("must not contain a user name or password")
     if "?" in value or "#" in value:
         raise ValueError("must not have a query (?) or a fragment (#)")
+    return parts
+
+
+def _base_url(value: object) -> str:
+    parts = parse_http_url(value, "https://livepeer.studio/api")
     return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
 
 

@@ -82,7 +82,10 @@ def test_commands_have_their_own_flags() -> None:
     assert parse(["once", "--format", "openmetrics"]).format == "openmetrics"
     assert parse(["metrics", "--json"]).as_json
     assert parse(["healthcheck", "--url", "http://127.0.0.1:1/livez"]).url == "http://127.0.0.1:1/livez"
-    assert parse(["assets", "there"]).directory == "there"
+    written = parse(["assets", "there", "--grafana-url", "https://a.test", "--runbook-url", "https://b.test"])
+    assert (written.directory, written.overwrite) == ("there", False)
+    assert (written.grafana_url, written.runbook_url) == ("https://a.test", "https://b.test")
+    assert parse(["assets", "--overwrite", "there"]).overwrite
 
 
 def test_a_flag_of_another_command_is_rejected_by_name() -> None:

@@ -51,8 +51,11 @@ The description.
 WHEEL = [
     "exporter/__init__.py",
     "exporter/py.typed",
-    *(f"exporter/_assets/dashboards/{path.name}" for path in (ROOT / "grafana" / "dashboards").glob("*.json")),
-    *(f"exporter/_assets/rules/{path.name}" for path in (ROOT / "grafana" / "rules").glob("*.yaml")),
+    *(
+        f"exporter/_assets/{folder}/{path.name}"
+        for folder in ("dashboards", "rules", "kubernetes", "alertmanager", "examples")
+        for path in (ROOT / "grafana" / folder).iterdir()
+    ),
     "livepeer_session_exporter-0.1.0.dist-info/METADATA",
 ]
 

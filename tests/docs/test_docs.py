@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.cli.command_list import COMMAND_FLAGS
 from exporter.config import describe_settings
 from exporter.metrics.catalogue import EVERY_OPTION, everything
 
@@ -94,14 +95,14 @@ def test_a_page_names_only_flags_that_exist(page: Path) -> None:
     flags = {setting.flag for setting in describe_settings() if setting.flag}
     switches = {flag.replace("--", "--no-", 1) for flag in flags}
     named = re.findall(r"(?<!`)`(--[a-z][a-z.-]*)(?:[ =][^`]*)?`", page.read_text(encoding="utf-8"))
-    assert set(named) <= flags | switches | OTHER_FLAGS
+    assert set(named) <= flags | switches | {*COMMAND_FLAGS} | OTHER_FLAGS
 
 
 OTHER_FLAGS = {
-    *("--query.replica-label", "--build-arg", "--version", "--help", "--format", "--json", "--url"),
+    *("--query.replica-label", "--build-arg", "--version", "--help"),
     *("--admin-key", "--collation", "--statement-time", "--users"),
 }
-"""Flags of other programs, of the simulator and of single commands that stand alone in inline code."""
+"""Flags of other programs and of the simulator that stand alone in inline code."""
 
 
 def test_pinned_requirements_name_no_download_address() -> None:
