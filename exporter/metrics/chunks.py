@@ -6,11 +6,11 @@ with a freshly compressed tail. Several gzip members would not do: httpx and bro
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Final
 
+import msgspec
 from isal import isal_zlib
 
 LEVEL: Final = 1
@@ -28,21 +28,24 @@ A client that does not read holds one block. Smaller blocks compress worse.
 GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A piece of a page.
+class Chunk(msgspec.Struct, frozen=True, gc=False):
+    """A piece of a page. The garbage collector does not track chunks, of which a large account has thousands.
 
     Attributes:
         data: raw deflate up to a full flush.
         size: bytes of the text.
         crc: CRC-32 of the text.
         blocks: bytes of data in each block; a block ends with a full flush and can be inflated on its own.
+        samples: the number of series in the text, if it has those of sessions or streams.
+        key: of the values that the text was made of. Chunks with the same key have the same text.
     """
 
     data: bytes | memoryview
     size: int
     crc: int
     blocks: tuple[int, ...] = ()
+    samples: int = 0
+    key: bytes = b""
 
 
 EMPTY: Final = Chunk(b"", 0, 0)
@@ -105,7 +108,7 @@ def slices_of(whole: Chunk, pieces: Sequence[Chunk], start: int) -> list[Chunk]:
     found = []
     for piece in pieces:
         end = start + len(piece.data)
-        found.append(replace(piece, data=view[start:end]))
+        found.append(msgspec.structs.replace(piece, data=view[start:end]))
         start = end
     return found
 

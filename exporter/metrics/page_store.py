@@ -5,6 +5,7 @@ last publication, which is common with many accounts, the next scrape puts them 
 a client that is still receiving one gets all of it, whatever is published meanwhile.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -55,7 +56,7 @@ class AccountData:
     expires: float
     totals: Totals
     problems: Problems
-    chunks: Mapping[str, Chunk]
+    chunks: Mapping[str, Sequence[Chunk]]
     series: int
     exported: int
     dropped: int
@@ -152,6 +153,12 @@ class PageStore:
         self._scraped = True
         return self._pages[form]
 
+    def rendered(self, account: str) -> Mapping[bytes, Chunk]:
+        """Return the series that an account shows, by the key of each chunk."""
+        part = self._accounts.get(account)
+        chunks = part.data.chunks.values() if part and part.data else ()
+        return {chunk.key: chunk for chunk in chain.from_iterable(chunks)}
+
     def series(self) -> int:
         """Return the number of samples of sessions and streams on the page."""
         return sum(data.series for _, data in self._shown())
@@ -233,28 +240,29 @@ class PageStore:
     def _rebuild_data(self) -> None:
         """Concatenate the gauges and totals of all accounts, family by family; their chunks become views of it."""
         shown = self._with_data()
-        keys: list[tuple[str | None, str]] = []
+        places: list[tuple[str | None, str]] = []
         pieces: list[Chunk] = []
         for name, head in self._data_headers.items():
-            found = [(account, data.chunks[name]) for account, data in shown if name in data.chunks]
+            found = [(account, chunk) for account, data in shown for chunk in data.chunks.get(name, ())]
             if found:
-                keys += [(None, name), *((account, name) for account, _ in found)]
+                places += [(None, name), *((account, name) for account, _ in found)]
                 pieces += [head, *(chunk for _, chunk in found)]
         self._data = join([Chunk(GZIP_HEADER, 0, 0), *pieces])
         self._data_pieces = slices_of(self._data, pieces, len(GZIP_HEADER))
-        views = {account: dict(data.chunks) for account, data in shown}
-        for (account, name), view in zip(keys, self._data_pieces, strict=True):
+        views: dict[str, defaultdict[str, list[Chunk]]] = {account: defaultdict(list) for account, _ in shown}
+        for (account, name), view in zip(places, self._data_pieces, strict=True):
             if account is not None:
-                views[account][name] = view
+                views[account][name].append(view)
         for account, data in shown:
-            self._accounts[account] = replace(self._accounts[account], data=replace(data, chunks=views[account]))
+            chunks = {**data.chunks, **views[account]}
+            self._accounts[account] = replace(self._accounts[account], data=replace(data, chunks=chunks))
 
     def _built_pages(self) -> Mapping[Format, Page]:
         columns = zip(*(part.texts for part in self._accounts.values()), strict=True)
         families = [deflate(b"".join(texts)) for texts in columns] or [EMPTY] * len(ACCOUNT_FAMILIES)
         shown = self._with_data()
         counters = [
-            [data.chunks[family.name] for _, data in shown if family.name in data.chunks]
+            [chunk for _, data in shown for chunk in data.chunks.get(family.name, ())]
             for family in STREAM_LIFE_COUNTERS
         ]
         pages = {}
@@ -264,7 +272,7 @@ class PageStore:
             pieces = [piece for head, chunks in of_streams if chunks for piece in (head, *chunks)]
             pieces += [piece for pair in of_accounts for piece in pair if piece.size]
             rest = join(pieces)
-            both = join([replace(self._data, data=b""), replace(rest, data=b"")])
+            both = join([Chunk(b"", self._data.size, self._data.crc), Chunk(b"", rest.size, rest.crc)])
             pages[form] = Page(
                 start=self._data.data,
                 rest=rest.data,

@@ -128,7 +128,7 @@ def series_per_subject(
     """Return the number of series of each subject."""
     sizes: list[int] = []
     for part in batches(subjects, SMALL_BATCH_SIZE):
-        sizes += [sum(len(tuple(family.samples(*each))) for family in families) for each in part]
+        sizes += [sum(len(family.samples(*each)) for family in families) for each in part]
         yield
     return sizes
 

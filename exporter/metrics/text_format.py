@@ -5,20 +5,22 @@ sessions, by far the largest part, are rendered and compressed once for both. Fo
 exposition formats, and the OpenMetrics 1.0 specification.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import starmap
-from typing import Final
+from hashlib import sha256
+from itertools import compress, starmap
+from typing import Any, Final, Generic
 
 import msgspec
 from prometheus_client.core import Metric, Sample
 
-from exporter.cooperative import BATCH_SIZE, SMALL_BATCH_SIZE, Cooperative
+from exporter.cooperative import BATCH_SIZE, SMALL_BATCH_SIZE, Cooperative, batches
 from exporter.metrics.catalogue import Family, SubjectFamily, TotalFamily
 from exporter.metrics.catalogue.family import Sample as FamilySample
 from exporter.metrics.catalogue.family import Subject
-from exporter.metrics.chunks import Chunk, Deflater, deflate, join
+from exporter.metrics.chunks import Chunk, Deflater, deflate
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import State, Totals
 from exporter.sessions.streams import Stream, stream_id
@@ -36,11 +38,11 @@ class Rendered:
     """Rendered series.
 
     Attributes:
-        chunks: by the name of the family; families without samples are missing.
+        chunks: by the name of the family, in the order of the subjects; families without samples are missing.
         series: the number of samples.
     """
 
-    chunks: Mapping[str, Chunk]
+    chunks: Mapping[str, Sequence[Chunk]]
     series: int
 
 
@@ -92,6 +94,7 @@ def render_subjects(
     subjects: Sequence[tuple[Subject, State]],
     families: Sequence[SubjectFamily[Subject]],
     labels: Callable[[Subject], str],
+    rendered: Mapping[bytes, Chunk],
 ) -> Cooperative[Rendered]:
     """Render the series of sessions or of streams.
 
@@ -99,82 +102,105 @@ def render_subjects(
         subjects: each with its state.
         families: what is rendered of each.
         labels: from a subject to its own labels, without braces.
+        rendered: the chunks of the last poll by key; those whose values have not changed are used again.
     """
-    renderers = [_renderer(family) for family in families]
-    pieces: list[list[Chunk]] = [[] for _ in families]
+    renderers = [_Renderer(family) for family in families]
+    chunks: defaultdict[str, list[Chunk]] = defaultdict(list)
     deflater = Deflater()
     series = 0
     # Some subjects in all families before the next subjects: what was just read is in the processor's cache.
-    for start in range(0, len(subjects), BATCH_SIZE):
-        part = subjects[start : start + BATCH_SIZE]
-        blocks = [labels(subject) for subject, _ in part]
+    for part in batches(subjects):
+        blocks = [labels(subject).encode() for subject, _ in part]
+        key_of_blocks = _key(*blocks)
         yield
-        for family, render, chunks in zip(families, renderers, pieces, strict=True):
-            step = SMALL_BATCH_SIZE if family.max_series is None else BATCH_SIZE
-            for first in range(0, len(part), step):
-                ends = render(blocks[first : first + step], part[first : first + step])
-                series += len(ends)
-                if ends:
-                    name = f"{family.name}{{"
-                    lines = f"\n{name}".join(ends)  # less work than the name in each line on its own
-                    chunks.append(deflater.chunk(f"{name}{lines}\n".encode()))
+        for renderer in renderers:
+            for first in range(0, len(part), renderer.batch_size):
+                some = slice(first, first + renderer.batch_size)
+                values = renderer.values(part[some])
+                text = msgspec.json.encode(values)
+                key = _key(renderer.key, key_of_blocks, str(first).encode(), text)
+                chunk = rendered.get(key)
+                if chunk is None:
+                    samples, lines = renderer.lines(blocks[some], values, text)
+                    chunk = msgspec.structs.replace(deflater.chunk(lines), samples=samples, key=key)
+                if chunk.samples:
+                    chunks[renderer.name].append(chunk)
+                    series += chunk.samples
                 yield
-    rendered = {}
-    for family, chunks in zip(families, pieces, strict=True):
-        if chunks:
-            rendered[family.name] = join(chunks)
-        yield
-    return Rendered(rendered, series)
+    return Rendered(chunks, series)
 
 
-def _renderer(
-    family: SubjectFamily[Subject],
-) -> Callable[[Sequence[str], Sequence[tuple[Subject, State]]], list[str]]:
-    """Return the hot loop of a family: from subjects, and their labels, to each sample's line behind the brace."""
-    if family.value is not None:
-        value = family.value
-
-        def plain(blocks: Sequence[str], subjects: Sequence[tuple[Subject, State]]) -> list[str]:
-            numbers = _numbers([*starmap(value, subjects)])
-            found = zip(blocks, numbers, strict=True)
-            return [f"{block}}} {number}" for block, number in found if number != _NULL]
-
-        return plain
-
-    samples = family.values or family.samples
-    endings: dict[FamilySample, str] = {}
-    own_labels: dict[tuple[str, ...], str] = {}
-
-    def labelled(blocks: Sequence[str], subjects: Sequence[tuple[Subject, State]]) -> list[str]:
-        lines = []
-        for block, (subject, state) in zip(blocks, subjects, strict=True):
-            for sample in samples(subject, state):
-                ending = endings.get(sample)
-                if ending is None:
-                    values, number = sample
-                    own = own_labels.get(values)
-                    if own is None:
-                        own = own_labels[values] = labels_text(family.labels, values)
-                    ending = endings[sample] = f",{own}}} {number!r}"
-                lines.append(block + ending)
-        return lines
-
-    return labelled
+def _key(*parts: bytes) -> bytes:
+    return sha256(b"\n".join(parts)).digest()
 
 
-_NULL: Final = "null"
+class _Renderer(Generic[Subject]):
+    """Renders a family.
 
-
-def _numbers(values: list[float | None]) -> list[str]:
-    """Return numbers as text, and ``null`` for None and for values that are not finite.
-
-    JSON's numbers are valid in both formats. msgspec writes the shortest digits that round-trip, as ``repr`` does, in a
-    fraction of the time.
+    Attributes:
+        name: of the family.
+        key: of its name and labels.
+        batch_size: the number of subjects that are rendered in one step.
     """
-    return msgspec.json.encode(values)[1:-1].decode().split(",")
+
+    def __init__(self, family: SubjectFamily[Subject]) -> None:
+        self.name = family.name
+        self.key = _key(*map(str.encode, (family.name, *family.labels)))
+        self.batch_size = SMALL_BATCH_SIZE if family.max_series is None else BATCH_SIZE
+        self._family = family
+        self._values = family.value or family.values or family.samples
+        self._start = f"{family.name}{{".encode()
+        self._endings: dict[FamilySample, bytes] = {}
+        self._own_labels: dict[tuple[str, ...], str] = {}
+
+    def values(self, subjects: Sequence[tuple[Subject, State]]) -> list[Any]:
+        """Return the value of each subject; its samples if the family has labels."""
+        return [*starmap(self._values, subjects)]
+
+    def lines(self, blocks: Sequence[bytes], values: Sequence[Any], text: bytes) -> tuple[int, bytes]:
+        """Return the number of samples, and their lines.
+
+        Args:
+            blocks: the labels of each subject.
+            values: of each.
+            text: the values as JSON.
+        """
+        return self._labelled(blocks, values) if self._family.value is None else self._plain(blocks, text)
+
+    def _plain(self, blocks: Sequence[bytes], text: bytes) -> tuple[int, bytes]:
+        # JSON's numbers are valid in both formats. msgspec writes the shortest digits that round-trip, as `repr` does,
+        # in a fraction of the time, and null for None and for values that are not finite.
+        numbers = text[1:-1].split(b",")
+        if _NULL in text:
+            known = [number != _NULL for number in numbers]
+            blocks, numbers = [*compress(blocks, known)], [*compress(numbers, known)]
+        # The parts of all lines are joined at once, which is faster than with a text for each line.
+        parts = [self._start, b"", b"} ", b"", b"\n"] * len(numbers)
+        parts[1::5] = blocks
+        parts[3::5] = numbers
+        return len(numbers), b"".join(parts)
+
+    def _labelled(self, blocks: Sequence[bytes], values: Sequence[Sequence[FamilySample]]) -> tuple[int, bytes]:
+        parts: list[bytes] = []
+        for block, samples in zip(blocks, values, strict=True):
+            for sample in samples:
+                parts += (self._start, block, self._endings.get(sample) or self._ending(sample))
+        return len(parts) // 3, b"".join(parts)
+
+    def _ending(self, sample: FamilySample) -> bytes:
+        """Return the rest of a line; it is kept, since many subjects have the same."""
+        values, number = sample
+        own = self._own_labels.get(values)
+        if own is None:
+            own = self._own_labels[values] = labels_text(self._family.labels, values)
+        ending = self._endings[sample] = f",{own}}} {number!r}\n".encode()
+        return ending
 
 
-def render_totals(account: str, totals: Totals, families: Sequence[TotalFamily]) -> Mapping[str, Chunk]:
+_NULL: Final = b"null"
+
+
+def render_totals(account: str, totals: Totals, families: Sequence[TotalFamily]) -> Mapping[str, Sequence[Chunk]]:
     """Render the totals of an account, by the name of the family; families without samples are missing."""
     texts = {
         family.name: "".join(
@@ -183,7 +209,7 @@ def render_totals(account: str, totals: Totals, families: Sequence[TotalFamily])
         )
         for family in families
     }
-    return {name: deflate(text.encode()) for name, text in texts.items() if text}
+    return {name: (deflate(text.encode()),) for name, text in texts.items() if text}
 
 
 def render_family(family: Family, samples: Mapping[tuple[str, ...], float], form: Format) -> str:

@@ -95,18 +95,20 @@ class Series:
 
     def _render_streams(self) -> Cooperative[RenderedSeries]:
         streams = yield from group_by_stream(self.snapshot.sessions)
-        families, labels = self._stream_families(), stream_labels(self.plan.account)
+        families, account = self._stream_families(), self.plan.account
         selected = yield from select(streams, families, _last_seen, self._claim)
-        rendered = yield from render_subjects(selected.subjects, families, labels)
+        known = self.page_store.rendered(account)
+        rendered = yield from render_subjects(selected.subjects, families, stream_labels(account), known)
         return RenderedSeries(rendered, len(selected.subjects), selected.dropped)
 
     def _render_sessions(self) -> Cooperative[RenderedSeries]:
         families, account = self._session_families(), self.plan.account
         shared = self._shared()
         selected = yield from select(self.snapshot.sessions, families, _last_seen, self._claim, shared)
-        of_sessions = yield from render_subjects(selected.subjects, families, session_labels(account))
+        known = self.page_store.rendered(account)
+        of_sessions = yield from render_subjects(selected.subjects, families, session_labels(account), known)
         streams = self._states_of(_streams_of(selected.subjects) if selected.dropped else shared.sizes)
-        of_streams = yield from render_subjects(streams, self._life_families(), stream_labels(account))
+        of_streams = yield from render_subjects(streams, self._life_families(), stream_labels(account), known)
         rendered = Rendered({**of_sessions.chunks, **of_streams.chunks}, of_sessions.series + of_streams.series)
         return RenderedSeries(rendered, len(selected.subjects), selected.dropped)
 

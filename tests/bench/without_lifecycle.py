@@ -74,7 +74,8 @@ class WithoutLifecycle(ExporterCandidate):
         chosen = await run_yielding(
             select(snapshot.sessions, families, _last_seen, lambda series: budget.claim(plan.account, series))
         )
-        rendered = await run_yielding(render_subjects(chosen.subjects, families, session_labels(plan.account)))
+        labels, before = session_labels(plan.account), self._page_store.rendered(plan.account)
+        rendered = await run_yielding(render_subjects(chosen.subjects, families, labels, before))
         problems = await run_yielding(find_problems(plan.account, snapshot))
         keep = await run_yielding(to_keep(sessions, scope, plan.recording_interval, now))
         requested = started if known is None else known.requested

@@ -64,7 +64,7 @@ def test_the_gauges_of_an_account_are_views_of_the_page() -> None:
     data = accounts.pages.account_pages()["default"].data
     assert data is not None
     counters = {family.name for family in STREAM_LIFE_COUNTERS}
-    chunks = [chunk.data for name, chunk in data.chunks.items() if name not in counters]
+    chunks = [chunk.data for name, each in data.chunks.items() if name not in counters for chunk in each]
     assert chunks
     assert all(isinstance(chunk, memoryview) and chunk.obj is page.start for chunk in chunks)
 
@@ -111,7 +111,7 @@ def test_R12_data_that_cannot_be_composed_leaves_the_page_as_it_was() -> None:
     before = text(accounts)
     data = accounts.pages.account_pages()["default"].data
     assert data is not None
-    broken = dict.fromkeys(data.chunks, Chunk("not bytes", 1, 0))  # type: ignore[arg-type]
+    broken = dict.fromkeys(data.chunks, (Chunk("not bytes", 1, 0),))  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         accounts.pages.publish("default", list(Telemetry("default").collect()), replace(data, chunks=broken))
     assert text(accounts) == before

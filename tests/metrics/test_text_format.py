@@ -4,12 +4,14 @@ import gzip
 import random
 import re
 import zlib
+from itertools import chain
 from typing import Any
 
 import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from prometheus_client import generate_latest as as_text
 from prometheus_client.openmetrics.exposition import generate_latest as as_openmetrics
@@ -22,7 +24,7 @@ from exporter.metrics.chunks import BLOCK_SIZE, EMPTY, Chunk, deflate, inflate, 
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.process import Process
 from exporter.metrics.series_limit import series_per_subject
-from exporter.metrics.text_format import Format, escape, header, render_subjects
+from exporter.metrics.text_format import Format, Rendered, escape, header, render_subjects, session_labels
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import ACTIVE, State
 from tests.support.accounts import Accounts, session, session_lists
@@ -151,7 +153,7 @@ def test_rendering_yields_after_every_step() -> None:
     count = 5 * BATCH_SIZE
     sessions = [session(number) for number in range(count)]
     families = shown.pages.session_families
-    steps = render_subjects([(each, ACTIVE) for each in sessions], families, lambda each: f'session_id="{each.id}"')
+    steps = render_subjects([(each, ACTIVE) for each in sessions], families, lambda each: f'session_id="{each.id}"', {})
     pauses = sum(1 for _ in steps)
     assert pauses >= 5 * len(families)
 
@@ -162,16 +164,68 @@ def test_V02_series_per_profile_are_counted_and_rendered_in_small_steps() -> Non
     steps = BATCH_SIZE // SMALL_BATCH_SIZE
     assert families
     assert count_steps(series_per_subject(sessions, families)) > steps
-    assert count_steps(render_subjects(sessions, families, lambda each: each.id)) > steps * len(families)
+    assert count_steps(render_subjects(sessions, families, lambda each: each.id, {})) > steps * len(families)
 
 
 def test_the_number_of_series_is_the_number_of_lines() -> None:
     shown = Accounts()
     sessions = [session(1), session(2, ingest_rate=None, record=True), session(3, last_seen=0.0)]
     families = shown.pages.session_families
-    steps = render_subjects([(each, ACTIVE) for each in sessions], families, lambda each: f'session_id="{each.id}"')
+    steps = render_subjects([(each, ACTIVE) for each in sessions], families, lambda each: f'session_id="{each.id}"', {})
     rendered = run_to_end(steps)
-    assert rendered.series == sum(block.count(b"\n") for chunk in rendered.chunks.values() for block in inflate(chunk))
+    chunks = list(chain.from_iterable(rendered.chunks.values()))
+    assert rendered.series == sum(block.count(b"\n") for chunk in chunks for block in inflate(chunk))
+
+
+def rendered_text(rendered: Rendered) -> dict[str, bytes]:
+    return {
+        name: b"".join(block for chunk in chunks for block in inflate(chunk))
+        for name, chunks in rendered.chunks.items()
+    }
+
+
+def by_key(rendered: Rendered) -> dict[bytes, Chunk]:
+    return {chunk.key: chunk for chunk in chain.from_iterable(rendered.chunks.values())}
+
+
+@given(session_lists, session_lists, options, options)
+@settings(max_examples=30, deadline=None)
+def test_chunks_of_the_last_poll_change_nothing(
+    first: list[Session], second: list[Session], before: Options, after: Options
+) -> None:
+    polls = [(first, before), (first, after), (second, after)]
+    labels = session_labels("default")
+    known: dict[bytes, Chunk] = {}
+    for sessions, each in polls:
+        subjects: list[tuple[Session, State]] = [(each, ACTIVE) for each in sessions]
+        found = run_to_end(render_subjects(subjects, session_families(each), labels, known))
+        fresh = run_to_end(render_subjects(subjects, session_families(each), labels, {}))
+        assert rendered_text(found) == rendered_text(fresh)
+        assert found.series == fresh.series
+        known = by_key(found)
+
+
+def test_only_families_whose_values_have_changed_are_rendered_again() -> None:
+    families, labels = session_families(Options(profile_series=True)), session_labels("default")
+    before = session(1, record=True, source_bytes=1.0)
+    first = run_to_end(render_subjects([(before, ACTIVE)], families, labels, {}))
+    after = replace(before, source_bytes=2.0)
+    second = run_to_end(render_subjects([(after, ACTIVE)], families, labels, by_key(first)))
+    changed = {name for name, chunks in second.chunks.items() if chunks[0] is not first.chunks[name][0]}
+    assert changed == {"livepeer_studio_session_source_bytes"}
+    assert rendered_text(second)["livepeer_studio_session_source_bytes"].endswith(b"} 2.0\n")
+
+
+def test_the_same_values_of_other_sessions_or_other_labels_are_rendered_again() -> None:
+    labels = session_labels("default")
+    one, other = session(1, playback_id="a", project_id="a"), session(2, playback_id="a", project_id="a")
+    first = run_to_end(render_subjects([(one, ACTIVE)], session_families(Options(playback_ids=True)), labels, {}))
+    for subject, project_ids in ((one, True), (other, False)):
+        families = session_families(Options(playback_ids=not project_ids, project_ids=project_ids))
+        found = run_to_end(render_subjects([(subject, ACTIVE)], families, labels, by_key(first)))
+        text = rendered_text(found)["livepeer_studio_session_info"].decode()
+        assert ("project_id=" in text) == project_ids
+        assert f'session_id="{subject.id}"' in text
 
 
 def test_backslashes_and_line_breaks_are_escaped_in_help() -> None:

@@ -4,7 +4,7 @@ Names follow the Prometheus guide: base units, the unit in the name, ``_total`` 
 of ages. An unknown value has no sample; it is never exported as 0 or NaN.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Generic, Literal, TypeVar
@@ -70,10 +70,10 @@ class SubjectFamily(Family, Generic[Subject]):
     """
 
     value: Callable[[Subject, State], float | None] | None = None
-    values: Callable[[Subject, State], Iterable[Sample]] | None = None
+    values: Callable[[Subject, State], Sequence[Sample]] | None = None
     max_series: int | None = 1
 
-    def samples(self, subject: Subject, state: State) -> Iterable[Sample]:
+    def samples(self, subject: Subject, state: State) -> Sequence[Sample]:
         """Return all samples of a subject; no two have the same labels."""
         if self.values is not None:
             return self.values(subject, state)

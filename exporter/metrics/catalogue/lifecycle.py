@@ -4,7 +4,7 @@ Their values are counted from poll to poll. The families of sessions and streams
 each, see `LifeFamily.bind`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Final, Generic, TypeVar
@@ -29,7 +29,7 @@ class LifeFamily(Family, Generic[Life]):
     """
 
     value: Callable[[Life], float | None] | None = None
-    values: Callable[[Life], Iterable[Sample]] | None = None
+    values: Callable[[Life], Sequence[Sample]] | None = None
 
     @property
     def most(self) -> int:
@@ -44,7 +44,7 @@ class LifeFamily(Family, Generic[Life]):
             life = life_of(subject.id)
             return None if life is None or value is None else value(life)
 
-        def values_of(subject: Session | Stream, _state: State) -> Iterable[Sample]:
+        def values_of(subject: Session | Stream, _state: State) -> Sequence[Sample]:
             life = life_of(subject.id)
             return () if life is None or values is None else values(life)
 

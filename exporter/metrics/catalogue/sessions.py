@@ -1,6 +1,6 @@
 """The families of each session. Each declares how it becomes the family of a stream."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Final
 
@@ -13,7 +13,7 @@ from exporter.sessions.snapshot import ACTIVE, RECORDING_STATUSES, State, record
 RECORDING_FORMATS: Final = ("hls", "mp4")
 
 
-def _statuses(session: Session, _state: State) -> Iterable[Sample]:
+def _statuses(session: Session, _state: State) -> Sequence[Sample]:
     current = recording_status(session)
     return _STATUS_SAMPLES.get(current, ()) if current else ()
 
@@ -24,10 +24,10 @@ _STATUS_SAMPLES: Final[Mapping[str, tuple[Sample, ...]]] = {
 }
 
 
-def _available(session: Session, _state: State) -> Iterable[Sample]:
-    if session.record:
-        yield ("hls",), float(bool(session.recording_url))
-        yield ("mp4",), float(bool(session.mp4_url))
+def _available(session: Session, _state: State) -> Sequence[Sample]:
+    if not session.record:
+        return ()
+    return (("hls",), float(bool(session.recording_url))), (("mp4",), float(bool(session.mp4_url)))
 
 
 _INVALID: Final = "the field is missing or invalid"

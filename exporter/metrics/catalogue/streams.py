@@ -3,7 +3,7 @@
 Over shards, families that are a sum add up; for the others see docs/scaling.md.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Final
 
@@ -21,7 +21,7 @@ _REDUCERS: Final[dict[Combine, Callable[[Iterable[float]], float]]] = {
 }
 
 
-def _states(stream: Stream, _state: State) -> Iterable[Sample]:
+def _states(stream: Stream, _state: State) -> Sequence[Sample]:
     states = [state for _, state in stream.sessions]
     return [((state,), float(states.count(state))) for state in STATES]
 
@@ -75,20 +75,20 @@ def _value(
     return combined
 
 
-def _values(family: SessionFamily) -> Callable[[Stream, State], Iterable[Sample]]:
+def _values(family: SessionFamily) -> Callable[[Stream, State], Sequence[Sample]]:
     if family.combine is Combine.LATEST:
         return lambda stream, _: family.samples(*stream.latest)
 
     def samples_of(stream: Stream) -> Iterator[Sample]:
         return chain.from_iterable(family.samples(*each) for each in stream.sessions)
 
-    def union(stream: Stream, _state: State) -> Iterable[Sample]:
+    def union(stream: Stream, _state: State) -> Sequence[Sample]:
         return list(islice(dict(samples_of(stream)).items(), family.max_series))
 
-    def sums(stream: Stream, _state: State) -> Iterable[Sample]:
+    def sums(stream: Stream, _state: State) -> Sequence[Sample]:
         found: dict[tuple[str, ...], float] = {}
         for labels, number in samples_of(stream):
             found[labels] = found.get(labels, 0.0) + number
-        return found.items()
+        return list(found.items())
 
     return union if family.combine is Combine.UNION else sums

@@ -1,6 +1,6 @@
 """Samples with texts in their labels, the same for sessions and streams."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,10 +38,10 @@ def info_labels(options: Options) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def info(options: Options) -> Callable[[Session, State], Iterable[Sample]]:
+def info(options: Options) -> Callable[[Session, State], Sequence[Sample]]:
     """Return the function from a session to its name and the optional ids."""
 
-    def values(session: Session, _state: State) -> Iterable[Sample]:
+    def values(session: Session, _state: State) -> Sequence[Sample]:
         labels = [clean(session.name or "", MAX_NAME)]
         if options.playback_ids:
             labels.append(clean(session.playback_id or "", MAX_NAME))
@@ -49,13 +49,13 @@ def info(options: Options) -> Callable[[Session, State], Iterable[Sample]]:
             labels.append(clean(session.project_id or "", MAX_NAME))
         return ((tuple(labels), 1.0),)
 
-    def name_alone(session: Session, _state: State) -> Iterable[Sample]:
+    def name_alone(session: Session, _state: State) -> Sequence[Sample]:
         return (((clean(session.name or "", MAX_NAME),), 1.0),)
 
     return values if options.playback_ids or options.project_ids else name_alone
 
 
-def issues(session: Session, state: State) -> Iterable[Sample]:
+def issues(session: Session, state: State) -> Sequence[Sample]:
     """Return each distinct issue of an active session."""
     if state != ACTIVE or not session.issues:
         return ()
@@ -63,7 +63,7 @@ def issues(session: Session, state: State) -> Iterable[Sample]:
     return [((text,), 1.0) for text in list(texts)[:MAX_ISSUES]]
 
 
-def profiles(session: Session, _state: State) -> Iterable[Sample]:
+def profiles(session: Session, _state: State) -> Sequence[Sample]:
     """Return each distinct profile."""
     found = dict.fromkeys(map(_profile_labels, session.profiles or ()))
     return [(labels, 1.0) for labels in found]
@@ -74,10 +74,10 @@ def _profile_labels(profile: Profile) -> tuple[str, ...]:
     return tuple(clean(f"{text:.15g}" if isinstance(text, float) else text or "", MAX_TEXT) for text in texts)
 
 
-def bitrates(session: Session, _state: State) -> Iterable[Sample]:
+def bitrates(session: Session, _state: State) -> Sequence[Sample]:
     """Return the bitrate of each profile in bytes per second; of several with the same name, the first."""
     found: dict[tuple[str, ...], float] = {}
     for profile in session.profiles or ():
         if profile.bitrate is not None:
             found.setdefault((clean(profile.name or "", MAX_TEXT),), profile.bitrate / 8)
-    return found.items()
+    return list(found.items())
