@@ -13,7 +13,7 @@ from exporter.sessions.history import history_of
 from exporter.sessions.lifecycle import LifecycleState
 from exporter.sessions.problem import LIST_LIMITS, MAX_LISTED, PROBLEM_KINDS, Kind, Problem
 from exporter.sessions.session import Session
-from exporter.sessions.snapshot import ACTIVE, ENDED, PENDING, SessionState, Snapshot, State, recording_status
+from exporter.sessions.snapshot import ACTIVE, ENDED, PENDING, SessionState, Snapshot, State
 from exporter.sessions.stream_life import recent
 from exporter.sessions.streams import stream_id
 
@@ -155,7 +155,7 @@ class _Finder:
             yield
         latest = [nsmallest(LIST_LIMITS[Kind.ENDED], sessions, key=_by_last_media) for sessions in (gone, resumed)]
         for sessions, is_resumed in zip(latest, (False, True), strict=True):
-            rows = [replace(self._listed(Kind.ENDED, session), resumed=is_resumed) for session in sessions]
+            rows = [self._listed(Kind.ENDED, session, resumed=is_resumed) for session in sessions]
             self._extend(rows, len(resumed if is_resumed else gone))
 
     def _extend(self, found: Sequence[Problem], count: int) -> None:
@@ -164,10 +164,10 @@ class _Finder:
             kind = found[0].kind
             self.problems = self.problems.extended({kind: found}, {kind: count})
 
-    def _listed(self, kind: Kind, session: Session, *, active: bool = False) -> Problem:
+    def _listed(self, kind: Kind, session: Session, *, active: bool = False, resumed: bool = False) -> Problem:
         created, seen = _age(session.created_at, self._now), _age(session.last_seen, self._now)
         history = history_of(session, self._lifecycle, self._now)
-        return Problem(kind, self._account, session, active, created, seen, history=history)
+        return Problem(kind, self._account, session, active, created, seen, resumed, history)
 
 
 def _last_media(ended: Sequence[Session], snapshot: Snapshot) -> Cooperative[Mapping[str, float]]:
@@ -194,7 +194,7 @@ def _problem(session: Session, state: State) -> Kind | None:
             return Kind.ISSUES
         if session.ingest_rate == 0:
             return Kind.NO_INGEST
-    return Kind.RECORDING_FAILED if recording_status(session) == "failed" else None
+    return Kind.RECORDING_FAILED if session.record and session.recording_status == "failed" else None
 
 
 def _has_ended_recently(session: Session, now: float) -> bool:

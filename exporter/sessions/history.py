@@ -1,6 +1,6 @@
 """What the status page shows of the past of a session and its stream."""
 
-from dataclasses import dataclass, replace
+import msgspec
 
 from exporter.sessions.lifecycle import LifecycleState
 from exporter.sessions.session import Session
@@ -8,8 +8,7 @@ from exporter.sessions.stream_life import recent
 from exporter.sessions.streams import stream_id
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """A time.
 
     Attributes:
@@ -22,11 +21,10 @@ class Moment:
 
     def aged(self, seconds: float) -> "Moment":
         """Return the same time, some seconds later."""
-        return replace(self, ago=self.ago + seconds)
+        return Moment(self.at, self.ago + seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionHistory:
+class SessionHistory(msgspec.Struct, frozen=True, gc=False):
     """The past of a session and its stream.
 
     Attributes:
@@ -44,7 +42,7 @@ class SessionHistory:
     def aged(self, seconds: float) -> "SessionHistory":
         """Return the same past, some seconds later."""
         since, last = (None if each is None else each.aged(seconds) for each in (self.since, self.last_reconnect))
-        return replace(self, since=since, last_reconnect=last)
+        return msgspec.structs.replace(self, since=since, last_reconnect=last)
 
 
 def history_of(session: Session, lifecycle: LifecycleState, now: float) -> SessionHistory:

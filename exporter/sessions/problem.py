@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
+
+import msgspec
 
 from exporter.sessions.history import SessionHistory
 from exporter.sessions.session import Session
@@ -41,8 +42,7 @@ LIST_LIMITS: Final[Mapping[Kind, int]] = {
 """How many sessions of a kind are listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, gc=False):
     """A session that is listed.
 
     Attributes:
@@ -68,7 +68,8 @@ class Problem:
     def aged(self, seconds: float) -> "Problem":
         """Return the same problem, some seconds later."""
         created, seen = (None if each is None else each + seconds for each in (self.created_ago, self.seen_ago))
-        return replace(self, created_ago=created, seen_ago=seen, history=self.history.aged(seconds))
+        history = self.history.aged(seconds)
+        return msgspec.structs.replace(self, created_ago=created, seen_ago=seen, history=history)
 
     @property
     def rank(self) -> tuple[bool, float]:

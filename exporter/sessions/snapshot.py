@@ -64,12 +64,8 @@ class Windows:
     def state(self, session: Session, now: float) -> State:
         """Return the state of a session at server time ``now`` (Unix seconds). A ``lastSeen`` in the future is now."""
         if session.last_seen:
-            return ACTIVE if self.is_active(session.last_seen, now) else ENDED
+            return ACTIVE if now - session.last_seen / 1000 <= self.active else ENDED
         return PENDING if session.created_at is not None and self.contains(session.created_at, now) else ENDED
-
-    def is_active(self, last_seen: float | None, now: float) -> bool:
-        """Return whether a session is active that was last seen at a time, in milliseconds."""
-        return now - last_seen / 1000 <= self.active if last_seen else False
 
     def active_of(self, sessions: Sequence[Session], now: float) -> list[Session]:
         """Return the active sessions, in the same order."""
@@ -84,6 +80,15 @@ class Windows:
         if not session.last_seen or session.last_seen == INVALID_TIME or self.contains(session.last_seen, now):
             return True
         return recording_status(session) in UNFINISHED_RECORDINGS
+
+    def exported_of(self, sessions: Sequence[Session], now: float) -> list[Session]:
+        """Return the exported sessions, in the same order."""
+        # The common case is written out, since it runs for each session of each poll.
+        return [
+            each
+            for each in sessions
+            if (each.last_seen and now - each.last_seen / 1000 <= self.session) or self.exports(each, now)
+        ]
 
     def contains(self, milliseconds: float, now: float) -> bool:
         """Return whether a time is within the session window."""
@@ -140,7 +145,7 @@ def take_snapshot(
     """
     exported: list[Session] = []
     for part in batches(sessions):
-        exported += [each for each in part if windows.exports(each, server_time)]
+        exported += windows.exported_of(part, server_time)
         yield
     exported.sort(key=attrgetter("id"))
     yield
@@ -193,7 +198,7 @@ class _Sums:
         self._live_streams: set[str] = set()
         self._states: Counter[str] = Counter()
         self._health: Counter[str] = Counter()
-        self._recordings: Counter[str] = Counter()
+        self._recordings: Counter[str | None] = Counter()
         self._ingest: list[float] = []
         self._outgoing: list[float] = []
 
@@ -201,7 +206,7 @@ class _Sums:
         active = [session for session, state in sessions if state == ACTIVE]
         self._states.update([state for _, state in sessions])
         self._health.update(map(health, active))
-        self._recordings.update([status for session, _ in sessions if (status := recording_status(session))])
+        self._recordings.update([recording_status(session) for session, _ in sessions if session.record])
         self._ingest += [session.ingest_rate for session in active if session.ingest_rate]
         self._outgoing += [session.outgoing_rate for session in active if session.outgoing_rate]
         if self._stream_ids:
