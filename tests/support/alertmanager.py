@@ -28,10 +28,17 @@ class Alertmanager:
 
     def alerts(self) -> list[tuple[Labels, bool]]:
         """Return the labels of each alert, and whether another one suppresses it."""
+        return [(each["labels"], bool(each["status"]["inhibitedBy"])) for each in self._alerts()]
+
+    def silenced(self) -> list[Labels]:
+        """Return the labels of the alerts that are silenced."""
+        return [each["labels"] for each in self._alerts() if each["status"]["silencedBy"]]
+
+    def _alerts(self) -> list[dict[str, Any]]:
         status, text = self._request("GET")
         assert status == 200, text
         found: list[dict[str, Any]] = json.loads(text)
-        return [(each["labels"], bool(each["status"]["inhibitedBy"])) for each in found]
+        return found
 
     def is_ready(self) -> bool:
         """Whether it responds."""
