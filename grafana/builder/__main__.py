@@ -1,14 +1,14 @@
 """``python -m grafana.builder``: generate the dashboards and rule files.
 
-Without arguments the committed files are regenerated. ``--grafana-url`` and ``--runbook-url`` set the links of the
-alerts, ``--output`` selects another directory.
+Without arguments the committed files are regenerated; ``--output`` selects another directory. The command ``assets`` of
+the exporter writes them with other links.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from grafana.builder.base_urls import BaseUrls, project_base_urls
+from grafana.builder.base_urls import project_base_urls
 from grafana.builder.files import generate
 from grafana.builder.thresholds import DEFAULT
 
@@ -19,7 +19,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv: the arguments; defaults to those of the command line.
     """
-    defaults = project_base_urls()
     parser = argparse.ArgumentParser(
         prog="python -m grafana.builder", description="Generate the dashboards and rule files."
     )
@@ -29,15 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         default=Path(__file__).parent.parent,
         help="Directory to write to (default: %(default)s).",
     )
-    parser.add_argument(
-        "--grafana-url", default=defaults.grafana, help="Base URL of Grafana in alerts (default: %(default)s)."
-    )
-    parser.add_argument(
-        "--runbook-url", default=defaults.runbooks, help="URL of the runbooks in alerts (default: %(default)r)."
-    )
     arguments = parser.parse_args(argv)
-    urls = BaseUrls(arguments.grafana_url, arguments.runbook_url)
-    for name, text in generate(DEFAULT, urls).items():
+    for name, text in generate(DEFAULT, project_base_urls()).items():
         path = arguments.output / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

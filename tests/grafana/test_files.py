@@ -46,14 +46,6 @@ def test_command_writes_and_prints_all_files(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().out.splitlines() == [str(tmp_path / name) for name in FILES]
 
 
-def test_command_sets_the_links_of_alerts(tmp_path: Path) -> None:
-    urls = ["--grafana-url", "https://grafana.test", "--runbook-url", "https://books.test/r"]
-    main(["--output", str(tmp_path), *urls])
-    text = (tmp_path / ALERT_RULES).read_text(encoding="utf-8")
-    assert "https://grafana.test/d/livepeer-overview?from=now-3h&to=now&var-job=" in text
-    assert "https://books.test/r#livepeerdatastale" in text
-
-
 def test_prometheus_rule_has_the_groups_of_the_rule_files() -> None:
     groups = [group for name in (RECORDING_RULES, ALERT_RULES) for group in _yaml(name)["groups"]]
     assert _yaml("kubernetes/prometheusrule.yaml")["spec"]["groups"] == groups
