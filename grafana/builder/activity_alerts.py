@@ -2,7 +2,7 @@
 
 from grafana.builder import stream_queries
 from grafana.builder.alert import Alert
-from grafana.builder.alert_templates import CREATED
+from grafana.builder.alert_templates import CREATED, counted
 from grafana.builder.dashboard import OVERVIEW_UID
 from grafana.builder.promql import NO_FILTERS, per_scope, per_session, selector
 from grafana.builder.session_alerts import stream_alert
@@ -36,8 +36,8 @@ def vanished_alert(thresholds: Thresholds) -> Alert:
         for_duration=thresholds.vanished_for,
         severity="critical",
         summary="Most active sessions of the Livepeer account {{ $labels.account }} have vanished",
-        description=f"Only {{{{ $value }}}} sessions are active, fewer than {thresholds.vanished_ratio:.0%} of those "
-        f"{thresholds.vanished_offset} ago. The exporter is running and its data is current.",
+        description=f"Only {counted('session is', 'sessions are')} active, fewer than {thresholds.vanished_ratio:.0%} "
+        f"of those {thresholds.vanished_offset} ago. The exporter is running and its data is current.",
         dashboard_uid=OVERVIEW_UID,
         keep_firing_for=thresholds.keep_firing_for,
     )
@@ -86,7 +86,7 @@ def _not_started(thresholds: Thresholds) -> Alert:
         thresholds.pending_for,
         "warning",
         "created, but never started",
-        f"{{{{ $value }}}} sessions of the stream were created more than {after / 60:g} minutes ago and have not "
-        "received any media. No session of the stream is active.",
+        f"{counted('session was', 'sessions were')} created more than {after / 60:g} minutes ago, but no media has "
+        "arrived. No session of the stream is active.",
         moments=(CREATED,),
     )

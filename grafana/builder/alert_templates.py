@@ -148,6 +148,11 @@ LAST_SCRAPE: Final = Moment(
 )
 
 
+def counted(one: str, several: str) -> str:
+    """Return the template of the alert's value, a number of things, with the words for one or several of them."""
+    return f"{{{{ $value }}}} {{{{ if eq $value 1.0 }}}}{one}{{{{ else }}}}{several}{{{{ end }}}}"
+
+
 def details(alert: str, labels: Sequence[str], moments: Sequence[Moment], *, has_issues: bool) -> str:
     """Return the template of sentences with the times and issues of an alert, each with a space in front.
 

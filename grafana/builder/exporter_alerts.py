@@ -3,7 +3,7 @@
 from typing import Final
 
 from grafana.builder.alert import Alert
-from grafana.builder.alert_templates import LAST_POLL, LAST_SCRAPE, SINCE
+from grafana.builder.alert_templates import LAST_POLL, LAST_SCRAPE, SINCE, counted
 from grafana.builder.dashboard import EXPORTER_UID
 from grafana.builder.promql import NO_FILTERS, selector
 from grafana.builder.thresholds import Thresholds
@@ -118,9 +118,10 @@ def _sessions_dropped(thresholds: Thresholds) -> Alert:
         expr=f"{dropped} > {thresholds.max_dropped_sessions:g}",
         for_duration=thresholds.dropped_for,
         severity="warning",
-        summary="{{ $value }} sessions of the Livepeer account {{ $labels.account }} have no series",
-        description="The series limit (--max-series) is reached, so {{ $value }} sessions have no series and "
-        "cannot cause alerts. Account totals include them.",
+        summary=f"Livepeer account {{{{ $labels.account }}}}: {counted('session has', 'sessions have')} no series",
+        description="The series limit (--max-series) is reached, so "
+        f"{counted('session has', 'sessions have')} no series and cannot cause alerts. Account totals include all "
+        "sessions.",
         dashboard_uid=EXPORTER_UID,
         labels=_EXPORTER_ACCOUNT_LABELS,
     )

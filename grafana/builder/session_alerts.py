@@ -4,7 +4,7 @@ from typing import Any, Final, Literal
 
 from grafana.builder import stream_queries
 from grafana.builder.alert import Alert, Severity
-from grafana.builder.alert_templates import LAST_MEDIA, SINCE, STREAM_NAME, SUBJECT_NAME, UNHEALTHY_SINCE
+from grafana.builder.alert_templates import LAST_MEDIA, SINCE, STREAM_NAME, SUBJECT_NAME, UNHEALTHY_SINCE, counted
 from grafana.builder.dashboard import OVERVIEW_UID, SESSION_UID, STREAM_UID
 from grafana.builder.promql import NO_FILTERS, ON_ACCOUNT, SESSION_KEY, per_session, selector
 from grafana.builder.queries import ON_SESSION
@@ -205,7 +205,7 @@ def _ingest_starving(thresholds: Thresholds) -> Alert:
         thresholds.session_for,
         "warning",
         "ingest is slower than real time",
-        "Only {{ $value | humanize }} seconds of media arrive per second, so players run out of media.",
+        'Only {{ printf "%.2f" $value }} seconds of media arrive per second, so players run out of media.',
         has_issues=True,
     )
 
@@ -258,8 +258,8 @@ def recording_alerts(thresholds: Thresholds) -> list[Alert]:
             failed,
             thresholds.recording_for,
             "warning",
-            "{{ $value }} recordings failed",
-            f"Livepeer Studio reported {{{{ $value }}}} recordings of the stream as failed in the last "
+            f"{counted('recording', 'recordings')} failed",
+            f"Livepeer Studio reported {counted('recording', 'recordings')} of the stream as failed in the last "
             f"{thresholds.failed_window}. The Stream dashboard has their sessions.",
         ),
         stream_alert(
@@ -267,9 +267,10 @@ def recording_alerts(thresholds: Thresholds) -> list[Alert]:
             f"count by ({stream_queries.STREAM_KEYS}) ({stuck})",
             thresholds.recording_for,
             "warning",
-            "{{ $value }} recordings are not ready",
-            f"{{{{ $value }}}} recordings of the stream are not ready, although their last media arrived more than "
-            f"{thresholds.recording_stuck_after / 3600:g} h ago. The Stream dashboard has their sessions.",
+            f"{counted('recording is', 'recordings are')} not ready",
+            f"{counted('recording of the stream is', 'recordings of the stream are')} not ready, although the last "
+            f"media arrived more than {thresholds.recording_stuck_after / 3600:g} h ago. The Stream dashboard has "
+            "their sessions.",
             time_range="6h",
         ),
     ]

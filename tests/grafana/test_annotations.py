@@ -281,22 +281,30 @@ def test_an_alert_on_a_session_that_never_started_has_its_creation(
         "LivepeerSessionNotStarted",
         labels,
         summary=f"{labels['name']}: created, but never started",
-        description="1 sessions of the stream were created more than 5 minutes ago and have not received any media. No "
-        "session of the stream is active. Created at 1970-01-01 00:15:00 UTC.",
+        description="1 session was created more than 5 minutes ago, but no media has arrived. No session of the "
+        "stream is active. Created at 1970-01-01 00:15:00 UTC.",
         link=STREAM_LINK,
     )
 
 
-def test_an_alert_on_a_stuck_recording_links_to_the_last_six_hours(promtool: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sessions", "counted"), [(1, "1 recording"), (2, "2 recordings")])
+def test_an_alert_on_stuck_recordings_counts_them_and_links_to_the_last_six_hours(
+    promtool: str, tmp_path: Path, sessions: int, counted: str
+) -> None:
+    waiting = recording("waiting", last_seen_timestamp_seconds=constant(-3601))
+    series = {
+        name.replace("e-1", f"e-{each + 1}"): value for each in range(sessions) for name, value in waiting.items()
+    }
+    verb = "is" if sessions == 1 else "are"
     _assert_firing(
         promtool,
         tmp_path,
-        recording("waiting", last_seen_timestamp_seconds=constant(-3601)),
+        series,
         "LivepeerRecordingStuck",
         OF_STREAM | {"name": LATE_SHOW},
-        summary=f"{LATE_SHOW}: 1 recordings are not ready",
-        description="1 recordings of the stream are not ready, although their last media arrived more than 1 h ago. "
-        "The Stream dashboard has their sessions. Since 1970-01-01 00:00:00 UTC.",
+        summary=f"{LATE_SHOW}: {counted} {verb} not ready",
+        description=f"{counted} of the stream {verb} not ready, although the last media arrived more than 1 h ago. The "
+        "Stream dashboard has their sessions. Since 1970-01-01 00:00:00 UTC.",
         link=STREAM_LINK.replace("now-3h", "now-6h"),
     )
 
