@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-_UUID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 _PREFIX_DIGITS: Final = 8
 _PREFIXES: Final = 16**_PREFIX_DIGITS
@@ -61,7 +61,7 @@ def is_uuid(session_id: str) -> bool:
 
 def uuids_in(ids: Iterable[str]) -> list[str]:
     """Return the lower-case UUIDs among ids, in the same order."""
-    return [session_id for session_id in ids if _UUID.fullmatch(session_id)]
+    return list(filter(_UUID.fullmatch, ids))
 
 
 def _prefix(session_id: str | None, default: int) -> int:

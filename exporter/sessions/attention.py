@@ -144,7 +144,7 @@ class _Finder:
 
     def add_ended(self) -> Cooperative[None]:
         """Find the sessions that have ended, except for those that a reconnecting stream has continued."""
-        last_media = yield from _last_media(self._ended, self._snapshot)
+        last_media = yield from _last_media(self._ended, self._live)
         gone, resumed = [], []
         for sessions in batches(self._ended):
             for session in sessions:
@@ -170,11 +170,14 @@ class _Finder:
         return Problem(kind, self._account, session, active, created, seen, resumed, history)
 
 
-def _last_media(ended: Sequence[Session], snapshot: Snapshot) -> Cooperative[Mapping[str, float]]:
-    """Return the latest ``lastSeen`` of the streams of some sessions, by ``parentId``."""
+def _last_media(ended: Sequence[Session], live: Sequence[Session]) -> Cooperative[Mapping[str, float]]:
+    """Return the latest ``lastSeen`` of the streams of the sessions that have ended recently, by ``parentId``.
+
+    All others had their last media before these.
+    """
     latest = {session.parent_id: 0.0 for session in ended if session.parent_id}
-    for part in batches(snapshot.sessions) if latest else ():
-        for session, _ in part:
+    for part in (*batches(ended), *batches(live)) if latest else ():
+        for session in part:
             parent, seen = session.parent_id, session.last_seen
             if parent in latest and seen and seen > latest[parent]:
                 latest[parent] = seen

@@ -7,16 +7,17 @@ after the baseline; otherwise its values are a baseline of their own. See D01 to
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import attrgetter
 from typing import Final
 
 import msgspec
 
 from exporter.cooperative import Cooperative, batches
 from exporter.sessions.counter_scope import CounterScope, PollTime, ScopeHistory
-from exporter.sessions.growth import Entry, Growth, values_of
+from exporter.sessions.growth import Entry, Growth, entry_of
 from exporter.sessions.session import Session
 from exporter.sessions.session_events import Grown, SessionEvents
-from exporter.sessions.snapshot import FINISHED, recording_status
+from exporter.sessions.snapshot import FINISHED
 
 MIN_REMEMBERED: Final = 10_000
 """Absent sessions that are remembered in any case; a bound, so that turnover does not fill the memory."""
@@ -119,7 +120,7 @@ def _for_this_poll(state: CounterState, user_id: str | None, scope: CounterScope
 
 def _user_of(sessions: Sequence[Session]) -> str | None:
     """Return the owner of the sessions, `SEVERAL_USERS`, or None if it is unknown."""
-    users = {session.user_id for session in sessions} - {None}
+    users = {*map(attrgetter("user_id"), sessions)} - {None}
     return SEVERAL_USERS if len(users) > 1 else next(iter(users), None)
 
 
@@ -151,7 +152,7 @@ class _Tally:
         read_entries: list[Entry] = []
         remembered = self._known or {}
         for session in sessions:
-            read = entries[session.id] = Entry(recording_status(session), session.created_at, *values_of(session))
+            read = entries[session.id] = entry_of(session)
             known = remembered.get(session.id)
             if known is None or known.absent_since is not None:
                 known = self._reference(session, known, read)
@@ -161,10 +162,12 @@ class _Tally:
                 read_entries.append(read)
         merged, amounts = self._growth.add(known_entries, read_entries)
         self._grown.append(Grown(changed, amounts))
-        for session, known, entry in zip(changed, known_entries, merged, strict=True):
-            entries[session.id] = entry
-            if entry.recording != known.recording and entry.recording in FINISHED:
-                self._finished.append((session, entry.recording))
+        entries.update(zip([session.id for session in changed], merged, strict=True))
+        self._finished += [
+            (session, entry.recording)
+            for session, known, entry in zip(changed, known_entries, merged, strict=True)
+            if entry.recording != known.recording and entry.recording in FINISHED
+        ]
         return entries
 
     def increments(self) -> Increments:

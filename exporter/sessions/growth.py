@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from exporter.sessions.snapshot import FINISHED
+from exporter.sessions.session import Session
+from exporter.sessions.snapshot import FINISHED, recording_status
 
 COUNTED: Final = (
     "source_segments",
@@ -52,6 +53,20 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     absent_since: float | None = None
 
 
+def entry_of(session: Session) -> Entry:
+    """Return the values of a session at a poll. Each is written out, since it runs for each session of each poll."""
+    return Entry(
+        recording_status(session),
+        session.created_at,
+        session.source_segments,
+        session.transcoded_segments,
+        session.source_segments_duration,
+        session.transcoded_segments_duration,
+        session.source_bytes,
+        session.transcoded_bytes,
+    )
+
+
 values_of: Final = attrgetter(*COUNTED)
 _UNKNOWN_RECORDING: Final = (None, "unknown")
 
@@ -78,8 +93,13 @@ class Growth:
         Returns:
             What to remember of each, and per field of ``COUNTED`` the growth of each.
         """
-        # All values of a field are subtracted at once, and sessions with falls or unknown values are compared by field.
-        single = {place for place, (old, new) in enumerate(zip(known, read, strict=True)) if _keeps_more(old, new)}
+        # All values of a field are subtracted at once. Sessions of which there is more to remember than the values of
+        # this poll, with falls or with unknown values, are compared by field.
+        single = {
+            place
+            for place, (old, new) in enumerate(zip(known, read, strict=True))
+            if old.falls or new.created_at is None or (new.recording != old.recording and _keeps_recording(old, new))
+        }
         changes: dict[str, list[float]] = {}
         for name in COUNTED:
             before, now = ([*map(attrgetter(name), entries)] for entries in (known, read))
@@ -127,13 +147,6 @@ class Growth:
             **references,
         )
         return entry, growths
-
-
-def _keeps_more(known: Entry, read: Entry) -> bool:
-    """Whether there is more to remember of a session than the values of this poll."""
-    if known.falls or read.created_at is None:
-        return True
-    return read.recording != known.recording and _keeps_recording(known, read)
 
 
 def _keeps_recording(known: Entry, read: Entry) -> bool:
