@@ -127,7 +127,7 @@ _GAUGES: Final = (
     _gauge(
         "active",
         "1 if seen within the active window of the API's clock (API field lastSeen), else 0.",
-        lambda _, state: float(state == ACTIVE),
+        lambda _, state: 1.0 if state == ACTIVE else 0.0,
         Combine.MAX,
         absent_when="never",
     ),
@@ -147,7 +147,7 @@ _GAUGES: Final = (
     _gauge(
         "recording_enabled",
         "1 if recorded, else 0 (API field record).",
-        lambda session, _: float(bool(session.record)),
+        lambda session, _: 1.0 if session.record else 0.0,
         Combine.SUM,
         absent_when="never",
     ),
