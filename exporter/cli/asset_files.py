@@ -17,6 +17,7 @@ from exporter.cli.asset_yaml import dashboard_config_map, to_yaml
 FOLDERS: Final = {
     "dashboards": ".json",
     "rules": ".yaml",
+    "optional-rules": ".yaml",
     "kubernetes": ".yaml",
     "alertmanager": ".yml",
     "examples": ".yaml",
@@ -26,7 +27,7 @@ FOLDERS: Final = {
 CONFIG_MAPS: Final = "kubernetes/dashboards.yaml"
 """The dashboards as ConfigMaps, which are not a file of the package."""
 
-_WITH_LINKS: Final = ("rules", "kubernetes")
+_WITH_LINKS: Final = ("rules", "optional-rules", "kubernetes")
 _KUSTOMIZATION: Final = "kustomization.yaml"
 _HEADER: Final = "Written by `livepeer-session-exporter assets`."
 

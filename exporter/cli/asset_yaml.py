@@ -20,12 +20,12 @@ def to_yaml(documents: Sequence[Any], header: str) -> str:
     return f"# {header}\n{text}"
 
 
-def prometheus_rule(groups: Sequence[Any]) -> dict[str, Any]:
+def prometheus_rule(groups: Sequence[Any], name: str = NAME) -> dict[str, Any]:
     """Return groups of rules as a PrometheusRule of the Prometheus operator."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": {"name": NAME, "labels": {"app.kubernetes.io/name": NAME}},
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/name": NAME}},
         "spec": {"groups": groups},
     }
 

@@ -24,6 +24,7 @@ from grafana.builder.session_alerts import (
     stopped_alert,
     transcoding_alerts,
 )
+from grafana.builder.slo_alerts import slo_alerts
 from grafana.builder.target_alerts import target_alerts
 from grafana.builder.thresholds import Thresholds
 
@@ -69,6 +70,12 @@ def alert_groups(thresholds: Thresholds) -> list[AlertGroup]:
     ]
 
 
+def slo_groups(thresholds: Thresholds) -> list[AlertGroup]:
+    """Return the optional alerts: which objective is right depends on what was agreed."""
+    return [AlertGroup("livepeer.slo-alerts", MINUTE, slo_alerts(thresholds))]
+
+
 def alerting_rules(thresholds: Thresholds) -> list[Alert]:
     """Return the alerts of all groups."""
-    return [alert for group in alert_groups(thresholds) for alert in group.alerts]
+    groups = [*alert_groups(thresholds), *slo_groups(thresholds)]
+    return [alert for group in groups for alert in group.alerts]

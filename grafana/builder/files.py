@@ -16,9 +16,16 @@ from grafana.builder.thresholds import Thresholds
 def generate(thresholds: Thresholds, urls: BaseUrls) -> Mapping[str, str]:
     """Return the content of each file by its path below ``grafana/``."""
     dashboards = (build(thresholds) for build in (overview, streams, stream, session, exporter))
+    recorded = rule_files.recording_groups(thresholds)
+    alerts, slo = rule_files.alert_groups(thresholds, urls), rule_files.slo_groups(thresholds, urls)
+    documents = {
+        "rules/livepeer-recording-rules.yaml": recorded,
+        "rules/livepeer-alerts.yaml": alerts,
+        "optional-rules/livepeer-slo-alerts.yaml": slo,
+        "kubernetes/prometheusrule.yaml": rule_files.prometheus_rule(recorded, alerts),
+        "optional-rules/prometheusrule-slo.yaml": rule_files.prometheus_rule(slo, suffix="-slo"),
+        "examples/expected-live.yaml": rule_files.expected_live_groups(),
+    }
     return {f"dashboards/{dashboard.uid}.json": to_json(dashboard) for dashboard in dashboards} | {
-        "rules/livepeer-recording-rules.yaml": rule_files.to_yaml(rule_files.recording_groups(thresholds)),
-        "rules/livepeer-alerts.yaml": rule_files.to_yaml(rule_files.alert_groups(thresholds, urls)),
-        "kubernetes/prometheusrule.yaml": rule_files.to_yaml(rule_files.prometheus_rule(thresholds, urls)),
-        "examples/expected-live.yaml": rule_files.to_yaml(rule_files.expected_live_groups()),
+        name: rule_files.to_yaml(document) for name, document in documents.items()
     }

@@ -1,5 +1,6 @@
 """Rule files: the groups as files for Prometheus, and as one object for the Prometheus operator."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import promql_parser
@@ -27,6 +28,15 @@ def recording_groups(thresholds: Thresholds) -> Groups:
 
 def alert_groups(thresholds: Thresholds, urls: BaseUrls) -> Groups:
     """Return the alerting rules as a rule file."""
+    return _with_alerts(alerting_rules.alert_groups(thresholds), urls)
+
+
+def slo_groups(thresholds: Thresholds, urls: BaseUrls) -> Groups:
+    """Return the optional alerting rules on objectives as a rule file."""
+    return _with_alerts(alerting_rules.slo_groups(thresholds), urls)
+
+
+def _with_alerts(groups: Sequence[alerting_rules.AlertGroup], urls: BaseUrls) -> Groups:
     return {
         "groups": [
             {
@@ -34,15 +44,20 @@ def alert_groups(thresholds: Thresholds, urls: BaseUrls) -> Groups:
                 "interval": group.interval,
                 "rules": [_formatted(alert.to_rule(urls)) for alert in group.alerts],
             }
-            for group in alerting_rules.alert_groups(thresholds)
+            for group in groups
         ]
     }
 
 
-def prometheus_rule(thresholds: Thresholds, urls: BaseUrls) -> dict[str, Any]:
-    """Return all rules as a PrometheusRule of the Prometheus operator."""
-    groups = recording_groups(thresholds)["groups"] + alert_groups(thresholds, urls)["groups"]
-    return asset_yaml.prometheus_rule(groups)
+def prometheus_rule(*files: Groups, suffix: str = "") -> dict[str, Any]:
+    """Return the rules of some files as a PrometheusRule of the Prometheus operator.
+
+    Args:
+        files: the contents of the rule files.
+        suffix: of the name of the object.
+    """
+    groups = [group for each in files for group in each["groups"]]
+    return asset_yaml.prometheus_rule(groups, asset_yaml.NAME + suffix)
 
 
 def expected_live_groups() -> Groups:

@@ -104,13 +104,19 @@ def growth_in_range(filters: Filters, name: str, *matchers: str) -> str:
     return sum_per_stream(filters, f"(increase({counter}) and {known} or max_over_time({counter}))")
 
 
-def unhealthy_share(filters: Filters, window: str) -> str:
-    """Share of the time with known health in which a stream was unhealthy."""
+def unhealthy_share(filters: Filters, window: str, known_time: str = "> 0") -> str:
+    """Share of the time with known health in which a stream was unhealthy.
+
+    Args:
+        filters: as for ``selector``.
+        window: a duration.
+        known_time: condition on the seconds with known health.
+    """
     unhealthy, known = (
         sum_per_stream(filters, f"sum without (health) (increase({selector(filters, _OBSERVED, each, window=window)}))")
         for each in ('health="unhealthy"', 'health=~"healthy|unhealthy"')
     )
-    return f"{unhealthy} / ({known} > 0)"
+    return f"{unhealthy} / ({known} {known_time})"
 
 
 def burn_rate(filters: Filters, window: str) -> str:

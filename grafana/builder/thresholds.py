@@ -45,6 +45,16 @@ class Thresholds:
         target_for: ``for`` of this alert.
         session_for, recording_for, expected_for: ``for`` of the alerts on sessions, recordings and expected streams.
         keep_firing_for: how long alerts on values that flap stay after their condition.
+        objective: share of the live time in which a stream should be healthy, for the optional alerts; also the default
+            of the Stream dashboard.
+        fast_burn, slow_burn: burn rates from which the optional alerts fire. With a period of 30 days, they use 2 % of
+            the budget in an hour, and 5 % in six hours.
+        fast_burn_window, slow_burn_window: windows of these burn rates.
+        fast_burn_recent_window, slow_burn_recent_window: windows in which the budget must be used too, so that an alert
+            ends soon after its cause.
+        burn_min_observed: seconds with a reported health that each long window must have, so that no short stream has a
+            burn rate.
+        fast_burn_for, slow_burn_for: ``for`` of the optional alerts.
     """
 
     media_age_warning: float = 75
@@ -94,6 +104,16 @@ class Thresholds:
     recording_for: str = "3m"
     expected_for: str = "5m"
     keep_firing_for: str = "5m"
+    objective: float = 0.99
+    fast_burn: float = 14.4
+    fast_burn_window: str = "1h"
+    fast_burn_recent_window: str = "5m"
+    fast_burn_for: str = "2m"
+    slow_burn: float = 6
+    slow_burn_window: str = "6h"
+    slow_burn_recent_window: str = "30m"
+    slow_burn_for: str = "5m"
+    burn_min_observed: float = 1800
 
 
 DEFAULT: Final = Thresholds()

@@ -20,6 +20,7 @@ from grafana.builder.promql import (
     per_session,
     selector,
 )
+from grafana.builder.thresholds import Thresholds
 
 ANY_VALUE: Final = ".+"
 ANY_VALUE_OR_ABSENT: Final = ".*"
@@ -133,9 +134,14 @@ def _hidden_list(name: str, label: str, expr: str) -> dashboard.VariableModel:
     return model
 
 
-def objective_variable() -> dashboard.VariableModel:
-    """Return the objective: the percentage of the time in which a stream should be healthy."""
-    options = [dashboard.VariableOption(text=f"{each} %", value=each, selected=each == "99") for each in OBJECTIVES]
+def objective_variable(thresholds: Thresholds) -> dashboard.VariableModel:
+    """Return the objective: the percentage of the time in which a stream should be healthy.
+
+    Raises:
+        ValueError: the objective of the thresholds is not one of ``OBJECTIVES``.
+    """
+    default = f"{100 * thresholds.objective:.6g}"
+    options = [dashboard.VariableOption(text=f"{each} %", value=each, selected=each == default) for each in OBJECTIVES]
     values = ",".join(f"{each} % : {each}" for each in OBJECTIVES)
     variable = builders.CustomVariable("objective").label("Objective (healthy)").values(values).options(options)
-    return variable.current(options[OBJECTIVES.index("99")]).build()
+    return variable.current(options[OBJECTIVES.index(default)]).build()

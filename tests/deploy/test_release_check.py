@@ -53,7 +53,7 @@ WHEEL = [
     "exporter/py.typed",
     *(
         f"exporter/_assets/{folder}/{path.name}"
-        for folder in ("dashboards", "rules", "kubernetes", "alertmanager", "examples")
+        for folder in ("dashboards", "rules", "optional-rules", "kubernetes", "alertmanager", "examples")
         for path in (ROOT / "grafana" / folder).iterdir()
     ),
     "livepeer_session_exporter-0.1.0.dist-info/METADATA",

@@ -15,6 +15,7 @@ from tests.grafana.input_series import (
     failed_recordings,
     frozen_at,
     ingest_drop,
+    observed,
     pending_session,
     pending_stream,
     poll_failures,
@@ -42,6 +43,7 @@ VANISHED, RECONNECTING = "LivepeerActiveSessionsVanished", "LivepeerStreamReconn
 NOT_STARTED, STOPPED = "LivepeerSessionNotStarted", "LivepeerIngestStopped"
 FAILED, STUCK, EXPECTED = "LivepeerRecordingFailed", "LivepeerRecordingStuck", "LivepeerExpectedStreamNotLive"
 
+BURNING_FAST, BURNING_SLOWLY = "LivepeerErrorBudgetBurningFast", "LivepeerErrorBudgetBurningSlowly"
 TARGETS: Final = "LivepeerMultistreamTargetsFailing"
 
 _FAILED_LABELS: Final = ('stream_id="s-1"', 'result="failed"')
@@ -141,6 +143,26 @@ def _targets(at: float, errors: float, connected: float, instance: str = INSTANC
         account_series("multistream_events_total", f'result="{result}"', instance=instance): changing_at(at, 0, count)
         for result, count in events.items()
     }
+
+
+def _unhealthy_time(start: float) -> InputSeries:
+    """Return a live stream that is unhealthy from a time on."""
+    return observed(lambda time: max(0.0, time - start), linear(1))
+
+
+def _unhealthy_part(part: float, end: float = 1e9, instance: str = INSTANCE) -> InputSeries:
+    """Return a live stream that is unhealthy for a part of the time until an end."""
+    return observed(lambda time: part * min(time, end), linear(1), instance=instance)
+
+
+def _ended_stream(end: float) -> InputSeries:
+    """Return a stream that is unhealthy for half of the time and ends."""
+    return observed(frozen_at(end, linear(0.5)), frozen_at(end, linear(1)))
+
+
+def _reset(per_second: float) -> Value:
+    """Return a counter that restarts at 0 once."""
+    return lambda time: per_second * (time if time < 2700 else time - 2700)
 
 
 EXPORTER_CASES: Final = (
@@ -595,6 +617,51 @@ EXPECTED_CASES: Final = (
     Case(EXPECTED, "not listed", session(active=ZERO) | exporter(), 30 * MINUTE, 0),
 )
 
+SLO_CASES: Final = (
+    Case(BURNING_FAST, "8.6 minutes of an hour and two minutes more", _unhealthy_time(3600), 3600 + 520 + 120, 1),
+    Case(BURNING_FAST, "less than that", _unhealthy_time(3600), 3600 + 510 + 120, 0),
+    Case(BURNING_FAST, "after half an hour", _unhealthy_time(0), 1800 + 130, 1),
+    Case(BURNING_FAST, "before half an hour", _unhealthy_time(0), 1800 + 110, 0),
+    Case(BURNING_FAST, "a seventh of the time", _unhealthy_part(0.15), HOUR, 1),
+    Case(BURNING_FAST, "less than a seventh", _unhealthy_part(0.14), HOUR, 0),
+    Case(BURNING_FAST, "shortly after its end", _unhealthy_part(0.5, 2400), 2400 + 210 + 290, 1),
+    Case(BURNING_FAST, "some time after its end", _unhealthy_part(0.5, 2400), 2400 + 220 + 310, 0),
+    Case(BURNING_FAST, "the stream has ended", _ended_stream(2400), 2400 + 310 + 310, 0),
+    Case(BURNING_FAST, "the health is mostly unknown", observed(linear(0.2), linear(0.4)), HOUR, 0),
+    Case(BURNING_FAST, "the health is often unknown", observed(linear(0.2), linear(0.6)), HOUR, 1),
+    Case(BURNING_FAST, "the exporter restarts", observed(_reset(0.2), _reset(1)), HOUR, 1),
+    Case(BURNING_FAST, "the exporter restarts, and the share is low", observed(_reset(0.1), _reset(1)), HOUR, 0),
+    Case(
+        BURNING_FAST,
+        "two replicas cause one alert",
+        _unhealthy_part(0.2) | _unhealthy_part(0.2, instance="two:9877"),
+        HOUR,
+        1,
+    ),
+    Case(
+        BURNING_FAST,
+        "the unhealthy time of replicas does not add up",
+        _unhealthy_part(0.1) | _unhealthy_part(0.1, instance="two:9877"),
+        HOUR,
+        0,
+    ),
+    Case(
+        BURNING_SLOWLY,
+        "21.6 minutes of six hours and five minutes more",
+        _unhealthy_time(6 * HOUR),
+        6 * HOUR + 1300 + 330,
+        1,
+        60,
+    ),
+    Case(BURNING_SLOWLY, "less than that", _unhealthy_time(6 * HOUR), 6 * HOUR + 1300 + 270, 0, 60),
+    Case(BURNING_SLOWLY, "a sixteenth of the time", _unhealthy_part(0.0625), HOUR, 1),
+    Case(BURNING_SLOWLY, "less than a sixteenth", _unhealthy_part(0.055), HOUR, 0),
+    Case(BURNING_SLOWLY, "after half an hour", _unhealthy_time(0), 1800 + 310, 1),
+    Case(BURNING_SLOWLY, "before half an hour", _unhealthy_time(0), 1800 + 290, 0),
+    Case(BURNING_SLOWLY, "shortly after its end", _unhealthy_part(0.5, 3000), 3000 + 1580 + 280, 1),
+    Case(BURNING_SLOWLY, "some time after its end", _unhealthy_part(0.5, 3000), 3000 + 1590 + 320, 0),
+)
+
 CASES: Final = (
     *EXPORTER_CASES,
     *HEALTH_CASES,
@@ -604,4 +671,5 @@ CASES: Final = (
     *RECORDING_CASES,
     *TARGET_CASES,
     *EXPECTED_CASES,
+    *SLO_CASES,
 )

@@ -150,6 +150,22 @@ def recording(status: str, value: Value = ONE, **metrics: Value) -> InputSeries:
     return session(INSTANCE, 0, **metrics) | {series: value}
 
 
+def observed(unhealthy: Value, known: Value, index: str = "0", instance: str = INSTANCE) -> InputSeries:
+    """Return the counters of a stream's unhealthy time and of its time with a known health; the rest is unknown."""
+    seconds: dict[str, Value] = {
+        "unhealthy": unhealthy,
+        "healthy": lambda time: (known(time) or 0) - (unhealthy(time) or 0),
+        "unknown": lambda time: time - (known(time) or 0),
+    }
+    counters = {
+        account_series(
+            "stream_observed_seconds_total", 'stream_id="s-1"', f'health="{health}"', instance=instance
+        ): value
+        for health, value in seconds.items()
+    }
+    return counters | exporter(index, instance)
+
+
 def poll_failures(auth: Value, timeout: Value = ZERO) -> InputSeries:
     """Return ten polls per second, and the numbers of failed polls of two classes."""
     return {

@@ -32,13 +32,14 @@ InputSeries = dict[str, Value]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The number of alerts that fire ``at`` a time in seconds."""
+    """The number of alerts that fire ``at`` a time in seconds, with a scrape every ``interval`` seconds."""
 
     alert: str
     description: str
     input_series: InputSeries
     at: int
     firing: int
+    interval: int = SCRAPE_INTERVAL
 
     def __str__(self) -> str:
         """Return the id of the case."""
@@ -50,19 +51,19 @@ class Case:
         expected = [{"labels": "{}", "value": self.firing}] if self.firing else []
         return {
             "name": str(self),
-            "interval": f"{SCRAPE_INTERVAL}s",
-            "input_series": promtool_series(self.input_series, self.at),
+            "interval": f"{self.interval}s",
+            "input_series": promtool_series(self.input_series, self.at, self.interval),
             "promql_expr_test": [{"expr": f"count({firing})", "eval_time": f"{self.at}s", "exp_samples": expected}],
         }
 
 
-def promtool_series(series: Mapping[str, Value], until: int) -> list[dict[str, str]]:
+def promtool_series(series: Mapping[str, Value], until: int, interval: int = SCRAPE_INTERVAL) -> list[dict[str, str]]:
     """Return the samples until a time in promtool's notation; a series that ends gets a staleness marker."""
-    return [{"series": name, "values": " ".join(_samples(value, until))} for name, value in series.items()]
+    return [{"series": name, "values": " ".join(_samples(value, until, interval))} for name, value in series.items()]
 
 
-def _samples(value: Value, until: int) -> list[str]:
-    values = [value(time) for time in range(0, until + SCRAPE_INTERVAL, SCRAPE_INTERVAL)]
+def _samples(value: Value, until: int, interval: int) -> list[str]:
+    values = [value(time) for time in range(0, until + interval, interval)]
     samples = ["_" if value is None else f"{value:g}" if value < 1e5 else f"{value:.3f}" for value in values]
     for index in range(1, len(samples)):
         if samples[index] == "_" and samples[index - 1] not in ("_", "stale"):
@@ -117,7 +118,8 @@ def run_alert_tests(
 
     Templates are omitted unless a test compares annotations, since their queries run at each evaluation.
     """
-    groups = rule_files.alert_groups(thresholds, BaseUrls())
+    files = [each(thresholds, BaseUrls()) for each in (rule_files.alert_groups, rule_files.slo_groups)]
+    groups = {"groups": [group for file in files for group in file["groups"]]}
     omitted: dict[str, Any] = (
         {} if any("alert_rule_test" in test for test in tests) else {"labels": {}, "annotations": {}}
     )

@@ -17,6 +17,7 @@ from tests.grafana.input_series import (
     expected_stream,
     exporter,
     exporter_down_at,
+    observed,
     pending_session,
     pending_stream,
     poll_failures,
@@ -349,3 +350,18 @@ def test_an_alert_has_one_query_for_each_name_and_time(alert: Alert) -> None:
     texts = (rule["labels"].get("name", ""), rule["annotations"]["summary"], rule["annotations"]["description"])
     named = 1 if alert.subject_name else 0
     assert [text.count("| query") for text in texts] == [named, named, len(alert.moments)]
+
+
+def test_an_alert_on_an_objective_has_the_share_the_objective_and_half_a_day(promtool: str, tmp_path: Path) -> None:
+    _assert_firing(
+        promtool,
+        tmp_path,
+        stream() | observed(linear(0.25), linear(1)),
+        "LivepeerErrorBudgetBurningSlowly",
+        OF_STREAM,
+        summary="News: unhealthy in 25% of the last 6h",
+        description="The stream was unhealthy in 25% of its live time in the last 6h. It uses its error budget more "
+        "than 6 times as fast as the objective of 99% allows. Since 1970-01-01 00:30:00 UTC.",
+        link=STREAM_LINK.replace("3h", "12h"),
+        at=2400,
+    )

@@ -51,6 +51,14 @@ def test_prometheus_rule_has_the_groups_of_the_rule_files() -> None:
     assert _yaml("kubernetes/prometheusrule.yaml")["spec"]["groups"] == groups
 
 
+def test_optional_alerts_are_in_files_of_their_own_and_their_prometheus_rule_has_its_own_name() -> None:
+    groups = _yaml("optional-rules/livepeer-slo-alerts.yaml")["groups"]
+    optional, default = _yaml("optional-rules/prometheusrule-slo.yaml"), _yaml("kubernetes/prometheusrule.yaml")
+    assert optional["spec"]["groups"] == groups
+    assert optional["metadata"]["name"] != default["metadata"]["name"]
+    assert not any(group in default["spec"]["groups"] for group in groups)
+
+
 def test_alerts_have_duration_severity_and_annotations() -> None:
     annotations = {"summary", "description", *project_base_urls().runbook_annotation(""), "dashboard_url"}
     for group in _yaml(ALERT_RULES)["groups"]:
@@ -75,7 +83,9 @@ def test_alert_links_to_variables_of_a_dashboard(alert: Alert) -> None:
 
 
 @pytest.mark.prometheus
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith(("rules/", "examples/"))])
+@pytest.mark.parametrize(
+    "name", [name for name in FILES if name.startswith(("rules/", "optional-rules/livepeer", "examples/"))]
+)
 def test_promtool_accepts_the_rule_file(name: str, promtool: str) -> None:
     command = [promtool, "check", "rules", str(GRAFANA / name)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=HANG)

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,14 +29,16 @@ def _matches(matcher: str, alert: str) -> bool:
     return equal != operator.startswith("!")
 
 
+def _selected(matchers: Sequence[str]) -> set[str]:
+    return {alert for alert in ALERTS if all(_matches(matcher, alert) for matcher in matchers)}
+
+
 def _inhibited_by(source: str) -> set[str]:
     """Return the alerts that are suppressed while another fires, if the labels in ``equal`` are equal."""
     inhibited = set()
     for rule in CONFIG["inhibit_rules"]:
         if all(_matches(matcher, source) for matcher in rule["source_matchers"]):
-            inhibited |= {
-                alert for alert in ALERTS if all(_matches(matcher, alert) for matcher in rule["target_matchers"])
-            }
+            inhibited |= _selected(rule["target_matchers"])
     return inhibited
 
 
@@ -56,10 +59,15 @@ def test_absent_exporter_inhibits_all_other_alerts() -> None:
 
 
 def test_rules_on_alerts_that_exist_at_two_levels_compare_the_stream_and_the_session() -> None:
-    of_streams = {alert.name for alert in alerting_rules(DEFAULT) if "stream_id" in alert.labels}
+    """Alerts that exist per stream only follow from an alert on any session of the stream."""
+    alerts = alerting_rules(DEFAULT)
+    of_streams = {alert.name for alert in alerts if "stream_id" in alert.labels}
+    of_sessions = {alert.name for alert in alerts if "session_id" in alert.labels}
     for rule in CONFIG["inhibit_rules"]:
-        sources = {alert for alert in of_streams if all(_matches(each, alert) for each in rule["source_matchers"])}
-        if sources:
+        sources, targets = (_selected(rule[f"{each}_matchers"]) for each in ("source", "target"))
+        if sources & of_sessions and not targets & of_sessions:
+            assert rule["equal"] == ["job", "account", "stream_id"]
+        elif sources & of_streams:
             assert rule["equal"] == ["job", "account", "stream_id", "session_id"]
 
 
@@ -91,6 +99,8 @@ NOTIFIED: Final = [
     _alert("LivepeerRateLimited", instance="b:9877"),
     _alert("LivepeerActiveSessionsVanished", account="empty"),
     _without_job("LivepeerExpectedStreamNotLive", stream_id="missing"),
+    _alert("LivepeerErrorBudgetBurningFast", stream_id="other"),
+    _alert("LivepeerErrorBudgetBurningSlowly", stream_id="third"),
 ]
 """Alerts that no other one suppresses."""
 
@@ -100,6 +110,9 @@ SUPPRESSED: Final = [
     _alert("LivepeerApiErrors", instance="a:9877", account="stale", **{"class": "auth"}),
     _alert("LivepeerRateLimited", instance="c:9877"),
     _without_job("LivepeerExpectedStreamNotLive", account="empty", stream_id="missing"),
+    _alert("LivepeerErrorBudgetBurningFast", stream_id="bad"),
+    _alert("LivepeerErrorBudgetBurningSlowly", stream_id="bad"),
+    _alert("LivepeerErrorBudgetBurningSlowly", stream_id="other"),
 ]
 """Alerts that follow from one of the others."""
 

@@ -59,9 +59,10 @@ def _placeholders(alert: Alert) -> dict[str, str]:
 
 def test_runbooks_are_in_the_order_of_the_alerts_that_refer_to_them() -> None:
     headings = re.findall(r"^## (\w+)$", TEXT, re.MULTILINE)
-    rule_file = yaml.safe_load((GRAFANA / "rules" / "livepeer-alerts.yaml").read_text(encoding="utf-8"))
+    files = ("rules/livepeer-alerts.yaml", "optional-rules/livepeer-slo-alerts.yaml")
+    groups = [group for name in files for group in yaml.safe_load((GRAFANA / name).read_text())["groups"]]
     (annotation,) = project_base_urls().runbook_annotation("")
-    references = [rule["annotations"][annotation] for group in rule_file["groups"] for rule in group["rules"]]
+    references = [rule["annotations"][annotation] for group in groups for rule in group["rules"]]
     assert [reference.partition("#")[2] for reference in references] == [heading.lower() for heading in headings]
 
 

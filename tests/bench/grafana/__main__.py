@@ -135,7 +135,7 @@ def _rule_costs(
     binary: str, directory: Path, data: samples.Data, evaluations: int, interval: float
 ) -> Iterator[rules.GroupCost]:
     """Evaluate each group of the rules."""
-    for group in rules.groups_in(*sorted((GRAFANA / "rules").glob("*.yaml"))):
+    for group in rules.groups_in(*rules.RULE_FILES):
         yield rules.measure(binary, directory, group, data.end, evaluations=evaluations, interval=interval)
 
 

@@ -20,7 +20,10 @@ from typing import Any, Final
 import yaml
 
 from tests.bench.processes import Server
+from tests.grafana.dashboards import GRAFANA
 from tests.support.running import Prometheus, running_prometheus, wait_until
+
+RULE_FILES: Final = (*sorted((GRAFANA / "rules").glob("*.yaml")), GRAFANA / "optional-rules/livepeer-slo-alerts.yaml")
 
 BEFORE_END: Final = 300.0
 """Seconds before the end of the data at which the first evaluation is."""

@@ -9,10 +9,10 @@ from tests.bench.grafana import rules, samples
 from tests.bench.grafana.__main__ import main
 from tests.bench.grafana.queries import requests_of
 from tests.bench.grafana.world import DenseWorld
-from tests.grafana.dashboards import GRAFANA, UIDS, load
+from tests.grafana.dashboards import UIDS, load
 from tests.grafana.promql_ast import selectors
 
-GROUPS = rules.groups_in(*sorted((GRAFANA / "rules").glob("*.yaml")))
+GROUPS = rules.groups_in(*rules.RULE_FILES)
 EXPRESSIONS = [rule["expr"] for group in GROUPS for rule in group["rules"]]
 
 

@@ -12,19 +12,14 @@ from grafana.builder.panels import GREEN, ORANGE, RED, graph_panel, range_query,
 from grafana.builder.promql import STREAM_FILTERS, selector
 from grafana.builder.stream_queries import burn_rate as burn_rate_of
 from grafana.builder.stream_queries import sum_per_stream, unhealthy_share
-
-FAST_BURN: Final = 14.4
-"""Uses up 2 % of the budget of 30 days in an hour."""
-
-SLOW_BURN: Final = 6
-"""Uses up 5 % of the budget of 30 days in six hours."""
+from grafana.builder.thresholds import Thresholds
 
 _OVERVIEW: Final[Link] = ("Open overview", dashboard_url(OVERVIEW_UID))
 _NOT_LIVE: Final = "Not live, or no data"
 _UNHEALTHY: Final = 'health="unhealthy"'
 
 
-def stats() -> list[PanelBuilder]:
+def stats(thresholds: Thresholds) -> list[PanelBuilder]:
     """Return the values."""
     observed = selector(STREAM_FILTERS, "stream_observed_seconds_total", _UNHEALTHY, window="$__range")
     return [
@@ -53,10 +48,10 @@ def stats() -> list[PanelBuilder]:
             "Burn rate",
             "Speed at which the stream used its budget in the last hour; 1 uses it up in exactly the period of the "
             "objective.",
-            burn_rate_of(STREAM_FILTERS, "1h"),
+            burn_rate_of(STREAM_FILTERS, thresholds.fast_burn_window),
             unit="short",
             decimals=1,
-            colors=((None, GREEN), (1, ORANGE), (FAST_BURN, RED)),
+            colors=((None, GREEN), (1, ORANGE), (thresholds.fast_burn, RED)),
             no_value=_NOT_LIVE,
             link=_OVERVIEW,
         ),
@@ -72,18 +67,18 @@ def stats() -> list[PanelBuilder]:
     ]
 
 
-def burn_rate() -> PanelBuilder:
+def burn_rate(thresholds: Thresholds) -> PanelBuilder:
     """Burn rate over a short and a long window."""
     return graph_panel(
         "Burn rate over time",
         "Speed at which the budget is used, over one and over six hours. "
-        f"A burn rate of {FAST_BURN:g} uses 2 % of a budget of 30 days in an hour, "
-        f"and one of {SLOW_BURN} uses 5 % in six hours.",
-        range_query(burn_rate_of(STREAM_FILTERS, "1h"), "1 hour"),
-        range_query(burn_rate_of(STREAM_FILTERS, "6h"), "6 hours"),
+        f"A burn rate of {thresholds.fast_burn:g} uses 2 % of a budget of 30 days in an hour, "
+        f"and one of {thresholds.slow_burn:g} uses 5 % in six hours.",
+        range_query(burn_rate_of(STREAM_FILTERS, thresholds.fast_burn_window), "1 hour"),
+        range_query(burn_rate_of(STREAM_FILTERS, thresholds.slow_burn_window), "6 hours"),
         unit="short",
         decimals=1,
-        soft_max=SLOW_BURN,
-        threshold_lines=((SLOW_BURN, ORANGE), (FAST_BURN, RED)),
+        soft_max=thresholds.slow_burn,
+        threshold_lines=((thresholds.slow_burn, ORANGE), (thresholds.fast_burn, RED)),
         no_value=_NOT_LIVE,
     )
