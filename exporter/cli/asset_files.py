@@ -5,11 +5,11 @@ package.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final
 
+import msgspec
 import yaml
 
 from exporter.cli.asset_yaml import dashboard_config_map, to_yaml
@@ -32,8 +32,7 @@ _KUSTOMIZATION: Final = "kustomization.yaml"
 _HEADER: Final = "Written by `livepeer-session-exporter assets`."
 
 
-@dataclass(frozen=True, slots=True)
-class LinkBases:
+class LinkBases(msgspec.Struct, frozen=True):
     """Where the links in the annotations of alerts point.
 
     Attributes:

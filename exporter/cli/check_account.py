@@ -2,8 +2,9 @@
 
 import ssl
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from exporter.cli.check_table import Row, ok_unless
 from exporter.config import Account, Settings
@@ -25,8 +26,7 @@ MAX_CLOCK_SKEW: Final = 5.0
 """Seconds of difference between the clocks above which the check warns."""
 
 
-@dataclass(slots=True)
-class RequestMeter:
+class RequestMeter(msgspec.Struct):
     """Measures the requests of one account.
 
     Attributes:
@@ -36,7 +36,7 @@ class RequestMeter:
         rejected: number of responses with status 429.
     """
 
-    seconds: list[float] = field(default_factory=list)
+    seconds: list[float] = msgspec.field(default_factory=list)
     size: int = 0
     retries: int = 0
     rejected: int = 0
@@ -55,8 +55,7 @@ class RequestMeter:
         self.rejected += 1
 
 
-@dataclass(frozen=True, slots=True)
-class AccountCheck:
+class AccountCheck(msgspec.Struct, frozen=True):
     """The rows of an account, and the number of session and stream series that it needs; None if that is unknown."""
 
     rows: Sequence[Row]

@@ -1,8 +1,9 @@
 """The table that `check` prints."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, TextIO
+
+import msgspec
 
 MAX_SUBJECT_WIDTH: Final = 40
 """Characters of the first column; a longer subject shifts its row only."""
@@ -10,8 +11,7 @@ MAX_SUBJECT_WIDTH: Final = 40
 _HEADER: Final = ("CHECK", "STATUS", "RESULT")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One row of the table.
 
     Attributes:

@@ -1,7 +1,8 @@
 """What every command has in common: output streams and exit codes."""
 
-from dataclasses import dataclass
 from typing import Final, TextIO
+
+import msgspec
 
 SUCCESS: Final = 0
 FAILURE: Final = 1
@@ -10,8 +11,7 @@ INVALID_SETTINGS: Final = 2
 """The settings or the command line are invalid."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+class Terminal(msgspec.Struct, frozen=True):
     """The output streams of a command.
 
     Attributes:

@@ -3,7 +3,8 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from exporter.cooperative import run_yielding
 from exporter.livepeer.decoding import decode_page
@@ -19,8 +20,7 @@ from exporter.livepeer.server_clock import MAX_STEP
 from exporter.sessions.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class SessionsResult:
+class SessionsResult(msgspec.Struct, frozen=True):
     """The sessions of a scope.
 
     Attributes:
@@ -36,8 +36,8 @@ class SessionsResult:
     server_time: float
     pages: int = 1
     duplicates: int = 0
-    invalid_values: Counter[tuple[str, str]] = field(default_factory=Counter)
-    invalid_sessions: Counter[str] = field(default_factory=Counter)
+    invalid_values: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
+    invalid_sessions: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 class LivepeerClient:

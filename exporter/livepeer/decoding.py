@@ -8,7 +8,6 @@ dropped without its session, an invalid session without its page, and both are c
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -59,8 +58,7 @@ _profiles_decoder: Final = msgspec.json.Decoder(Profiles | None)
 _DECODING_ERRORS: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedPage:
+class DecodedPage(msgspec.Struct, frozen=True):
     """The content of one page.
 
     Attributes:
@@ -74,8 +72,8 @@ class DecodedPage:
     sessions: list[Session]
     ids: list[str]
     items: int
-    invalid_values: Counter[tuple[str, str]] = field(default_factory=Counter)
-    invalid_sessions: Counter[str] = field(default_factory=Counter)
+    invalid_values: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
+    invalid_sessions: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 def decode_page(body: Body, now: float) -> Cooperative[DecodedPage]:

@@ -6,8 +6,9 @@ the order of their code points in every collation. Any other id is in the range 
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 _UUID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -16,8 +17,7 @@ _PREFIXES: Final = 16**_PREFIX_DIGITS
 """Number of values of a UUID's first eight hexadecimal digits, by which ids are divided."""
 
 
-@dataclass(frozen=True, slots=True)
-class IdRange:
+class IdRange(msgspec.Struct, frozen=True):
     """The ids with ``after < id <= until``; None is no bound. A bound is a lower-case UUID or a prefix of one."""
 
     after: str | None = None

@@ -7,9 +7,10 @@ id is returned twice. Since UUIDs are random, parts of the id space are read in 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from string import ascii_letters, digits
 from typing import Final
+
+import msgspec
 
 from exporter.livepeer.errors import PaginationError
 from exporter.livepeer.gather import gather_or_cancel
@@ -31,8 +32,7 @@ class KeysetUnsupportedError(Exception):
     """The server does not support keyset pagination; handled in `exporter.livepeer.pagination`."""
 
 
-@dataclass(slots=True)
-class KeysetSupport:
+class KeysetSupport(msgspec.Struct):
     """What the pages of an account have shown.
 
     Attributes:

@@ -5,8 +5,9 @@ each page must contain a session that was read before, or begin at or before the
 sessions may have been missed, and the offset is reduced.
 """
 
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from exporter.livepeer.decoding import DecodedPage
 from exporter.livepeer.errors import PaginationError
@@ -64,11 +65,10 @@ async def read_by_offset(reader: PageReader) -> None:
         offset += max(1, page.items - min(overlap, page.items // MAX_OVERLAP_DIVISOR))
 
 
-@dataclass(slots=True)
-class _Received:
+class _Received(msgspec.Struct):
     """The ids received so far, kept or not: the first pages may have no session of the shard."""
 
-    ids: set[str] = field(default_factory=set)
+    ids: set[str] = msgspec.field(default_factory=set)
     highest_uuid: str = ""
 
     def leaves_gap_before(self, page: DecodedPage, uuids: list[str]) -> bool:

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from exporter.livepeer.decoding import DecodedPage
 from exporter.livepeer.errors import PaginationError, ResponseTooLargeError
@@ -24,8 +25,7 @@ SESSIONS_PER_MISSING: Final = 100
 """One session in this many may be missing compared with the server's count: sessions come and go during pagination."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageRequest:
+class PageRequest(msgspec.Struct, frozen=True):
     """A request for one page.
 
     Attributes:
@@ -39,8 +39,7 @@ class PageRequest:
     count: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ResponsePage:
+class ResponsePage(msgspec.Struct, frozen=True):
     """A response of `GET /session`.
 
     Attributes:
@@ -76,8 +75,7 @@ def no_progress(_pages: int, _sessions: int) -> None:
     """Ignore the progress."""
 
 
-@dataclass(slots=True)
-class ReadSessions:
+class ReadSessions(msgspec.Struct):
     """What the queries of one poll have read so far.
 
     Attributes:
@@ -88,11 +86,11 @@ class ReadSessions:
         invalid_sessions: number of dropped sessions by fault.
     """
 
-    sessions: dict[str, Session] = field(default_factory=dict)
+    sessions: dict[str, Session] = msgspec.field(default_factory=dict)
     pages: int = 0
     duplicates: int = 0
-    invalid_values: Counter[tuple[str, str]] = field(default_factory=Counter)
-    invalid_sessions: Counter[str] = field(default_factory=Counter)
+    invalid_values: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
+    invalid_sessions: Counter[str] = msgspec.field(default_factory=Counter)
 
     def add(self, session: Session) -> None:
         """Add a session. If its id is known, the one with the later `lastSeen` is kept."""
@@ -101,8 +99,7 @@ class ReadSessions:
             self.sessions[session.id] = session
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """Sessions in the order of the server, each with its id as the server sent it."""
 
     ids: Sequence[str] = ()

@@ -1,8 +1,9 @@
 """Which sessions are read, and the filters of `GET /session` that select them."""
 
 import json
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from exporter.livepeer.id_range import ALL_IDS, IdRange
 
@@ -13,8 +14,7 @@ Filters = list[dict[str, Any]]
 """Conditions of one query, all of which must hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """The sessions that a poll reads.
 
     Attributes:

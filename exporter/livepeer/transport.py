@@ -5,12 +5,12 @@ import socket
 import ssl
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Self
 
 import certifi
 import httpx
+import msgspec
 
 from exporter.livepeer.errors import ConnectError, DNSError, PollError, PollTimeoutError, TLSError
 from exporter.version import VERSION
@@ -19,8 +19,7 @@ KEEPALIVE_EXPIRY: Final = 4.0
 """Seconds an idle connection is kept. The server closes it after 5 s, and a request must not race with that."""
 
 
-@dataclass(frozen=True, slots=True)
-class HTTPClient:
+class HTTPClient(msgspec.Struct, frozen=True):
     """The HTTP client of one account.
 
     Attributes:

@@ -7,10 +7,11 @@ a client that is still receiving one gets all of it, whatever is published meanw
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
 
+import msgspec
+from msgspec.structs import replace
 from prometheus_client.core import Metric
 
 from exporter.metrics.catalogue import (
@@ -34,8 +35,7 @@ from exporter.sessions.snapshot import Totals
 _WEBHOOK_PLACES: Final = tuple(map(ACCOUNT_FAMILIES.index, WEBHOOK_FAMILIES))
 
 
-@dataclass(frozen=True, slots=True)
-class AccountData:
+class AccountData(msgspec.Struct, frozen=True):
     """What an account shows of its last good poll.
 
     Attributes:
@@ -64,8 +64,7 @@ class AccountData:
     recordings_began: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AccountPage:
+class AccountPage(msgspec.Struct, frozen=True):
     """The part of the page that belongs to one account.
 
     Attributes:
@@ -77,8 +76,7 @@ class AccountPage:
     data: AccountData | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """One generation of one format, without the metrics of the process, which a scrape appends.
 
     Attributes:

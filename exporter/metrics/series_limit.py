@@ -1,8 +1,9 @@
 """Which sessions or streams get series of their own when there are more than the series limit allows."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic
+
+import msgspec
 
 from exporter.cooperative import SMALL_BATCH_SIZE, Cooperative, batches
 from exporter.metrics.catalogue import SubjectFamily
@@ -10,16 +11,14 @@ from exporter.metrics.catalogue.family import Subject
 from exporter.sessions.snapshot import ACTIVE, State
 
 
-@dataclass(frozen=True, slots=True)
-class Selection(Generic[Subject]):
+class Selection(msgspec.Struct, Generic[Subject], frozen=True):
     """The subjects that get series, each with its state and in its original order, and the number of the others."""
 
     subjects: Sequence[tuple[Subject, State]]
     dropped: int = 0
 
 
-@dataclass(frozen=True)
-class Shared(Generic[Subject]):
+class Shared(msgspec.Struct, Generic[Subject], frozen=True):
     """Series that several subjects have in common, as sessions have those of their stream.
 
     They are selected together with the first of these subjects.

@@ -1,8 +1,9 @@
 """An account on the status page: whether its polls succeed, and how old its data is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from exporter.metrics.page_store import AccountData
 from exporter.pages.html import BREAK, Html, Node, join, tag
@@ -30,8 +31,7 @@ _KEY_HINT: Final = join(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AccountStatus:
+class AccountStatus(msgspec.Struct, frozen=True):
     """An account at the time of the page.
 
     Attributes:

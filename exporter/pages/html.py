@@ -1,13 +1,13 @@
 """HTML that escapes by default: text becomes markup only where it is wrapped in `Html`."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Html:
+
+class Html(msgspec.Struct, frozen=True):
     """Markup that is safe to put on a page."""
 
     markup: str

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from exporter.metrics.text_format import Format
 
@@ -22,16 +23,14 @@ stay as they are if it is requested, and the response has no parameter that clai
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ContentType:
+class ContentType(msgspec.Struct, frozen=True):
     """The format of a response, and its ``Content-Type``."""
 
     form: Format
     header: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
+class _Offer(msgspec.Struct, frozen=True):
     """What a media range can ask for.
 
     Attributes:

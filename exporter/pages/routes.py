@@ -1,9 +1,9 @@
 """The pages: ``/``, the metrics, ``/livez``, ``/readyz``. Anything else is 404, other methods are 405."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -26,8 +26,7 @@ _PAGE_HEADERS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """What the probes ask.
 
     Attributes:

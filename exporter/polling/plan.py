@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from exporter.livepeer.id_range import ALL_IDS
 from exporter.livepeer.query import Scope
 from exporter.sessions.snapshot import Windows
@@ -27,8 +29,7 @@ class PollStart:
     credentials: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """How an account is polled. Durations are in seconds.
 
     Attributes:
@@ -84,8 +85,7 @@ class Failure(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """The state of an account's polling. Times are Unix seconds of our clock.
 
     Attributes:

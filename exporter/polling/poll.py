@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from exporter.cooperative import Cooperative, run_yielding
 from exporter.livepeer.client import LivepeerClient, SessionsResult
@@ -27,16 +29,14 @@ from exporter.sessions.snapshot import Snapshot, take_snapshot
 from exporter.sessions.stream_life import StreamStates
 
 
-@dataclass(frozen=True, slots=True)
-class PollSpan:
+class PollSpan(msgspec.Struct, frozen=True):
     """When a poll began, and how many seconds it took to read the sessions."""
 
     started: PollStart
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(msgspec.Struct, frozen=True):
     """What is remembered of the good polls of an account.
 
     Attributes:
@@ -47,11 +47,10 @@ class History:
 
     counters: CounterState = CounterState()
     lifecycle: LifecycleState = LifecycleState()
-    lines: TimeLines = field(default_factory=dict)
+    lines: TimeLines = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(msgspec.Struct, frozen=True):
     """What has changed since the last good poll.
 
     Attributes:
@@ -73,8 +72,7 @@ class DataAge(NamedTuple):
     recordings_began: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class PollResult:
+class PollResult(msgspec.Struct, frozen=True):
     """Everything that a poll has brought. Nothing of it is visible before it is published.
 
     Attributes:

@@ -5,8 +5,9 @@ the ones of the last poll that requested them, and the ones that have left the w
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from exporter.cooperative import Cooperative, batches
 from exporter.livepeer.query import Scope
@@ -18,8 +19,7 @@ CLOCK_TOLERANCE: Final = 60.0
 """Seconds by which the known time of the API may change from one poll to the next."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recordings:
+class Recordings(msgspec.Struct, frozen=True):
     """Sessions with unfinished or failed recordings.
 
     Attributes:

@@ -1,7 +1,8 @@
 """Which series of sessions and streams an account has at its level of detail, and their text."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from exporter.cooperative import Cooperative
 from exporter.metrics.catalogue import (
@@ -21,8 +22,7 @@ from exporter.sessions.stream_life import StreamLife
 from exporter.sessions.streams import Stream, StreamState, group_by_stream, stream_id, stream_of
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedSeries:
+class RenderedSeries(msgspec.Struct, frozen=True):
     """The series of an account.
 
     Attributes:
@@ -31,13 +31,12 @@ class RenderedSeries:
         dropped: the number of the others.
     """
 
-    rendered: Rendered = field(default_factory=lambda: Rendered({}, 0))
+    rendered: Rendered = msgspec.field(default_factory=lambda: Rendered({}, 0))
     exported: int = 0
     dropped: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(msgspec.Struct, frozen=True):
     """The series of sessions and streams after a poll.
 
     Attributes:

@@ -7,10 +7,10 @@ each job is also kept by the monotonic clock, and a watchdog reschedules all job
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
+import msgspec
 from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
@@ -76,8 +76,7 @@ class _Interval(IntervalTrigger):  # type: ignore[misc]  # APScheduler has no ty
         return following
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(msgspec.Struct):
     """A job with its due time in monotonic seconds, and its current run."""
 
     job: Job

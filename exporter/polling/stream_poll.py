@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from exporter.cooperative import Cooperative, run_yielding
 from exporter.livepeer.client import LivepeerClient, SessionsResult
@@ -30,8 +32,7 @@ class Shown(NamedTuple):
     data: AccountData
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """What is known of an account before or after a poll of a stream.
 
     Attributes:
@@ -45,8 +46,7 @@ class Known:
     recordings: Recordings | None
 
 
-@dataclass(frozen=True, slots=True)
-class StreamPollResult:
+class StreamPollResult(msgspec.Struct, frozen=True):
     """Everything that a poll of a stream has brought.
 
     Attributes:

@@ -4,7 +4,8 @@ import logging
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from exporter.logs import event
 
@@ -29,8 +30,7 @@ def watchdog_interval(environ: Mapping[str, str], pid: int) -> float | None:
     return int(limit) / 1_000_000 / 2
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceManager:
+class ServiceManager(msgspec.Struct, frozen=True):
     """The service manager that started the program; without an address every notification is a no-op.
 
     A notification that cannot be sent is logged and otherwise ignored, since the service itself works.

@@ -2,16 +2,16 @@
 
 import hashlib
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from exporter.config import Settings, open_regular_file
 from exporter.livepeer import transport
 from exporter.runtime.environment import is_out_of_descriptors
 
 
-@dataclass(frozen=True, slots=True)
-class TrustStore:
+class TrustStore(msgspec.Struct, frozen=True):
     """Certificate authorities, loaded once and shared by all accounts.
 
     Attributes:

@@ -2,11 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 from itertools import chain
 from operator import attrgetter
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from exporter.cooperative import Cooperative, batches
 from exporter.sessions.history import history_of
@@ -24,8 +26,7 @@ SLOW_START: Final = 180.0
 """Seconds after its creation from which a session without any media is listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problems:
+class Problems(msgspec.Struct, frozen=True):
     """The listed sessions of one or several accounts.
 
     Attributes:
@@ -33,8 +34,8 @@ class Problems:
         counts: per kind the number of all.
     """
 
-    listed: Mapping[Kind, tuple[Problem, ...]] = field(default_factory=dict)
-    counts: Mapping[Kind, int] = field(default_factory=dict)
+    listed: Mapping[Kind, tuple[Problem, ...]] = msgspec.field(default_factory=dict)
+    counts: Mapping[Kind, int] = msgspec.field(default_factory=dict)
 
     @property
     def worst(self) -> tuple[Problem, ...]:

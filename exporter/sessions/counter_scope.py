@@ -1,8 +1,9 @@
 """Which sessions the polls could show: what a poll could not show before is not growth (D02 of docs/reliability.md)."""
 
-from dataclasses import dataclass
 from statistics import median
 from typing import Final
+
+import msgspec
 
 from exporter.sessions.session import INVALID_TIME, Session
 
@@ -10,8 +11,7 @@ MAX_HISTORY: Final = 16
 """Changes of the scope that are remembered; sessions of earlier ones count as shown since the oldest of these."""
 
 
-@dataclass(frozen=True, slots=True)
-class CounterScope:
+class CounterScope(msgspec.Struct, frozen=True):
     """The sessions that a poll can show.
 
     Attributes:
@@ -44,8 +44,7 @@ class CounterScope:
         return last is None or now - last / 1000 <= window
 
 
-@dataclass(frozen=True, slots=True)
-class PollTime:
+class PollTime(msgspec.Struct, frozen=True):
     """When a poll began.
 
     Attributes:
@@ -67,8 +66,7 @@ class PollTime:
         return median((self.server, now.server - (now.monotonic - self.monotonic), self.wall))
 
 
-@dataclass(frozen=True, slots=True)
-class ScopeHistory:
+class ScopeHistory(msgspec.Struct, frozen=True):
     """The scopes of the polls so far, each with the time of its first good poll; the newest first."""
 
     scopes: tuple[tuple[CounterScope, PollTime], ...] = ()

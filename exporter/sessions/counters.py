@@ -5,7 +5,6 @@ after the baseline; otherwise its values are a baseline of their own. See D01 to
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 from typing import Final
@@ -27,8 +26,7 @@ SEVERAL_USERS: Final = "several users"
 """The owner of the sessions that the key of an administrator reads."""
 
 
-@dataclass(frozen=True, slots=True)
-class CounterState:
+class CounterState(msgspec.Struct, frozen=True):
     """What the counters need to know of earlier polls.
 
     Attributes:
@@ -48,8 +46,7 @@ class CounterState:
     max_sessions: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Increments:
+class Increments(msgspec.Struct, frozen=True):
     """What happened between two polls.
 
     Attributes:
@@ -60,10 +57,10 @@ class Increments:
         events: the sessions behind these numbers.
     """
 
-    amounts: Mapping[str, float] = field(default_factory=dict)
-    regressions: Mapping[str, int] = field(default_factory=dict)
+    amounts: Mapping[str, float] = msgspec.field(default_factory=dict)
+    regressions: Mapping[str, int] = msgspec.field(default_factory=dict)
     started: int = 0
-    recordings: Mapping[str, int] = field(default_factory=dict)
+    recordings: Mapping[str, int] = msgspec.field(default_factory=dict)
     events: SessionEvents = SessionEvents()
 
 

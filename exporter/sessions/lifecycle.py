@@ -4,7 +4,6 @@ The first good poll is a baseline, which counts nothing; see "Lifecycle" of docs
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -20,8 +19,7 @@ RECONNECT_GAP: Final = 300.0
 """Seconds within which a new session continues the one before."""
 
 
-@dataclass(frozen=True, slots=True)
-class LifecycleState:
+class LifecycleState(msgspec.Struct, frozen=True):
     """What is remembered of earlier polls.
 
     Attributes:
@@ -33,14 +31,13 @@ class LifecycleState:
     """
 
     time: PollTime | None = None
-    sessions: Mapping[str, SessionLife] = field(default_factory=dict)
+    sessions: Mapping[str, SessionLife] = msgspec.field(default_factory=dict)
     observed: float = 0.0
-    active: Mapping[str, SessionLife] = field(default_factory=dict)
+    active: Mapping[str, SessionLife] = msgspec.field(default_factory=dict)
     streams: StreamStates = StreamStates()
 
 
-@dataclass(frozen=True, slots=True)
-class LifecycleIncrements:
+class LifecycleIncrements(msgspec.Struct, frozen=True):
     """What happened between two polls, over the whole account.
 
     Attributes:
@@ -51,7 +48,7 @@ class LifecycleIncrements:
 
     sessions: SessionIncrements = SessionIncrements()
     streams: StreamIncrements = StreamIncrements()
-    processing: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    processing: Mapping[str, Sequence[float]] = msgspec.field(default_factory=dict)
 
 
 def advance(state: LifecycleState, poll: LifecyclePoll) -> Cooperative[tuple[LifecycleState, LifecycleIncrements]]:

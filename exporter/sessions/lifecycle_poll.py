@@ -1,8 +1,9 @@
 """A good poll, as far as the lifecycle of sessions and streams depends on it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+import msgspec
 
 from exporter.sessions.counter_scope import CounterScope, PollTime
 from exporter.sessions.counters import CounterState
@@ -21,8 +22,7 @@ class Elapsed(NamedTuple):
     unobserved: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class LifecyclePoll:
+class LifecyclePoll(msgspec.Struct, frozen=True):
     """A good poll.
 
     Attributes:

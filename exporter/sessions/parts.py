@@ -6,10 +6,10 @@ own time line; the following poll takes in each such stream by its own, and all 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 
 import msgspec
+from msgspec.structs import replace
 
 from exporter.cooperative import Cooperative, batches
 from exporter.sessions.counter_scope import PollTime
@@ -23,8 +23,7 @@ from exporter.sessions.stream_life import StreamIncrements, StreamLife, StreamSt
 from exporter.sessions.streams import stream_of
 
 
-@dataclass(frozen=True, slots=True)
-class TimeLine:
+class TimeLine(msgspec.Struct, frozen=True):
     """The good polls of a single stream since the last one of the account.
 
     Attributes:
@@ -137,7 +136,7 @@ def add(one: LifecycleIncrements, other: LifecycleIncrements) -> LifecycleIncrem
 
 def _rebased(part: LifecycleState, shift: float) -> LifecycleState:
     """Return the part with the observed seconds of the account, which a run of the same health is measured by."""
-    active = {name: msgspec.structs.replace(life, mark=life.mark + shift) for name, life in part.active.items()}
+    active = {name: replace(life, mark=life.mark + shift) for name, life in part.active.items()}
     return replace(part, sessions={**part.sessions, **active}, active=active)
 
 

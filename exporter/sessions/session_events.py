@@ -1,8 +1,9 @@
 """What the comparison of two polls has found for each session: the events behind the numbers of the counters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from exporter.sessions.session import Session
 
@@ -15,8 +16,7 @@ STREAM_AMOUNTS: Final = (
 """The cumulative fields of a session whose growth is counted per stream too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grown:
+class Grown(msgspec.Struct, frozen=True):
     """Sessions whose values have changed since the poll before.
 
     Attributes:
@@ -28,8 +28,7 @@ class Grown:
     amounts: Mapping[str, Sequence[float]]
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEvents:
+class SessionEvents(msgspec.Struct, frozen=True):
     """What has happened to sessions between two polls.
 
     Attributes:

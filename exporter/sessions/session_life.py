@@ -1,7 +1,6 @@
 """What is remembered of the life of each session: its health, whether it has started, and whether it has ended."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -47,8 +46,7 @@ _ENDED: Final = {decided: SessionLife(ended=True, start_decided=decided) for dec
 """Most sessions have ended; they share these two."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionIncrements:
+class SessionIncrements(msgspec.Struct, frozen=True):
     """What happened to sessions between two polls.
 
     Attributes:
@@ -58,8 +56,8 @@ class SessionIncrements:
     """
 
     never_started: int = 0
-    durations: Sequence[float] = field(default_factory=list)
-    unhealthy_ratios: Sequence[float] = field(default_factory=list)
+    durations: Sequence[float] = msgspec.field(default_factory=list)
+    unhealthy_ratios: Sequence[float] = msgspec.field(default_factory=list)
 
 
 class SessionPass:

@@ -3,9 +3,10 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final, Literal
+
+import msgspec
 
 from exporter.cooperative import Cooperative, batches
 from exporter.sessions.session import INVALID_TIME, Session
@@ -48,8 +49,7 @@ def health(session: Session) -> str:
     return HEALTH_OF[session.is_healthy]
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(msgspec.Struct, frozen=True):
     """The ages, in seconds, by which sessions are selected and classified.
 
     Attributes:
@@ -95,8 +95,7 @@ class Windows:
         return now - milliseconds / 1000 <= self.session
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(msgspec.Struct, frozen=True):
     """Sums over all sessions of a snapshot, including those without series of their own.
 
     Attributes:
@@ -112,11 +111,10 @@ class Totals:
     recordings: Mapping[str, int]
     ingest_rate: float
     outgoing_rate: float
-    configured_streams: Mapping[str, int] = field(default_factory=dict)
+    configured_streams: Mapping[str, int] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """The exported sessions of one poll.
 
     Attributes:

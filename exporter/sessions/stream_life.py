@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Final
 
@@ -66,16 +65,14 @@ class StreamLife(msgspec.Struct, frozen=True, gc=False):
 _NEW: Final = StreamLife()
 
 
-@dataclass(frozen=True, slots=True)
-class StreamStates:
+class StreamStates(msgspec.Struct, frozen=True):
     """The streams of the last answer, and absent ones with the longest absent first, by id; None has no parent."""
 
-    present: Mapping[str | None, StreamLife] = field(default_factory=dict)
-    absent: Mapping[str | None, StreamLife] = field(default_factory=dict)
+    present: Mapping[str | None, StreamLife] = msgspec.field(default_factory=dict)
+    absent: Mapping[str | None, StreamLife] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamIncrements:
+class StreamIncrements(msgspec.Struct, frozen=True):
     """What happened to streams between two polls.
 
     Attributes:
@@ -85,7 +82,7 @@ class StreamIncrements:
         reconnects: sessions that continue another session of their stream.
     """
 
-    observed: Mapping[str, float] = field(default_factory=dict)
+    observed: Mapping[str, float] = msgspec.field(default_factory=dict)
     unobserved: float = 0.0
     episodes: int = 0
     reconnects: int = 0

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from exporter.cooperative import Cooperative, batches
 from exporter.sessions.session import MAX_ID, Session
@@ -10,8 +11,7 @@ from exporter.sessions.snapshot import ACTIVE, ENDED, PENDING, SessionState, Sta
 from exporter.text import clean
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(msgspec.Struct, frozen=True):
     """All exported sessions with the same parent stream.
 
     Attributes:

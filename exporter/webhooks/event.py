@@ -1,7 +1,6 @@
 """The event of a webhook, from the body of a call."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -31,8 +30,7 @@ TARGET_RESULTS: Final = {
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """An event. Nothing else of a body is kept, since it contains the key of the stream.
 
     Attributes:

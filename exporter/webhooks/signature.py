@@ -7,8 +7,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 MAX_HEADER: Final = 1024
 """Characters of the header that are parsed."""
@@ -17,8 +18,7 @@ _TIME = re.compile(r"[0-9]{1,16}")
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """The header of a call.
 
     Attributes:

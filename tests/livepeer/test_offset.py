@@ -1,9 +1,9 @@
 """Offset pagination with overlapping pages."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from exporter.livepeer.errors import PaginationError
 from exporter.livepeer.id_range import ALL_IDS, IdRange

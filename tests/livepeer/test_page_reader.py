@@ -1,8 +1,7 @@
 """The bounds of one query, and which sessions of its pages are kept."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from exporter.livepeer.body import MAX_PAGE_BYTES
 from exporter.livepeer.errors import PaginationError, ResponseTooLargeError

@@ -1,10 +1,10 @@
 """Reading all pages: sessions that exist during the whole pagination are neither missed nor returned twice."""
 
 import asyncio
-from dataclasses import replace
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from exporter.livepeer.errors import (
     BadRequestError,

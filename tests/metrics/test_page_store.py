@@ -2,9 +2,9 @@
 
 import asyncio
 import gzip
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from exporter.livepeer.errors import ServerError
 from exporter.metrics import catalogue

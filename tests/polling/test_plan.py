@@ -1,6 +1,6 @@
 """What identifies the sessions that an exporter polls."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from exporter.livepeer.query import Scope
 from exporter.metrics import catalogue

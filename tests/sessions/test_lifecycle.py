@@ -1,8 +1,9 @@
 """The lifecycle of streams and sessions: bounds of what is remembered, and rules that random histories rarely meet."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from exporter.cooperative import BATCH_SIZE
 from exporter.sessions.counter_scope import CounterScope, PollTime

@@ -1,8 +1,9 @@
 """The families of each account: totals of its snapshot, counters, and the state of its polling."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from exporter.metrics.catalogue.family import PREFIX, Family, Sample, TotalFamily, counter, gauge, histogram
 from exporter.metrics.catalogue.label_values import CODES, FAILURES, SESSION_FAULTS, VALUE_FAULTS

@@ -5,9 +5,10 @@ of ages. An unknown value has no sample; it is never exported as 0 or NaN.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Generic, Literal, TypeVar
+
+import msgspec
 
 from exporter.sessions.session import Session
 from exporter.sessions.snapshot import State, Totals
@@ -26,8 +27,7 @@ Sample = tuple[tuple[str, ...], float]
 """The values of a family's own labels, and the value of the sample."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class Family(msgspec.Struct, frozen=True, kw_only=True):
     """The declaration of a metric family.
 
     Attributes:
@@ -59,8 +59,7 @@ Subject = TypeVar("Subject")
 """What a family is about: a session or a stream."""
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots, which dataclasses do not combine with generics
-class SubjectFamily(Family, Generic[Subject]):
+class SubjectFamily(Family, Generic[Subject], frozen=True, kw_only=True):
     """A gauge or counter of each session or of each stream.
 
     Attributes:
@@ -91,8 +90,7 @@ class Combine(Enum):
     UNION = "all of the stream's sessions"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SessionFamily(SubjectFamily[Session]):
+class SessionFamily(SubjectFamily[Session], frozen=True, kw_only=True):
     """A gauge of each session.
 
     Attributes:
@@ -105,8 +103,7 @@ class SessionFamily(SubjectFamily[Session]):
 StreamFamily = SubjectFamily[Stream]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TotalFamily(Family):
+class TotalFamily(Family, frozen=True, kw_only=True):
     """A gauge of each account, from the totals of its snapshot."""
 
     values: Callable[[Totals], Iterable[Sample]]

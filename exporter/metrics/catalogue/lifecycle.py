@@ -5,7 +5,6 @@ each, see `LifeFamily.bind`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any, Final, Generic, TypeVar
 
@@ -19,8 +18,7 @@ from exporter.sessions.streams import Stream
 Life = TypeVar("Life", SessionLife, StreamLife)
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots, which dataclasses do not combine with generics
-class LifeFamily(Family, Generic[Life]):
+class LifeFamily(Family, Generic[Life], frozen=True, kw_only=True):
     """A metric of each session or stream, from what is remembered of its life.
 
     Attributes:

@@ -1,7 +1,8 @@
 """The families of the process."""
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from exporter.metrics.catalogue.family import PREFIX, Family, counter, gauge
 from exporter.metrics.catalogue.label_values import CLOSE_REASONS

@@ -1,8 +1,9 @@
 """Samples with texts in their labels, the same for sessions and streams."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from exporter.metrics.catalogue.family import Sample
 from exporter.sessions.session import Profile, Session
@@ -18,8 +19,7 @@ MAX_ISSUES: Final = 5
 """Maximum issues of a session that become series."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """The optional series and labels; see the settings of the same names."""
 
     issue_texts: bool = True

@@ -1,7 +1,8 @@
 """The families of each account with a webhook: calls, and what they cause."""
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from exporter.metrics.catalogue.family import Family, counter, histogram
 from exporter.metrics.catalogue.label_values import HINT_RESULTS, TARGET_RESULTS, WEBHOOK_EVENTS, WEBHOOK_RESULTS
