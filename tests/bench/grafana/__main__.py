@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not options.only_rules:
             print(dashboard_tables(_program("prometheus"), directory, data, options.dashboard, options.top))
         if not options.dashboard:
-            costs = list(_rule_costs(_program("prometheus"), directory, data, options.evaluations, options.interval))
-            print(rule_tables(costs, options.top))
+            costs = _rule_costs(_program("prometheus"), directory, data, options.evaluations, options.interval)
+            print(rule_tables(list(costs), options.top))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,18 +133,26 @@ def _most_expensive(costs: Sequence[tuple[Cost, int]], top: int) -> Iterator[Seq
 
 def _rule_costs(
     binary: str, directory: Path, data: samples.Data, evaluations: int, interval: float
-) -> Iterator[rules.GroupCost]:
-    """Evaluate each group of the rules."""
+) -> Iterator[tuple[rules.GroupCost, rules.GroupCost]]:
+    """Evaluate each group of the rules, and then without the templates of its alerts."""
     for group in rules.groups_in(*rules.RULE_FILES):
-        yield rules.measure(binary, directory, group, data.end, evaluations=evaluations, interval=interval)
+        whole, conditions = (
+            rules.measure(binary, directory, each, data.end, evaluations=evaluations, interval=interval)
+            for each in (group, rules.without_templates(group))
+        )
+        yield whole, conditions
 
 
-def rule_tables(costs: Sequence[rules.GroupCost], top: int) -> str:
-    """Return the costs of groups and of the slowest rules as text."""
-    rows = [("rules", "number", "CPU of an evaluation, s", "duration, s", "alerts")]
-    rows += [(each.name, str(each.rules), number(each.cpu), number(each.duration), str(each.alerts)) for each in costs]
-    slowest = sorted((each for cost in costs for each in cost.slowest), key=lambda each: -each[1])
-    listed = [("rule", "duration, s"), *((name, number(seconds)) for name, seconds in slowest[:top])]
+def rule_tables(costs: Sequence[tuple[rules.GroupCost, rules.GroupCost]], top: int) -> str:
+    """Return the costs of groups, with and without templates, and of the slowest conditions as text."""
+    rows: list[Sequence[str]] = [
+        ("rules", "number", "CPU of an evaluation, s", "conditions only, s", "duration, s", "alerts")
+    ]
+    for whole, conditions in costs:
+        seconds = map(number, (whole.cpu, conditions.cpu, whole.duration))
+        rows.append((whole.name, str(whole.rules), *seconds, str(whole.alerts)))
+    slowest = sorted((each for _, cost in costs for each in cost.slowest), key=lambda each: -each[1])
+    listed = [("condition of a rule", "duration, s"), *((name, number(seconds)) for name, seconds in slowest[:top])]
     return f"{aligned(rows)}\n\n{aligned(listed)}\n"
 
 

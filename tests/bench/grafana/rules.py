@@ -96,6 +96,11 @@ def shifted_group(group: Group, seconds: int, interval: float) -> Group:
     return changed
 
 
+def without_templates(group: Group) -> Group:
+    """Return a group with the conditions of its rules only."""
+    return group | {"rules": [rule | {"labels": {}, "annotations": {}} for rule in group["rules"]]}
+
+
 def measure(
     binary: str, data: Path, group: Group, end: float, *, evaluations: int = 4, interval: float = 5
 ) -> GroupCost:
@@ -122,8 +127,12 @@ def measure(
 
 
 def flags() -> Sequence[str]:
-    """Return the flags for a Prometheus with the samples. They have no staleness markers: only the last is current."""
-    return ("--query.lookback-delta=29s", "--storage.tsdb.retention.time=100y", "--query.timeout=15m")
+    """Return the flags for a Prometheus with the samples.
+
+    They have no staleness markers: only the last of the samples, which are 30 seconds apart, is current. There is one
+    at nearly every time.
+    """
+    return ("--query.lookback-delta=29999ms", "--storage.tsdb.retention.time=100y", "--query.timeout=15m")
 
 
 def remove_head(data: Path) -> None:
