@@ -81,7 +81,7 @@ bench: $(VENV)/dev.done  ## compare the cost with other programs; several minute
 bench-quick: $(VENV)/dev.done  ## the same with 1,000 sessions, under a minute
 	$(BIN)/python -m tests.bench --quick $(ARGS)
 
-bench-fleet: $(VENV)/dev.done  ## the cost of a million sessions in 500 accounts, and of one account in 4 shards; ten minutes, 2 GB
+bench-fleet: $(VENV)/dev.done  ## the cost of a million sessions in 500 accounts, and of one account with 10,000, or in 4 shards; a quarter of an hour, 2 GB
 	$(BIN)/python -m tests.bench.fleet $(ARGS)
 
 bench-grafana: $(VENV)/dev.done  ## what dashboards and rules cost Prometheus with 10,000 sessions; 7 GB, 15 minutes: make bench-grafana ARGS="--data DIR"

@@ -1,9 +1,9 @@
-"""The cost of a million sessions in 500 accounts, and of 100,000 sessions of one account in four shards.
+"""The cost of a million sessions in 500 accounts, and of one account: 10,000 sessions, and 100,000 in four shards.
 
 The exporters are processes on loopback. All accounts of a fleet have the same sessions, so that the simulator stays
 small. The values are those of one round, in which every account is polled once.
 
-    python -m tests.bench.fleet [--accounts 500] [--interval 120]
+    python -m tests.bench.fleet [--parts account] [--accounts 500] [--interval 120]
 """
 
 import argparse
@@ -34,6 +34,11 @@ FIRST_ROUND_TIMEOUT: Final = 180.0
 """Seconds that the first round may take in addition to an interval."""
 
 UNLIMITED_SERIES: Final = 100_000_000
+
+DETAILS: Final = ("account", "stream", "session")
+PARTS: Final = ("fleet", "account", "shards")
+SINGLE_SESSIONS: Final = 10_000
+SINGLE_INTERVAL: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +245,14 @@ def row(columns: Sequence[str]) -> str:
 def fleets(accounts: int, interval: float) -> list[Case]:
     """Return a fleet for each level of detail; the finer levels reach the limit of series."""
     return [
-        Case(f"fleet, {detail}", accounts, 2_000, {"poll_interval": interval, "detail": detail})
-        for detail in ("account", "stream", "session")
+        Case(f"fleet, {detail}", accounts, 2_000, {"poll_interval": interval, "detail": detail}) for detail in DETAILS
+    ]
+
+
+def single(sessions: int, interval: float) -> list[Case]:
+    """Return one account with each level of detail."""
+    return [
+        Case(f"one account, {detail}", 1, sessions, {"poll_interval": interval, "detail": detail}) for detail in DETAILS
     ]
 
 
@@ -254,18 +265,19 @@ def sharded(count: int, sessions: int, interval: float) -> list[Case]:
 def main() -> None:
     """Measure all cases and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--accounts", type=int, default=500)
     parser.add_argument("--sessions", type=int, default=100_000, help="of the sharded account")
     parser.add_argument("--interval", type=float, default=120.0, help="seconds")
     options = parser.parse_args()
     interval = options.interval
-    groups = [
-        *([case] for case in fleets(options.accounts, interval)),
-        sharded(1, options.sessions, interval),
-        sharded(4, options.sessions, interval),
-    ]
+    groups = {
+        "fleet": [[case] for case in fleets(options.accounts, interval)],
+        "account": [[case] for case in single(SINGLE_SESSIONS, SINGLE_INTERVAL)],
+        "shards": [sharded(count, options.sessions, interval) for count in (1, 4)],
+    }
     print(row(COLUMNS), row(["---"] * len(COLUMNS)), sep="\n", flush=True)
-    for group in groups:
+    for group in (each for part in options.parts for each in groups[part]):
         with ExitStack() as stack:
             upstream = stack.enter_context(
                 running_module("tests.bench.cached_upstream", "--sessions", str(group[0].sessions))
