@@ -9,7 +9,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 MINUTES ?= 15
 
-.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana bench-webhooks soak soak-webhooks soak-fleet fuzz mutants generated grafana render test-container test-cluster test-engines manifests chart requirements lock-check test-oldest sbom release-check clean
+.PHONY: help demo run test check lint types unit coverage bench bench-quick bench-fleet bench-grafana bench-webhooks soak soak-webhooks bad-evening soak-fleet fuzz mutants generated grafana render test-container test-cluster test-engines manifests chart requirements lock-check test-oldest sbom release-check clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -126,6 +126,9 @@ soak: $(VENV)/dev.done  ## run with faults, turnover and demanding scrapers: mak
 
 soak-webhooks: $(VENV)/dev.done  ## 1,000 webhooks a second for half a minute, while the page is scraped: make soak-webhooks ARGS="--seconds 90"
 	$(BIN)/python -m tests.soak.webhook_flood $(ARGS)
+
+bad-evening: $(VENV)/dev.done  ## 25 faults: which alerts fire, and what Alertmanager sends; takes 8 minutes
+	$(BIN)/python -m tests.bad_evening
 
 soak-fleet: $(VENV)/dev.done  ## a simulated day with accounts that come and go, at speed: make soak-fleet ARGS="--hours 24"
 	$(BIN)/python -m tests.fleet.day $(ARGS)

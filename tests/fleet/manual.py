@@ -133,7 +133,11 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(
-    sources: Mapping[str, SessionSource | ASGIApp], *accounts: str | dict[str, Any], key_file: str, **others: Any
+    sources: Mapping[str, SessionSource | ASGIApp],
+    *accounts: str | dict[str, Any],
+    key_file: str,
+    clock: ManualClock | None = None,
+    **others: Any,
 ) -> AsyncIterator[Fleet]:
     """Run the program with some accounts.
 
@@ -141,9 +145,10 @@ async def fleet(
         sources: the sessions or the API of all accounts that may be polled, by name.
         accounts: the accounts at the start, each a name or a mapping of its settings.
         key_file: path of a file that contains `KEY`.
+        clock: its clock; by default one that starts at `START`.
         others: further settings.
     """
-    clock = ManualClock()
+    clock = clock or ManualClock()
     apis = {
         name: source if callable(source) else create_app(CachedRows(source), key=KEY, now=clock.now)
         for name, source in sources.items()

@@ -1,7 +1,7 @@
 """Recordings before the session window: requested at their own interval, with counters that stay exact."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.support.loop import in_loop
 from tests.support.rows import START, Row, ident, row
 
 HOUR = 3600.0
-SETTINGS = {"poll_interval": 30.0, "recording_interval": 300.0}
+SETTINGS: Final[dict[str, Any]] = {"poll_interval": 30.0, "recording_interval": 300.0}
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@
 
 import http.client
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,12 @@ class Alertmanager:
 
     port: int
 
-    def post(self, alerts: Sequence[Labels]) -> None:
-        """Report alerts as firing."""
-        status, text = self._request("POST", json.dumps([{"labels": dict(each)} for each in alerts]))
+    def post(self, alerts: Iterable[Labels], *, ended: Iterable[Labels] = ()) -> None:
+        """Report alerts as firing, and others as resolved."""
+        firing = [{"labels": dict(each)} for each in alerts]
+        past = datetime.now(UTC).isoformat()
+        resolved = [{"labels": dict(each), "endsAt": past} for each in ended]
+        status, text = self._request("POST", json.dumps(firing + resolved))
         assert status == 200, text
 
     def alerts(self) -> list[tuple[Labels, bool]]:

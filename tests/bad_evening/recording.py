@@ -1,0 +1,189 @@
+"""Scrapes of four exporters throughout the evening. The exporters poll a simulated API on a manual clock."""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from exporter.simulator.api import create_app
+from tests.bad_evening.faults import (
+    END,
+    EXPECTED,
+    MAIN,
+    REPLICAS,
+    SECOND,
+    SMALL,
+    STREAM_DETAIL,
+    THIRD,
+    Evening,
+    Trouble,
+    trouble_of,
+)
+from tests.bad_evening.world import MINUTE, Broadcast, Sessions
+from tests.fleet.manual import Fleet, fleet
+from tests.grafana.recording import scrape
+from tests.support.canary import KEY
+from tests.support.clock import ManualClock
+from tests.support.rows import START
+from tests.support.simulated import static_response
+
+INTERVAL: Final = 30.0
+"""Seconds between scrapes, and between polls."""
+
+STEPS: Final = int(END * MINUTE / INTERVAL)
+
+ACCOUNTS: Final[Mapping[str, dict[str, Any]]] = {
+    REPLICAS[0]: {"name": MAIN},
+    REPLICAS[1]: {"name": MAIN},
+    STREAM_DETAIL: {"name": SECOND, "detail": "stream"},
+    SMALL: {"name": THIRD},
+}
+"""The only account of each exporter, by instance."""
+
+_TOO_FEW_SERIES: Final = 50
+
+Series = dict[str, list[str]]
+"""The values of each series at each step, as promtool writes them."""
+
+
+class Recorder:
+    """Collects the samples of series.
+
+    Args:
+        names: the metrics that are needed.
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+        self._series: defaultdict[str, list[str]] = defaultdict(lambda: ["_"] * (STEPS + 1))
+        self._last: dict[str, set[str]] = {}
+
+    def constant(self, series: str) -> None:
+        """Add a series with the value 1 at all times."""
+        self._series[series] = ["1"] * (STEPS + 1)
+
+    def scrape(self, step: int, instance: str, page: str | None, trouble: Trouble | None) -> None:
+        """Add a scrape as Prometheus would; without a page it has failed."""
+        if trouble is Trouble.NOT_SCRAPED:
+            return
+        target = f'job="livepeer", instance="{instance}"'
+        found = dict(self._samples(page or "", target))
+        if trouble is not Trouble.ABSENT:
+            found[f"up{{{target}}}"] = "1" if page else "0"
+        for series, value in found.items():
+            self._series[series][step] = value
+        for series in self._last.get(instance, set()) - found.keys():
+            self._series[series][step] = "stale"
+        self._last[instance] = set(found)
+
+    def series(self) -> Series:
+        """Return all of them."""
+        return dict(self._series)
+
+    def _samples(self, page: str, target: str) -> Iterator[tuple[str, str]]:
+        for line in page.splitlines():
+            match = _SAMPLE.fullmatch(line)
+            if match and match[1] in self._names:
+                name, labels, value = match.groups()
+                # The tests of promtool begin at the Unix time 0.
+                shifted = f"{float(value) - START:.3f}" if name.endswith("_timestamp_seconds") else value
+                yield f"{name}{{{target}{f', {labels}' if labels else ''}}}", shifted
+
+
+_SAMPLE: Final = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
+
+
+class Exporter:
+    """An exporter that can be killed and started again, and its API.
+
+    Args:
+        instance: its name.
+        broadcasts: the sessions of its account.
+        key_file: path of the file with the API key.
+    """
+
+    def __init__(self, instance: str, broadcasts: Collection[Broadcast], key_file: Path) -> None:
+        self._account = ACCOUNTS[instance]
+        self._key_file = key_file
+        self._clock = ManualClock()
+        self._api = create_app(Sessions(broadcasts), key=KEY, now=self._clock.now)
+        self._trouble: Trouble | None = None
+        self._running: Fleet | None = None
+        self._stack = AsyncExitStack()
+
+    async def page_at(self, time: float, trouble: Trouble | None) -> str | None:
+        """Poll until a time in Unix seconds, and return the metrics page; None if the process does not run."""
+        if trouble in (Trouble.DOWN, Trouble.ABSENT):
+            await self.stop()
+            return None
+        self._clock.advance(max(0.0, time - INTERVAL - self._clock.now()))
+        running = self._running or await self._start()
+        if Trouble.FEW_SERIES in (trouble, self._trouble) and trouble is not self._trouble:
+            limit = {"max_series": _TOO_FEW_SERIES} if trouble else {}
+            await running.apply(self._account, **limit)
+        self._trouble = trouble
+        await running.scheduler.run_for(time - self._clock.now())
+        return await scrape(running)
+
+    async def stop(self) -> None:
+        """Kill the process."""
+        await self._stack.aclose()
+        self._running = None
+
+    async def _start(self) -> Fleet:
+        name = self._account["name"]
+        context = fleet({name: self._respond}, self._account, key_file=str(self._key_file), clock=self._clock)
+        self._running = await self._stack.enter_async_context(context)
+        return self._running
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._failing() or self._api)(scope, receive, send)
+
+    def _failing(self) -> ASGIApp | None:
+        status = _STATUS.get(self._trouble)
+        every_other_minute = self._trouble in (Trouble.RATE_LIMITED, Trouble.SOME_ERRORS)
+        if status is None or (every_other_minute and (self._clock.now() - START) // MINUTE % 2):
+            return None
+        return static_response(status)
+
+
+_STATUS: Final[Mapping[Trouble | None, int]] = {
+    Trouble.SERVER_ERROR: 500,
+    Trouble.UNAUTHORIZED: 401,
+    Trouble.RATE_LIMITED: 429,
+    Trouble.SOME_ERRORS: 500,
+}
+
+
+async def record(evening: Evening, names: Collection[str], directory: Path) -> Series:
+    """Return the series that Prometheus would have.
+
+    Args:
+        evening: the sessions.
+        names: the metrics that are needed.
+        directory: for files of the exporters.
+    """
+    key_file = directory / "key"
+    key_file.write_text(KEY, encoding="utf-8")
+    recorder = Recorder(names)
+    for account, stream in EXPECTED:
+        recorder.constant(
+            f'livepeer_expected_live{{account="{account}", stream_id="{stream}", name="{stream.title()}"}}'
+        )
+    exporters = {
+        instance: Exporter(instance, evening.broadcasts[account["name"]], key_file)
+        for instance, account in ACCOUNTS.items()
+    }
+    for step in range(1, STEPS + 1):
+        time = START + step * INTERVAL
+        for instance, exporter in exporters.items():
+            trouble = trouble_of(instance, step * INTERVAL / MINUTE)
+            page = await exporter.page_at(time, trouble)
+            recorder.scrape(step, instance, page, trouble)
+    for exporter in exporters.values():
+        await exporter.stop()
+    return recorder.series()
