@@ -17,11 +17,13 @@ def _series(name: str, *matchers: str, window: str = "") -> str:
 
 
 def exporter_alerts(thresholds: Thresholds) -> list[Alert]:
-    """Return the alerts on exporters that are down or absent."""
+    """Return the alerts on exporters that are down or absent. If all targets are down, none is absent."""
+    build_info = _series("exporter_build_info")
+    down = f"up == 0 and on (job, instance) last_over_time({_series('exporter_build_info', window='1d')})"
     return [
         Alert(
             name="LivepeerExporterDown",
-            expr=f"up == 0 and on (job, instance) last_over_time({_series('exporter_build_info', window='1d')})",
+            expr=down,
             for_duration=thresholds.down_for,
             severity="critical",
             summary="Livepeer exporter {{ $labels.instance }} is down",
@@ -33,7 +35,7 @@ def exporter_alerts(thresholds: Thresholds) -> list[Alert]:
         ),
         Alert(
             name="LivepeerExporterAbsent",
-            expr=f"absent({_series('exporter_build_info')})",
+            expr=f"absent({build_info}) unless on () ({down})",
             for_duration=thresholds.absent_for,
             severity="critical",
             summary="No Livepeer exporter is scraped",
@@ -72,6 +74,12 @@ def _stale(thresholds: Thresholds) -> Alert:
     )
 
 
+def _unless_stale(window: str) -> str:
+    """Exclude accounts whose data has been stale in the window: why is no news when it is current again."""
+    stale = f'ALERTS{{alertname="LivepeerDataStale", alertstate="firing"}}[{window}]'
+    return f"unless on ({_EXPORTER_ACCOUNT}) last_over_time({stale})"
+
+
 def _api_errors(thresholds: Thresholds) -> Alert:
     window = thresholds.failure_window
     failures = f"rate({_series('exporter_poll_failures_total', window=window)})"
@@ -82,7 +90,7 @@ def _api_errors(thresholds: Thresholds) -> Alert:
     )
     return Alert(
         name="LivepeerApiErrors",
-        expr=f"{ratio} > {thresholds.failure_ratio:g}",
+        expr=f"{ratio} > {thresholds.failure_ratio:g} {_unless_stale(window)}",
         for_duration=thresholds.failure_for,
         severity="warning",
         summary="Polls of the Livepeer account {{ $labels.account }} fail ({{ $labels.class }})",
@@ -99,7 +107,7 @@ def _rate_limited(thresholds: Thresholds) -> Alert:
     throttled = f"increase({_series('exporter_api_throttled_total', window=window)})"
     return Alert(
         name="LivepeerRateLimited",
-        expr=f"sum by ({_EXPORTER_ACCOUNT}) ({throttled}) > {thresholds.throttled_responses:g}",
+        expr=f"sum by ({_EXPORTER_ACCOUNT}) ({throttled}) > {thresholds.throttled_responses:g} {_unless_stale(window)}",
         for_duration=thresholds.throttled_for,
         severity="warning",
         summary="The Livepeer API rate-limits the account {{ $labels.account }}",

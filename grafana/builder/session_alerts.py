@@ -152,12 +152,17 @@ def transcoding_alerts(thresholds: Thresholds) -> list[Alert]:
 def stopped_alert(thresholds: Thresholds) -> Alert:
     """Return the alert on an ingest of 0.
 
-    An ending session has an ingest rate of 0 until it is inactive, 90 seconds after its last media.
+    An ending session has an ingest rate of 0 until it is inactive, 90 seconds after its last media, or until the data
+    is stale if polls fail from then on. So data that is older than a few polls does not count.
 
     Inactive sessions have no rate. A session has stopped if no replica has another rate.
     """
-    stopped = per_session(_series("session_ingest_rate_bytes_per_second"))
-    stream_rate = stream_queries.sum_per_stream(NO_FILTERS, _series("stream_ingest_rate_bytes_per_second"))
+    age = f"time() - {_series('snapshot_timestamp_seconds')}"
+    max_age = f"{thresholds.stopped_max_polls:g} * {_series('exporter_poll_interval_seconds')}"
+    is_current = f"{ON_ACCOUNT} ({age} < {max_age})"
+    stopped = per_session(f"{_series('session_ingest_rate_bytes_per_second')} and {is_current}")
+    rate = f"({_series('stream_ingest_rate_bytes_per_second')} and {is_current})"
+    stream_rate = stream_queries.sum_per_stream(NO_FILTERS, rate)
     active_stream = f"{stream_queries.ON_STREAM} {stream_queries.active_streams(NO_FILTERS)}"
     return _session_alert(
         "LivepeerIngestStopped",
@@ -168,6 +173,7 @@ def stopped_alert(thresholds: Thresholds) -> Alert:
         f"The session is active, but has had an ingest rate of 0 for {thresholds.session_for}. Viewers see no new "
         "media.",
         stream_expr=f"{stream_rate} == 0 and {active_stream}",
+        keep_firing_for=thresholds.media_keep_firing_for,
         moments=(LAST_MEDIA,),
         has_issues=True,
     )
@@ -211,20 +217,31 @@ def _ingest_starving(thresholds: Thresholds) -> Alert:
 
 
 def _transcoding_behind(thresholds: Thresholds) -> Alert:
-    """Without profiles the quotient is infinite or not a number, and the comparison drops it."""
-    source = _series("session_source_segments_duration_seconds")
-    transcoded = _series("session_transcoded_segments_duration_seconds")
-    lag = per_session(f"{source} - {transcoded} / {_series('session_profiles')} > {thresholds.lag_critical:g}")
+    """Segments that are lost are never transcoded, so that the lag after a failure stays: it must be new, too.
+
+    Without profiles the quotient is infinite or not a number, and the comparison drops it.
+    """
+    limit, window = f"{thresholds.lag_critical:g}", thresholds.lag_window
+    lag, earlier_lag = (_lag(offset) for offset in ("", f" offset {window:g}s"))
+    is_young = f"{_series('session_source_segments_duration_seconds')} <= {window:g}"
+    behind = per_session(f"{lag} > {limit} and ({lag} - ({earlier_lag}) > {limit} or {is_young})")
     return _session_alert(
         "LivepeerTranscodingBehind",
-        _while_active(lag),
+        _while_active(behind),
         thresholds.session_for,
         "warning",
         "transcoding is {{ $value | humanizeDuration }} behind",
-        "The renditions are {{ $value | humanizeDuration }} behind the source on average. A rendition that is not "
-        "transcoded at all has the same effect: check the panel Delivered renditions.",
+        "The renditions are {{ $value | humanizeDuration }} behind the source on average. More than "
+        f"{limit} s of this are of the last {window / 60:g} minutes. A rendition that is not transcoded at all has the "
+        "same effect: check the panel Delivered renditions.",
         has_issues=True,
     )
+
+
+def _lag(offset: str) -> str:
+    source = _series("session_source_segments_duration_seconds")
+    transcoded = _series("session_transcoded_segments_duration_seconds")
+    return f"{source}{offset} - {transcoded}{offset} / {_series('session_profiles')}{offset}"
 
 
 def _nothing_transcoded(thresholds: Thresholds) -> Alert:
@@ -241,6 +258,7 @@ def _nothing_transcoded(thresholds: Thresholds) -> Alert:
         "critical",
         "nothing is transcoded",
         "Media arrives and profiles are configured, but no rendition is transcoded. Viewers get the source or nothing.",
+        keep_firing_for=thresholds.media_keep_firing_for,
         has_issues=True,
     )
 
@@ -271,6 +289,7 @@ def recording_alerts(thresholds: Thresholds) -> list[Alert]:
             f"{counted('recording of the stream is', 'recordings of the stream are')} not ready, although the last "
             f"media arrived more than {thresholds.recording_stuck_after / 3600:g} h ago. The Stream dashboard has "
             "their sessions.",
+            keep_firing_for=thresholds.stuck_keep_firing_for,
             time_range="6h",
         ),
     ]

@@ -17,6 +17,8 @@ class Thresholds:
             inactive after 90 s.
         min_media_speed: seconds of media per second; below it players run out of media.
         lag_warning, lag_critical: seconds by which transcoding is behind the source; an alert fires at critical.
+        lag_window: seconds in which the lag must have grown by as much. The alert ends this long after the growth, no
+            later than the critical alert, which ends ``media_keep_firing_for`` after its condition.
         data_age_warning, data_age_critical: seconds since the last successful poll, for colors only.
         comparison_window: window over which session values are compared.
         down_for, absent_for, stale_for: ``for`` of the alerts on the exporter and its data.
@@ -37,6 +39,7 @@ class Thresholds:
         failed_window: window in which failed recordings count; the alert ends this long after the last one.
         ingest_drop_ratio: ingest rate as a ratio of its mean in ``ingest_baseline_window``.
         ingest_drop_min_rate: bytes per second; streams with a lower mean are not compared.
+        stopped_max_polls: age of the data in poll intervals until which an ingest rate of 0 counts.
         no_transcoding_ratio: delivered renditions as a ratio of the configured profiles.
         no_transcoding_min_media: seconds of source that must arrive in ``comparison_window`` for the ratio to count.
         recording_stuck_after: seconds since the last media after which a recording must be ready.
@@ -45,6 +48,10 @@ class Thresholds:
         target_for: ``for`` of this alert.
         session_for, recording_for, expected_for: ``for`` of the alerts on sessions, recordings and expected streams.
         keep_firing_for: how long alerts on values that flap stay after their condition.
+        media_keep_firing_for: the same for the critical alerts on media, which suppress those on health: as long as
+            ``unhealthy_window``, in which these look back.
+        stuck_keep_firing_for: the same for the alert on stuck recordings, which lasts for hours, so that it is not
+            repeated after an outage of the exporter or the API.
         objective: share of the live time in which a stream should be healthy, for the optional alerts; also the default
             of the Stream dashboard.
         fast_burn, slow_burn: burn rates from which the optional alerts fire. With a period of 30 days, they use 2 % of
@@ -62,6 +69,7 @@ class Thresholds:
     min_media_speed: float = 0.95
     lag_warning: float = 10
     lag_critical: float = 30
+    lag_window: float = 900
     data_age_warning: float = 90
     data_age_critical: float = 180
     comparison_window: str = "5m"
@@ -94,6 +102,7 @@ class Thresholds:
     ingest_drop_ratio: float = 0.5
     ingest_drop_min_rate: float = 12_500
     ingest_baseline_window: str = "30m"
+    stopped_max_polls: float = 2.5
     no_transcoding_ratio: float = 0.05
     no_transcoding_min_media: float = 60
     recording_stuck_after: float = 3600
@@ -104,6 +113,8 @@ class Thresholds:
     recording_for: str = "3m"
     expected_for: str = "5m"
     keep_firing_for: str = "5m"
+    media_keep_firing_for: str = "15m"
+    stuck_keep_firing_for: str = "15m"
     objective: float = 0.99
     fast_burn: float = 14.4
     fast_burn_window: str = "1h"

@@ -101,11 +101,66 @@ def _ended(at: float) -> InputSeries:
     return session(end=at, healthy=changing_at(at, 0, None)) | exporter()
 
 
+def _polled(age: Value = ZERO, interval: float = 30, instance: str = INSTANCE) -> InputSeries:
+    """Return an exporter whose data has this age in seconds, as a function of the time."""
+    return exporter(
+        instance=instance,
+        snapshot_timestamp_seconds=lambda time: time - (age(time) or 0),
+        exporter_poll_interval_seconds=constant(interval),
+    )
+
+
+def _rate(value: Value, instance: str = INSTANCE) -> InputSeries:
+    """Return a session with this ingest rate, and its exporter with current data."""
+    return session(instance, ingest_rate_bytes_per_second=value) | _polled(instance=instance)
+
+
 def _ingest_stopped(at: float, instance: str = INSTANCE, end: float | None = None) -> InputSeries:
     rate = changing_at(at, 1e6, 0)
-    return session(
+    series = session(
         instance, end, ingest_rate_bytes_per_second=lambda time: rate(time) if end is None or time < end else None
     )
+    return series | _polled(instance=instance)
+
+
+def _stopped_with_old_data(age: Value, interval: float = 30) -> InputSeries:
+    return session(ingest_rate_bytes_per_second=ZERO) | _polled(age, interval)
+
+
+def _ingest_stopped_between(start: float, end: float) -> InputSeries:
+    return _rate(lambda time: 0 if start <= time < end else 1e6)
+
+
+def _stream_rate(value: Value, age: Value = ZERO, active: Value = ONE) -> InputSeries:
+    return stream(active=active, ingest_rate_bytes_per_second=value) | _polled(age)
+
+
+def _nothing_transcoded_until(time: float) -> InputSeries:
+    return session(transcoded_segments_duration_seconds=stepwise(lambda second: 3 * float(second >= time)))
+
+
+def _stuck() -> InputSeries:
+    return recording("waiting", last_seen_timestamp_seconds=ZERO)
+
+
+def _replaced(series: InputSeries, old: str, new: str) -> InputSeries:
+    """Return the series with another value of a label."""
+    return {name.replace(f'"{old}"', f'"{new}"'): value for name, value in series.items()}
+
+
+def _stuck_until(time: float) -> InputSeries:
+    return recording("waiting", changing_at(time, 1, None), last_seen_timestamp_seconds=ZERO)
+
+
+def _stale_until(time: float) -> InputSeries:
+    labels = 'job="livepeer", instance="one:9877", account="main"'
+    return {f'ALERTS{{alertname="LivepeerDataStale", alertstate="firing", {labels}}}': changing_at(time, 1, None)}
+
+
+def _behind_since(time: float, gap: tuple[float, float] = (0, 0)) -> InputSeries:
+    """Return a session whose renditions are 40 seconds behind from a time on, without data in the gap."""
+    lag = transcoded_lag(40, time)
+    return session(transcoded_segments_duration_seconds=lambda now: None if gap[0] <= now < gap[1] else lag(now))
 
 
 def _dip(start: float, end: float) -> Value:
@@ -173,6 +228,7 @@ EXPORTER_CASES: Final = (
     Case(ABSENT, "absent for five minutes", _build_info(changing_at(100, 1, None)), 400, 1),
     Case(ABSENT, "absent for less than five minutes", _build_info(changing_at(100, 1, None)), 390, 0),
     Case(ABSENT, "present", _build_info(ONE), 600, 0),
+    Case(ABSENT, "all targets are down", exporter_down_at(300), 900, 0),
     Case(STALE, "stale for a minute", exporter(snapshot_timestamp_seconds=ZERO), _STALE_AGE + 10 + 60, 1),
     Case(STALE, "stale for less than a minute", exporter(snapshot_timestamp_seconds=ZERO), _STALE_AGE + 60, 0),
     Case(STALE, "never polled for a minute", exporter(up=ZERO), 60, 1),
@@ -220,11 +276,14 @@ EXPORTER_CASES: Final = (
     Case(ERRORS, "more than a fifth fails", poll_failures(linear(2.1)), 20 * MINUTE, 1),
     Case(ERRORS, "less than a fifth fails", poll_failures(linear(1.9)), 20 * MINUTE, 0),
     Case(ERRORS, "two classes", poll_failures(linear(3), linear(4)), 20 * MINUTE, 2),
+    Case(ERRORS, "data was stale", poll_failures(linear(10)) | _stale_until(600), 600 + 14 * MINUTE, 0),
+    Case(ERRORS, "data is no longer stale", poll_failures(linear(10)) | _stale_until(600), 600 + 21 * MINUTE, 1),
     Case(ERRORS, "failing for five minutes", poll_failures(linear(10)), 10 + 300, 1),
     Case(ERRORS, "failing for less than five minutes", poll_failures(linear(10)), 300, 0),
     Case(ERRORS, "failures have left the window", poll_failures(frozen_at(1200, linear(10))), 1200 + 13 * MINUTE, 0),
     Case(ERRORS, "failures are in the window", poll_failures(frozen_at(1200, linear(10))), 1200 + 11 * MINUTE, 1),
     Case(LIMITED, "four responses", _throttled(60, 4), 15 * MINUTE, 1),
+    Case(LIMITED, "data was stale", _throttled(60, 4) | _stale_until(600), 600 + 14 * MINUTE, 0),
     Case(LIMITED, "three responses", _throttled(60, 3), 15 * MINUTE, 0),
     Case(LIMITED, "for five minutes", _throttled(900, 9), 900 + 300, 1),
     Case(LIMITED, "for less than five minutes", _throttled(900, 9), 900 + 290, 0),
@@ -413,20 +472,21 @@ INGEST_CASES: Final = (
     Case(STOPPED, "for three minutes", _ingest_stopped(600), 600 + 180, 1),
     Case(STOPPED, "for less than three minutes", _ingest_stopped(600), 600 + 170, 0),
     Case(STOPPED, "a session that ends", _ingest_stopped(600, end=690), 600 + 180, 0),
-    Case(STOPPED, "a rate above 0", session(ingest_rate_bytes_per_second=ONE), 900, 0),
-    Case(STOPPED, "an unknown rate", session(), 900, 0),
-    Case(STOPPED, "a rate every 170 seconds", session(ingest_rate_bytes_per_second=_flapping_rate), 1800, 0),
-    Case(
-        STOPPED,
-        "one of two replicas sees media",
-        _ingest_stopped(600) | session("two:9877", ingest_rate_bytes_per_second=ONE),
-        900,
-        0,
-    ),
+    Case(STOPPED, "a rate above 0", _rate(ONE), 900, 0),
+    Case(STOPPED, "an unknown rate", session() | _polled(), 900, 0),
+    Case(STOPPED, "a rate every 170 seconds", _rate(_flapping_rate), 1800, 0),
+    Case(STOPPED, "one of two replicas sees media", _ingest_stopped(600) | _rate(ONE, "two:9877"), 900, 0),
     Case(STOPPED, "two replicas cause one alert", _ingest_stopped(600) | _ingest_stopped(600, "two:9877"), 900, 1),
-    Case(STOPPED, "at detail stream", stream(ingest_rate_bytes_per_second=ZERO), 180, 1),
-    Case(STOPPED, "a rate above 0 at detail stream", stream(ingest_rate_bytes_per_second=ONE), 900, 0),
-    Case(STOPPED, "not active at detail stream", stream(active=ZERO, ingest_rate_bytes_per_second=ZERO), 900, 0),
+    Case(STOPPED, "data up to 75 seconds old", _stopped_with_old_data(constant(74)), 900, 1),
+    Case(STOPPED, "data more than 75 seconds old", _stopped_with_old_data(constant(76)), 900, 0),
+    Case(STOPPED, "a poll interval of 5 minutes", _stopped_with_old_data(lambda time: time % 300, 300), 900, 1),
+    Case(STOPPED, "polls fail since the session ended", _stopped_with_old_data(lambda time: time), 290, 0),
+    Case(STOPPED, "stays for fifteen minutes", _ingest_stopped_between(600, 900), 900 + 890, 1),
+    Case(STOPPED, "ends after fifteen minutes", _ingest_stopped_between(600, 900), 900 + 910, 0),
+    Case(STOPPED, "at detail stream", _stream_rate(ZERO), 180, 1),
+    Case(STOPPED, "old data at detail stream", _stream_rate(ZERO, constant(76)), 900, 0),
+    Case(STOPPED, "a rate above 0 at detail stream", _stream_rate(ONE), 900, 0),
+    Case(STOPPED, "not active at detail stream", _stream_rate(ZERO, active=ZERO), 900, 0),
     Case(INGEST_DROPPED, "below half", ingest_drop(0.45, 2400), 2400 + 480, 1),
     Case(INGEST_DROPPED, "above half", ingest_drop(0.55, 2400), 2400 + 480, 0),
     Case(INGEST_DROPPED, "for three minutes", ingest_drop(0, 2400), 2400 + 150 + 180, 1),
@@ -503,6 +563,9 @@ TRANSCODING_CASES: Final = (
         570,
         0,
     ),
+    Case(BEHIND, "grown within fifteen minutes", _behind_since(1200), 1200 + 14 * MINUTE, 1),
+    Case(BEHIND, "not grown for fifteen minutes", _behind_since(1200), 1200 + 16 * MINUTE, 0),
+    Case(BEHIND, "no data fifteen minutes ago", _behind_since(0, gap=(900, 1800)), 1800 + 7 * MINUTE, 0),
     Case(BEHIND, "no profiles", session(profiles=ZERO, transcoded_segments_duration_seconds=ZERO), 600, 0),
     Case(BEHIND, "the session has ended", session(end=0, transcoded_segments_duration_seconds=ZERO), 600, 0),
     Case(NOTHING_TRANSCODED, "nothing", session(transcoded_segments_duration_seconds=ZERO), 600, 1),
@@ -520,6 +583,8 @@ TRANSCODING_CASES: Final = (
         600,
         0,
     ),
+    Case(NOTHING_TRANSCODED, "stays for fifteen minutes", _nothing_transcoded_until(900), 900 + 15 * MINUTE, 1),
+    Case(NOTHING_TRANSCODED, "ends after fifteen minutes", _nothing_transcoded_until(900), 900 + 17 * MINUTE, 0),
     Case(NOTHING_TRANSCODED, "for three minutes", session(transcoded_segments_duration_seconds=ZERO), 110 + 180, 1),
     Case(
         NOTHING_TRANSCODED,
@@ -569,8 +634,13 @@ RECORDING_CASES: Final = (
         900,
         1,
     ),
-    Case(STUCK, "waiting for an hour", recording("waiting", last_seen_timestamp_seconds=ZERO), HOUR + 10 + 180, 1),
-    Case(STUCK, "waiting for less than an hour", recording("waiting", last_seen_timestamp_seconds=ZERO), HOUR + 180, 0),
+    Case(STUCK, "waiting for an hour", _stuck(), HOUR + 10 + 180, 1),
+    Case(STUCK, "stays over an outage of 14 minutes", _stuck_until(HOUR + 600), HOUR + 600 + 14 * MINUTE, 1),
+    Case(STUCK, "ends after 15 minutes without data", _stuck_until(HOUR + 600), HOUR + 600 + 15 * MINUTE + 10, 0),
+    Case(STUCK, "two of a stream cause one alert", _stuck() | _replaced(_stuck(), "e-1", "e-2"), HOUR + 10 + 180, 1),
+    Case(STUCK, "two replicas cause one alert", _stuck() | _replaced(_stuck(), INSTANCE, "two"), HOUR + 10 + 180, 1),
+    Case(STUCK, "two streams cause two alerts", _stuck() | _replaced(_stuck(), "s-1", "s-2"), HOUR + 10 + 180, 2),
+    Case(STUCK, "waiting for less than an hour", _stuck(), HOUR + 180, 0),
     Case(STUCK, "no recording", recording("none", last_seen_timestamp_seconds=ZERO), HOUR + 10 + 180, 1),
     Case(STUCK, "ready", recording("ready", last_seen_timestamp_seconds=ZERO), HOUR + 10 * MINUTE, 0),
     Case(

@@ -252,10 +252,11 @@ def test_an_alert_on_stopped_ingest_has_the_last_media(
     promtool: str, tmp_path: Path, last_seen: Any, media: str
 ) -> None:
     series = session(ingest_rate_bytes_per_second=changing_at(1200, 1e6, 0), last_seen_timestamp_seconds=last_seen)
+    polls = exporter(snapshot_timestamp_seconds=linear(1), exporter_poll_interval_seconds=constant(30))
     _assert_firing(
         promtool,
         tmp_path,
-        series,
+        series | polls,
         "LivepeerIngestStopped",
         OF_SESSION,
         summary=f"{LATE_SHOW}: ingest has stopped",

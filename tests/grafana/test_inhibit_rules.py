@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from exporter.metrics.catalogue.label_values import FAILURES
 from grafana.builder.alerting_rules import alerting_rules
 from grafana.builder.thresholds import DEFAULT
 from tests.conftest import program
@@ -22,9 +23,12 @@ ALERTS: Final = {alert.name for alert in alerting_rules(DEFAULT)}
 
 
 def _matches(matcher: str, alert: str) -> bool:
-    parts = re.fullmatch(r'alertname(=~|!~|!=|=)"(.+)"', matcher)
+    """Whether a matcher matches the name of an alert; those of other labels can."""
+    parts = re.fullmatch(r'(\w+)(=~|!~|!=|=)"(.+)"', matcher)
     assert parts, matcher
-    operator, pattern = parts.groups()
+    label, operator, pattern = parts.groups()
+    if label != "alertname":
+        return True
     equal = bool(re.fullmatch(pattern, alert)) if "~" in operator else pattern == alert
     return equal != operator.startswith("!")
 
@@ -45,9 +49,9 @@ def _inhibited_by(source: str) -> set[str]:
 def test_matchers_name_existing_alerts() -> None:
     for rule in CONFIG["inhibit_rules"]:
         for matcher in (*rule["source_matchers"], *rule["target_matchers"]):
-            pattern = re.fullmatch(r'alertname(?:=|!=|=~|!~)"(.+)"', matcher)
+            pattern = re.fullmatch(r'(?:alertname|class)(?:=|!=|=~|!~)"(.+)"', matcher)
             assert pattern, matcher
-            assert any(re.fullmatch(pattern[1], alert) for alert in ALERTS), matcher
+            assert any(re.fullmatch(pattern[1], name) for name in (*ALERTS, *FAILURES)), matcher
 
 
 def test_no_alert_inhibits_itself() -> None:
@@ -85,11 +89,14 @@ def _without_job(name: str, **labels: str) -> dict[str, str]:
     return {label: value for label, value in _alert(name, **labels).items() if label != "job"}
 
 
+_MEDIA: Final = ("LivepeerIngestDropped", "LivepeerIngestStarving", "LivepeerTranscodingBehind")
+
 NOTIFIED: Final = [
-    *_at_both_levels("LivepeerStreamUnhealthyForLong", "LivepeerIngestStopped", stream_id="bad"),
-    *_at_both_levels("LivepeerNothingTranscoded", stream_id="bad"),
-    *_at_both_levels("LivepeerStreamUnhealthy", "LivepeerIngestDropped", "LivepeerIngestStarving", stream_id="other"),
-    *_at_both_levels("LivepeerTranscodingBehind", stream_id="other"),
+    *_at_both_levels("LivepeerIngestStopped", "LivepeerNothingTranscoded", stream_id="bad"),
+    *_at_both_levels("LivepeerStreamUnhealthyForLong", stream_id="long"),
+    *_at_both_levels("LivepeerStreamUnhealthy", stream_id="other"),
+    *_at_both_levels("LivepeerIngestStarving", "LivepeerTranscodingBehind", stream_id="slow"),
+    *_at_both_levels("LivepeerIngestDropped", stream_id="low"),
     _alert("LivepeerStreamUnhealthy", stream_id="bad", session_id="another"),
     _alert("LivepeerStreamUnhealthy", account="another", stream_id="bad", session_id="bad-e"),
     _alert("LivepeerDataStale", instance="a:9877", account="stale"),
@@ -97,6 +104,8 @@ NOTIFIED: Final = [
     _alert("LivepeerStreamUnhealthy", account="stale", stream_id="bad", session_id="bad-e"),
     {"alertname": "LivepeerExporterDown", "job": "livepeer", "instance": "c:9877"},
     _alert("LivepeerRateLimited", instance="b:9877"),
+    _alert("LivepeerApiErrors", instance="b:9877", **{"class": "timeout"}),
+    _alert("LivepeerApiErrors", instance="d:9877", **{"class": "rate_limited"}),
     _alert("LivepeerActiveSessionsVanished", account="empty"),
     _without_job("LivepeerExpectedStreamNotLive", stream_id="missing"),
     _alert("LivepeerErrorBudgetBurningFast", stream_id="other"),
@@ -105,8 +114,11 @@ NOTIFIED: Final = [
 """Alerts that no other one suppresses."""
 
 SUPPRESSED: Final = [
-    *_at_both_levels("LivepeerStreamUnhealthy", "LivepeerIngestDropped", "LivepeerIngestStarving", stream_id="bad"),
-    *_at_both_levels("LivepeerTranscodingBehind", stream_id="bad"),
+    _alert("LivepeerApiErrors", instance="b:9877", **{"class": "rate_limited"}),
+    *_at_both_levels("LivepeerStreamUnhealthy", "LivepeerStreamUnhealthyForLong", *_MEDIA, stream_id="bad"),
+    *_at_both_levels("LivepeerStreamUnhealthy", *_MEDIA, stream_id="long"),
+    *_at_both_levels(*_MEDIA, stream_id="other"),
+    *_at_both_levels("LivepeerIngestDropped", stream_id="slow"),
     _alert("LivepeerApiErrors", instance="a:9877", account="stale", **{"class": "auth"}),
     _alert("LivepeerRateLimited", instance="c:9877"),
     _without_job("LivepeerExpectedStreamNotLive", account="empty", stream_id="missing"),
