@@ -43,7 +43,7 @@ def test_a_shifted_rule_reads_older_samples_by_every_selector(expr: str) -> None
     assert len(before) == len(after)
     for old, new in zip(before, after, strict=True):
         shifted = new.prettify()
-        is_recorded = ":" in (old.name or "")
+        is_recorded = ":" in (old.name or "") or old.name == "ALERTS"  # by the rules, at the time of the benchmark
         assert shifted == old.prettify() if is_recorded else "offset 2h" in shifted or "offset 3h" in shifted
 
 
