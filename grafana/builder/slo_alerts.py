@@ -57,7 +57,7 @@ def _burning(
         f"{share} > {limit} and {ON_STREAM} {unhealthy_share(NO_FILTERS, recent_window)} > {limit}",
         for_duration,
         severity,
-        f"unhealthy in {{{{ $value | humanizePercentage }}}} of the last {window}",
+        f"unhealthy in {{{{ $value | humanizePercentage }}}} of its live time in the last {window}",
         f"The stream was unhealthy in {{{{ $value | humanizePercentage }}}} of its live time in the last {window}. It "
         f"uses its error budget more than {burn:g} times as fast as the objective of {100 * thresholds.objective:g}% "
         "allows.",

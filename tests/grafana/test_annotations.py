@@ -360,7 +360,7 @@ def test_an_alert_on_an_objective_has_the_share_the_objective_and_half_a_day(pro
         stream() | observed(linear(0.25), linear(1)),
         "LivepeerErrorBudgetBurningSlowly",
         OF_STREAM,
-        summary="News: unhealthy in 25% of the last 6h",
+        summary="News: unhealthy in 25% of its live time in the last 6h",
         description="The stream was unhealthy in 25% of its live time in the last 6h. It uses its error budget more "
         "than 6 times as fast as the objective of 99% allows. Since 1970-01-01 00:30:00 UTC.",
         link=STREAM_LINK.replace("3h", "12h"),
