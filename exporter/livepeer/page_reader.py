@@ -165,11 +165,11 @@ class PageReader:
         Returns:
             The number of sessions that were kept before.
         """
-        into, by_id = self._into, dict(zip(rows.ids, rows.sessions, strict=True))
+        into, ids = self._into, set(rows.ids)
         # Methods instead of set operators, which would iterate over all ids kept so far for every page.
-        known = len(self._kept_ids.intersection(by_id))
-        into.duplicates += len(rows.ids) - len(by_id) + known
-        self._kept_ids.update(by_id)
+        known = len(self._kept_ids.intersection(ids))
+        into.duplicates += len(rows.ids) - len(ids) + known
+        self._kept_ids.update(ids)
         new = {session.id: session for session in rows.sessions}
         if len(new) == len(rows.ids) and into.sessions.keys().isdisjoint(new):
             into.sessions.update(new)

@@ -55,7 +55,7 @@ def kept(recordings: Recordings, read: Sequence[Session], scope: Scope, now: flo
     earliest = now - scope.recording_window
     latest = now - scope.session_window + CLOCK_TOLERANCE
     found = {each.id: each for each in recordings.sessions if earliest <= (each.last_seen or 0) / 1000 < latest}
-    for part in batches(read):
+    for part in batches(read) if found else ():
         for session in part:
             found.pop(session.id, None)
         yield

@@ -99,7 +99,7 @@ def reconnects(sessions: Iterable[Session], started: Iterable[Session], gap: flo
     new = {session.id for session in started if session.parent_id}
     streams = {session.parent_id: stream_of(session.parent_id) for session in started if session.parent_id}
     created: defaultdict[str | None, list[tuple[float, str, float]]] = defaultdict(list)
-    for session in sessions:
+    for session in sessions if streams else ():
         if session.parent_id in streams and session.created_at is not None:
             created[streams[session.parent_id]].append((session.created_at, session.id, session.last_seen or 0.0))
     names = set()
