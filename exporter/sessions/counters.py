@@ -4,6 +4,7 @@ The first poll is the baseline: it counts nothing. A session that is not remembe
 after the baseline; otherwise its values are a baseline of their own. See D01 to D04 of docs/reliability.md.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
@@ -15,7 +16,7 @@ from exporter.cooperative import Cooperative, batches
 from exporter.sessions.counter_scope import CounterScope, PollTime, ScopeHistory
 from exporter.sessions.growth import Entry, Growth, entry_of
 from exporter.sessions.session import Session
-from exporter.sessions.session_events import Grown, SessionEvents
+from exporter.sessions.session_events import STREAM_AMOUNTS, SessionEvents
 from exporter.sessions.snapshot import FINISHED
 
 MIN_REMEMBERED: Final = 10_000
@@ -139,7 +140,7 @@ class _Tally:
         self._growth = Growth()
         self._started: list[Session] = []
         self._finished: list[tuple[Session, str]] = []
-        self._grown: list[Grown] = []
+        self._grown: defaultdict[str | None, list[float]] = defaultdict(lambda: [0.0] * len(STREAM_AMOUNTS))
 
     def add(self, sessions: Sequence[Session]) -> dict[str, Entry]:
         """Compare sessions; return their new entries by id."""
@@ -158,7 +159,7 @@ class _Tally:
                 known_entries.append(known)
                 read_entries.append(read)
         merged, amounts = self._growth.add(known_entries, read_entries)
-        self._grown.append(Grown(changed, amounts))
+        self._add_to_streams(changed, amounts)
         entries.update(zip([session.id for session in changed], merged, strict=True))
         self._finished += [
             (session, entry.recording)
@@ -166,6 +167,16 @@ class _Tally:
             if entry.recording != known.recording and entry.recording in FINISHED
         ]
         return entries
+
+    def _add_to_streams(self, sessions: Sequence[Session], amounts: Mapping[str, Sequence[float]]) -> None:
+        # Written out, since it runs for each session that has changed.
+        columns = (amounts[name] for name in STREAM_AMOUNTS)
+        for session, source, transcoded, source_duration, transcoded_duration in zip(sessions, *columns, strict=True):
+            total = self._grown[session.parent_id]
+            total[0] += source
+            total[1] += transcoded
+            total[2] += source_duration
+            total[3] += transcoded_duration
 
     def increments(self) -> Increments:
         events = SessionEvents(self._known is None, self._started, self._finished, self._grown)

@@ -16,7 +16,7 @@ from exporter.sessions.counter_scope import PollTime
 from exporter.sessions.lifecycle import LifecycleIncrements, LifecycleState, advance
 from exporter.sessions.lifecycle_poll import LifecyclePoll
 from exporter.sessions.session import Session
-from exporter.sessions.session_events import Grown, SessionEvents
+from exporter.sessions.session_events import SessionEvents
 from exporter.sessions.session_life import SessionIncrements, SessionLife
 from exporter.sessions.snapshot import FINISHED
 from exporter.sessions.stream_life import StreamIncrements, StreamLife, StreamStates
@@ -148,12 +148,11 @@ def _split(poll: LifecyclePoll, lines: TimeLines) -> Cooperative[Mapping[str | N
     yield
     sessions = yield from _grouped(poll.sessions, keys)
     unread = yield from _grouped(poll.unread, keys)
-    grown: defaultdict[str | None, list[Grown]] = defaultdict(list)
-    for each in poll.events.grown:
-        for key, part in _split_grown(each, keys).items():
-            grown[key].append(part)
-        yield
     started = yield from _grouped(poll.events.started, keys)
+    grown: defaultdict[str | None, dict[str | None, Sequence[float]]] = defaultdict(dict)
+    for parent, amounts in poll.events.grown.items():
+        grown[keys[parent]][parent] = amounts
+    yield
     return {
         key: replace(
             poll,
@@ -179,21 +178,6 @@ def _grouped(
             groups[keys[session.parent_id]].append(session)
         yield
     return groups
-
-
-def _split_grown(grown: Grown, keys: Mapping[str | None, str | None]) -> Mapping[str | None, Grown]:
-    places: defaultdict[str | None, list[int]] = defaultdict(list)
-    for place, session in enumerate(grown.sessions):
-        places[keys[session.parent_id]].append(place)
-    if len(places) < 2:
-        return dict.fromkeys(places, grown)
-    return {
-        key: Grown(
-            [grown.sessions[place] for place in found],
-            {name: [amounts[place] for place in found] for name, amounts in grown.amounts.items()},
-        )
-        for key, found in places.items()
-    }
 
 
 def _only(streams: Mapping[str | None, StreamLife], name: str) -> Mapping[str | None, StreamLife]:

@@ -16,18 +16,6 @@ STREAM_AMOUNTS: Final = (
 """The cumulative fields of a session whose growth is counted per stream too."""
 
 
-class Grown(msgspec.Struct, frozen=True):
-    """Sessions whose values have changed since the poll before.
-
-    Attributes:
-        sessions: the sessions.
-        amounts: per cumulative field the growth of each, in the same order.
-    """
-
-    sessions: Sequence[Session]
-    amounts: Mapping[str, Sequence[float]]
-
-
 class SessionEvents(msgspec.Struct, frozen=True):
     """What has happened to sessions between two polls.
 
@@ -35,10 +23,10 @@ class SessionEvents(msgspec.Struct, frozen=True):
         is_baseline: whether there is no poll to compare with; nothing has happened then.
         started: the sessions that count as started.
         finished: sessions whose recording has finished, each with its result, one of ``FINISHED``.
-        grown: the sessions that have changed, in batches.
+        grown: by ``parentId`` the growth of the sessions that have changed, per field of ``STREAM_AMOUNTS``.
     """
 
     is_baseline: bool = True
     started: Sequence[Session] = ()
     finished: Sequence[tuple[Session, str]] = ()
-    grown: Sequence[Grown] = ()
+    grown: Mapping[str | None, Sequence[float]] = msgspec.field(default_factory=dict)

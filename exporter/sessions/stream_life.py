@@ -238,22 +238,12 @@ def _additions(
     events: SessionEvents, names: Mapping[str | None, str | None]
 ) -> Cooperative[Mapping[str | None, Mapping[str, float]]]:
     """Return what the events of a poll add to the fields of each stream."""
-    sums: defaultdict[str | None, list[float]] = defaultdict(lambda: [0.0] * len(STREAM_AMOUNTS))
-    for grown in events.grown:
-        # Written out, since it runs for each session that has changed.
-        columns = (grown.amounts[name] for name in STREAM_AMOUNTS)
-        for session, source, transcoded, source_duration, transcoded_duration in zip(
-            grown.sessions, *columns, strict=True
-        ):
-            total = sums[names[session.parent_id]]
-            total[0] += source
-            total[1] += transcoded
-            total[2] += source_duration
-            total[3] += transcoded_duration
-        yield
     found: defaultdict[str | None, dict[str, float]] = defaultdict(dict)
-    for part in batches(tuple(sums)):
-        found.update((name, dict(zip(STREAM_AMOUNTS, sums[name], strict=True))) for name in part)
+    for part in batches(tuple(events.grown.items())):
+        for parent, amounts in part:
+            addition = found[names[parent]]
+            for field, amount in zip(STREAM_AMOUNTS, amounts, strict=True):
+                addition[field] = addition.get(field, 0.0) + amount
         yield
     for session, event in (*((session, "started") for session in events.started), *events.finished):
         addition = found[names[session.parent_id]]
