@@ -141,8 +141,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return one more than the number of processors, since some tests wait more than they compute."""
-    return (os.cpu_count() or 1) + 1
+    """Return two more than the number of processors, since the tests wait for a third of their time."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.hookimpl(optionalhook=True)
