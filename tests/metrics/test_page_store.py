@@ -2,18 +2,21 @@
 
 import asyncio
 import gzip
+import random
 
 import pytest
 from msgspec.structs import replace
 
 from exporter.livepeer.errors import ServerError
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import STREAM_LIFE_COUNTERS
+from exporter.metrics.catalogue import STREAM_LIFE_COUNTERS, Options
 from exporter.metrics.chunks import Chunk
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.text_format import Format
 from exporter.polling.poller import Poller
+from exporter.sessions.session import Profile, Session
 from tests.support.accounts import Accounts, FakeClient, session
+from tests.support.rows import START
 
 
 def text(accounts: Accounts, form: Format = Format.TEXT) -> str:
@@ -49,6 +52,45 @@ def test_what_is_published_is_on_the_next_page_in_both_formats() -> None:
             shown = text(accounts, form)
             assert shown.count("livepeer_studio_session_active{") == 1
             assert session(number).id in shown
+
+
+def random_session(choose: random.Random, number: int) -> Session:
+    issues = choose.choice([(), ("slow",), ("slow", "lost"), ("lost", "slow")])
+    bitrates = choose.choice([(), (0.0,), (8.0,), (8.0, 16.0)])
+    return session(
+        number,
+        name=choose.choice(["a", 'a", "b', None]),
+        parent_id=choose.choice([None, "p", "q"]),
+        last_seen=(START - choose.choice([10, 600])) * 1000,
+        source_bytes=choose.choice([None, 0.0, 1e16]),
+        is_healthy=choose.choice([None, True, False]),
+        issues=issues,
+        profiles=tuple(Profile(name=f"{place}", bitrate=each) for place, each in enumerate(bitrates)),
+        project_id=choose.choice([None, "x"]),
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_polls_before_change_nothing_on_the_page(seed: int) -> None:
+    choose, options = random.Random(seed), Options(profile_series=True, project_ids=True)
+    accounts = Accounts(options)
+    sessions, detail = {number: random_session(choose, number) for number in range(4)}, "session"
+    for _ in range(8):
+        match choose.randrange(6):
+            case 0:
+                sessions = dict(choose.sample([*sessions.items()], len(sessions)))
+            case 1:
+                sessions.pop(choose.randrange(5), None)
+            case 2:
+                detail = choose.choice(["session", "stream", "account"])
+            case _:
+                number = choose.randrange(5)
+                sessions[number] = random_session(choose, number)
+        accounts.publish([*sessions.values()], detail=detail)
+        fresh = Accounts(options)
+        fresh.publish([*sessions.values()], detail=detail)
+        if choose.random() < 0.7:  # without a scrape, the next poll finds chunks that are no views of a page
+            assert text(accounts) == text(fresh)
 
 
 def test_scrapes_without_a_publication_in_between_get_the_same_page() -> None:
