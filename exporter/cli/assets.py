@@ -34,15 +34,15 @@ def assets(invocation: Invocation, terminal: Terminal) -> int:
     from exporter.cli import asset_files  # the other commands do not load PyYAML
 
     urls, problems = _parse_urls({GRAFANA_URL: invocation.grafana_url, RUNBOOK_URL: invocation.runbook_url})
-    if problems:
+    if not invocation.directory:  # an unset variable in a script; not the current directory
+        problems.append("DIR: must not be empty")
+    if not invocation.directory or problems:
         print("\n".join(problems), file=terminal.err)
         return INVALID_SETTINGS
     grafana = urls[GRAFANA_URL]
     links = asset_files.LinkBases(grafana and grafana.rstrip("/"), urls[RUNBOOK_URL])
     try:
-        for path in write(
-            Path(invocation.directory or "."), asset_files.contents(links), overwrite=invocation.overwrite
-        ):
+        for path in write(Path(invocation.directory), asset_files.contents(links), overwrite=invocation.overwrite):
             print(path, file=terminal.out)
     except ExistingFilesError as error:
         for path in error.paths:

@@ -168,6 +168,11 @@ def test_invalid_urls_exit_with_2_and_write_nothing(tmp_path: Path, url: str, me
     assert not (tmp_path / "new").exists()
 
 
+def test_an_empty_directory_argument_exits_with_2() -> None:
+    code, output = run_command("")
+    assert (code, output.out, output.err) == (INVALID_SETTINGS, "", "DIR: must not be empty\n")
+
+
 def test_existing_files_with_another_content_are_kept(linked: Path, tmp_path: Path) -> None:
     target = shutil.copytree(linked, tmp_path / "copy")
     (target / ALERTS).write_text("own")
