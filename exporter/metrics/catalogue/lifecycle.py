@@ -30,7 +30,7 @@ class LifeFamily(Family, Generic[Life], frozen=True, kw_only=True):
     values: Callable[[Life], Sequence[Sample]] | None = None
 
     @property
-    def most(self) -> int:
+    def max_series(self) -> int:
         """The most samples of a subject."""
         return prod(map(len, self.label_values))
 
@@ -53,7 +53,7 @@ class LifeFamily(Family, Generic[Life], frozen=True, kw_only=True):
             labels=self.labels,
             label_values=self.label_values,
             absent_when=self.absent_when,
-            max_series=self.most,
+            max_series=self.max_series,
             value=None if value is None else value_of,
             values=None if values is None else values_of,
         )
@@ -162,7 +162,7 @@ def series_of_stream_life(life: StreamLife, *, is_shard: bool) -> int:
     """Return the number of series of a stream."""
     families = _exported(is_shard=is_shard)
     gauges = sum(each.type == "gauge" for each in families)
-    return sum(each.most for each in families) - (gauges if life.health is None else 0)
+    return sum(each.max_series for each in families) - (gauges if life.health is None else 0)
 
 
 def _exported(*, is_shard: bool) -> list[LifeFamily[StreamLife]]:
