@@ -5,7 +5,6 @@ not notified as expected, or if something is notified of which no fault is the c
 """
 
 import asyncio
-import shutil
 import sys
 import tempfile
 from collections.abc import Collection, Iterator, Sequence, Set
@@ -17,6 +16,7 @@ from tests.bad_evening.faults import Fault, make_evening
 from tests.bad_evening.notifications import Notification, notifications
 from tests.bad_evening.recording import INTERVAL, record
 from tests.bad_evening.world import MINUTE
+from tests.support.programs import required_program
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +48,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
         series = asyncio.run(record(evening, used_metrics(), directory))
-        firing = firing_alerts(_program("promtool"), directory, series)
-        sent = notifications(_program("prometheus-alertmanager"), directory, firing)
+        firing = firing_alerts(required_program("promtool"), directory, series)
+        sent = notifications(required_program("prometheus-alertmanager"), directory, firing)
     results, others = attribute(evening.faults, firing, sent)
     print(f"{len(results)} faults, {len(sent)} notifications\n")
     print("| fault | alerts | notified | |\n|---|---:|---|---|")
     print("\n".join(map(str, results)))
     print(f"\nnotified without a fault: {len(others)}", *map(dict, others), sep="\n")
     return 0 if not others and all(each.is_expected() for each in results) else 1
-
-
-def _program(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        raise SystemExit(f"{name} is not installed")
-    return path
 
 
 def attribute(

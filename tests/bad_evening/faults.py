@@ -66,7 +66,7 @@ class Evening:
     def stream_fault(self, cause: str, stream_id: str, notified: Sequence[str], *effects: Effect) -> None:
         """Add a broadcast of the main account that lasts all evening, and what happens to it."""
         self.broadcast(MAIN, stream_id, LONG_BEFORE, AFTER, *effects)
-        self.fault(cause, effects[0].start, effects[-1].end + 30, {"stream_id": stream_id}, *notified)
+        self.fault(cause, effects[0].start, effects[-1].end + 30, stream(stream_id), *notified)
 
     def fault(self, cause: str, start: float, end: float, subject: Mapping[str, str], *notified: str) -> None:
         self.faults.append(Fault(cause, start, end, subject, notified))
@@ -146,9 +146,7 @@ def _media(evening: Evening) -> None:
 def _sessions(evening: Evening) -> None:
     for start in range(120, 144, 2):
         evening.broadcast(MAIN, "reconnecting", start, start + 1.5)
-    evening.fault(
-        "encoder reconnects every 2 min", 120, 180, {"stream_id": "reconnecting"}, "LivepeerStreamReconnecting"
-    )
+    evening.fault("encoder reconnects every 2 min", 120, 180, stream("reconnecting"), "LivepeerStreamReconnecting")
 
     evening.broadcast(MAIN, "never-started", 130, 130)
     evening.fault("session receives no media", 130, 200, stream("never-started"), "LivepeerSessionNotStarted")
@@ -182,7 +180,7 @@ def _exporters(evening: Evening) -> None:
     evening.fault("no exporter is discovered", 335, END, {}, "LivepeerExporterAbsent")
 
 
-class Trouble(Enum):
+class Problem(Enum):
     """What can be wrong with an exporter or its connection to the API."""
 
     DOWN = "the process does not run"
@@ -195,24 +193,26 @@ class Trouble(Enum):
     NOT_SCRAPED = "Prometheus does not scrape it, and does not run"
 
 
-OUTAGES: Final[Sequence[tuple[float, float, Trouble, Sequence[str]]]] = (
-    (215, 228, Trouble.DOWN, (REPLICAS[1],)),
-    (225, 245, Trouble.UNAUTHORIZED, (STREAM_DETAIL,)),
-    (235, 250, Trouble.SERVER_ERROR, REPLICAS),
-    (268, 268.5, Trouble.DOWN, (STREAM_DETAIL,)),  # a restart
-    (275, 300, Trouble.RATE_LIMITED, (REPLICAS[0],)),
-    (280, 300, Trouble.FEW_SERIES, (SMALL,)),
-    (312, 313.5, Trouble.NOT_SCRAPED, INSTANCES),  # a restart of Prometheus
-    (285, 305, Trouble.SOME_ERRORS, (STREAM_DETAIL,)),
-    (320, 335, Trouble.DOWN, INSTANCES),
-    (335, END + 1, Trouble.ABSENT, INSTANCES),
+OUTAGES: Final[Sequence[tuple[float, float, Problem, Sequence[str]]]] = (
+    (215, 228, Problem.DOWN, (REPLICAS[1],)),
+    (225, 245, Problem.UNAUTHORIZED, (STREAM_DETAIL,)),
+    (235, 250, Problem.SERVER_ERROR, REPLICAS),
+    (268, 268.5, Problem.DOWN, (STREAM_DETAIL,)),  # a restart
+    (275, 300, Problem.RATE_LIMITED, (REPLICAS[0],)),
+    (280, 300, Problem.FEW_SERIES, (SMALL,)),
+    (312, 313.5, Problem.NOT_SCRAPED, INSTANCES),  # a restart of Prometheus
+    (285, 305, Problem.SOME_ERRORS, (STREAM_DETAIL,)),
+    (320, 335, Problem.DOWN, INSTANCES),
+    (335, END + 1, Problem.ABSENT, INSTANCES),
 )
-"""Start and end in minutes, trouble and instances."""
+"""Start and end in minutes, the problem, and the instances that have it."""
 
 
-def trouble_of(instance: str, minute: float) -> Trouble | None:
+def problem_of(instance: str, minute: float) -> Problem | None:
     """Return what is wrong with an exporter at a time."""
-    return next((what for start, end, what, who in OUTAGES if start <= minute < end and instance in who), None)
+    return next(
+        (each for start, end, each, affected in OUTAGES if start <= minute < end and instance in affected), None
+    )
 
 
 def _no_faults(evening: Evening) -> None:

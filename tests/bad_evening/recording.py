@@ -1,6 +1,5 @@
 """Scrapes of four exporters throughout the evening. The exporters poll a simulated API on a manual clock."""
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -20,12 +19,12 @@ from tests.bad_evening.faults import (
     STREAM_DETAIL,
     THIRD,
     Evening,
-    Trouble,
-    trouble_of,
+    Problem,
+    problem_of,
 )
 from tests.bad_evening.world import MINUTE, Broadcast, Sessions
 from tests.fleet.manual import Fleet, fleet
-from tests.grafana.recording import scrape
+from tests.grafana.recording import SAMPLE_LINE, scrape
 from tests.support.canary import KEY
 from tests.support.clock import ManualClock
 from tests.support.rows import START
@@ -66,13 +65,13 @@ class Recorder:
         """Add a series with the value 1 at all times."""
         self._series[series] = ["1"] * (STEPS + 1)
 
-    def scrape(self, step: int, instance: str, page: str | None, trouble: Trouble | None) -> None:
+    def scrape(self, step: int, instance: str, page: str | None, problem: Problem | None) -> None:
         """Add a scrape as Prometheus would; without a page it has failed."""
-        if trouble is Trouble.NOT_SCRAPED:
+        if problem is Problem.NOT_SCRAPED:
             return
         target = f'job="livepeer", instance="{instance}"'
         found = dict(self._samples(page or "", target))
-        if trouble is not Trouble.ABSENT:
+        if problem is not Problem.ABSENT:
             found[f"up{{{target}}}"] = "1" if page else "0"
         for series, value in found.items():
             self._series[series][step] = value
@@ -86,15 +85,12 @@ class Recorder:
 
     def _samples(self, page: str, target: str) -> Iterator[tuple[str, str]]:
         for line in page.splitlines():
-            match = _SAMPLE.fullmatch(line)
+            match = SAMPLE_LINE.fullmatch(line)
             if match and match[1] in self._names:
                 name, labels, value = match.groups()
                 # The tests of promtool begin at the Unix time 0.
                 shifted = f"{float(value) - START:.3f}" if name.endswith("_timestamp_seconds") else value
                 yield f"{name}{{{target}{f', {labels}' if labels else ''}}}", shifted
-
-
-_SAMPLE: Final = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 
 
 class Exporter:
@@ -111,21 +107,21 @@ class Exporter:
         self._key_file = key_file
         self._clock = ManualClock()
         self._api = create_app(Sessions(broadcasts), key=KEY, now=self._clock.now)
-        self._trouble: Trouble | None = None
+        self._problem: Problem | None = None
         self._running: Fleet | None = None
         self._stack = AsyncExitStack()
 
-    async def page_at(self, time: float, trouble: Trouble | None) -> str | None:
+    async def page_at(self, time: float, problem: Problem | None) -> str | None:
         """Poll until a time in Unix seconds, and return the metrics page; None if the process does not run."""
-        if trouble in (Trouble.DOWN, Trouble.ABSENT):
+        if problem in (Problem.DOWN, Problem.ABSENT):
             await self.stop()
             return None
         self._clock.advance(max(0.0, time - INTERVAL - self._clock.now()))
         running = self._running or await self._start()
-        if Trouble.FEW_SERIES in (trouble, self._trouble) and trouble is not self._trouble:
-            limit = {"max_series": _TOO_FEW_SERIES} if trouble else {}
+        if Problem.FEW_SERIES in (problem, self._problem) and problem is not self._problem:
+            limit = {"max_series": _TOO_FEW_SERIES} if problem else {}
             await running.apply(self._account, **limit)
-        self._trouble = trouble
+        self._problem = problem
         await running.scheduler.run_for(time - self._clock.now())
         return await scrape(running)
 
@@ -144,18 +140,18 @@ class Exporter:
         await (self._failing() or self._api)(scope, receive, send)
 
     def _failing(self) -> ASGIApp | None:
-        status = _STATUS.get(self._trouble)
-        every_other_minute = self._trouble in (Trouble.RATE_LIMITED, Trouble.SOME_ERRORS)
+        status = _STATUS.get(self._problem)
+        every_other_minute = self._problem in (Problem.RATE_LIMITED, Problem.SOME_ERRORS)
         if status is None or (every_other_minute and (self._clock.now() - START) // MINUTE % 2):
             return None
         return static_response(status)
 
 
-_STATUS: Final[Mapping[Trouble | None, int]] = {
-    Trouble.SERVER_ERROR: 500,
-    Trouble.UNAUTHORIZED: 401,
-    Trouble.RATE_LIMITED: 429,
-    Trouble.SOME_ERRORS: 500,
+_STATUS: Final[Mapping[Problem | None, int]] = {
+    Problem.SERVER_ERROR: 500,
+    Problem.UNAUTHORIZED: 401,
+    Problem.RATE_LIMITED: 429,
+    Problem.SOME_ERRORS: 500,
 }
 
 
@@ -181,9 +177,9 @@ async def record(evening: Evening, names: Collection[str], directory: Path) -> S
     for step in range(1, STEPS + 1):
         time = START + step * INTERVAL
         for instance, exporter in exporters.items():
-            trouble = trouble_of(instance, step * INTERVAL / MINUTE)
-            page = await exporter.page_at(time, trouble)
-            recorder.scrape(step, instance, page, trouble)
+            problem = problem_of(instance, step * INTERVAL / MINUTE)
+            page = await exporter.page_at(time, problem)
+            recorder.scrape(step, instance, page, problem)
     for exporter in exporters.values():
         await exporter.stop()
     return recorder.series()

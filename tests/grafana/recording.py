@@ -219,7 +219,8 @@ async def scrape(running: Fleet) -> str:
     return response.text
 
 
-_SAMPLE: Final = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
+SAMPLE_LINE: Final = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
+"""The name, the labels without braces, and the value of a sample in the text format."""
 
 
 def with_timestamps(page: str, instance: str, time: float) -> Iterator[str]:
@@ -229,7 +230,7 @@ def with_timestamps(page: str, instance: str, time: float) -> Iterator[str]:
     for line in page.splitlines():
         if line.startswith("#"):
             continue
-        match = _SAMPLE.fullmatch(line)
+        match = SAMPLE_LINE.fullmatch(line)
         assert match, line
         name, labels, value = match.groups()
         labels = f"{target},{labels}" if labels else target

@@ -5,7 +5,6 @@ does for a range of an hour, and the rules are evaluated a few times.
 """
 
 import argparse
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.bench.grafana.queries import Client, Cost, measure_dashboard
 from tests.bench.processes import Server
 from tests.bench.report import aligned, machine, number
 from tests.grafana.dashboards import GRAFANA, load
+from tests.support.programs import required_program
 from tests.support.running import running_prometheus
 
 HOUR: Final = 3600
@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         directory = options.data or Path(temporary) / "data"
         data = samples.read(directory)
         if data is None:
-            data = samples.create(_program("promtool"), directory, options.sessions, options.streams, options.scrapes)
+            data = samples.create(
+                required_program("promtool"), directory, options.sessions, options.streams, options.scrapes
+            )
         on = machine()
         print(f"{on.processor}, {on.cores} cores, {on.system}")
         print(
@@ -41,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"a page has {data.page_bytes / MEGA:.1f} MB, compressed {data.compressed_bytes / MEGA:.2f} MB\n"
         )
         if not options.only_rules:
-            print(dashboard_tables(_program("prometheus"), directory, data, options.dashboard, options.top))
+            print(dashboard_tables(required_program("prometheus"), directory, data, options.dashboard, options.top))
         if not options.dashboard:
-            costs = _rule_costs(_program("prometheus"), directory, data, options.evaluations, options.interval)
+            costs = _rule_costs(required_program("prometheus"), directory, data, options.evaluations, options.interval)
             print(rule_tables(list(costs), options.top))
 
 
@@ -66,18 +68,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--interval", type=float, default=5, help="seconds between evaluations (default: %(default)g)")
     parser.add_argument("--top", type=int, default=12, help="expensive queries to list (default: %(default)s)")
     return parser
-
-
-def _program(name: str) -> str:
-    """Return the path of a program.
-
-    Raises:
-        SystemExit: it is not installed.
-    """
-    path = shutil.which(name)
-    if path is None:
-        raise SystemExit(f"{name} is missing; install Prometheus")
-    return path
 
 
 def dashboard_tables(binary: str, directory: Path, data: samples.Data, only: str | None, top: int) -> str:
