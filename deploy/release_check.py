@@ -273,7 +273,7 @@ def check_assets(command: Sequence[str | Path], cwd: Path, env: Mapping[str, str
         _require(
             written == asset_files.contents(expected), f"assets {name} links writes other files: {sorted(written)}"
         )
-        report.passed("assets", f"{len(written)} files, the same as in grafana/, {name} links")
+        report.passed("assets", f"{len(written)} files, made of those in grafana/, {name} links")
     run([*command, "with"], cwd=cwd, env=env, expect=1)
     run([*command, "other", "--grafana-url", "grafana"], cwd=cwd, env=env, expect=2)
     report.passed("assets", "keeps files with another content and rejects an invalid URL, as it should")

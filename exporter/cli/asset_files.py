@@ -25,7 +25,7 @@ FOLDERS: Final = {
 """The directories with assets, and the suffix of the files in each."""
 
 CONFIG_MAPS: Final = "kubernetes/dashboards.yaml"
-"""The dashboards as ConfigMaps, which are not a file of the package."""
+"""Path of the dashboards as ConfigMaps; the file is made of those of the package."""
 
 _WITH_LINKS: Final = ("rules", "optional-rules", "kubernetes")
 _KUSTOMIZATION: Final = "kustomization.yaml"

@@ -92,7 +92,7 @@ class Moment:
         text: the words before the time.
         expressions: PromQL for the time of each subject with ``{}`` in place of metrics, followed by these metrics,
             without prefix. The labels of the alert select their series.
-        includes_alert: whether the sentence has the time since when the condition of the alert has held, if earlier.
+        includes_alert: whether the time is that at which the condition of the alert became true, if that is earlier.
     """
 
     text: str
@@ -149,7 +149,7 @@ LAST_SCRAPE: Final = Moment(
 
 
 def counted(one: str, several: str) -> str:
-    """Return the template of the alert's value, a number of things, with the words for one or several of them."""
+    """Return the template of the alert's value, a count, with the words for one or for several."""
     return f"{{{{ $value }}}} {{{{ if eq $value 1.0 }}}}{one}{{{{ else }}}}{several}{{{{ end }}}}"
 
 

@@ -75,7 +75,7 @@ def _stale(thresholds: Thresholds) -> Alert:
 
 
 def _unless_stale(window: str) -> str:
-    """Exclude accounts whose data has been stale in the window: why is no news when it is current again."""
+    """Exclude accounts whose data was stale within the window: when it is current again, its cause is no news."""
     stale = f'ALERTS{{alertname="LivepeerDataStale", alertstate="firing"}}[{window}]'
     return f"unless on ({_EXPORTER_ACCOUNT}) last_over_time({stale})"
 

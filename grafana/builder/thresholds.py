@@ -17,8 +17,8 @@ class Thresholds:
             inactive after 90 s.
         min_media_speed: seconds of media per second; below it players run out of media.
         lag_warning, lag_critical: seconds by which transcoding is behind the source; an alert fires at critical.
-        lag_window: seconds in which the lag must have grown by as much. The alert ends this long after the growth, no
-            later than the critical alert, which ends ``media_keep_firing_for`` after its condition.
+        lag_window: seconds in which the lag must have grown by as much; the alert ends this long after the growth. At
+            most ``media_keep_firing_for``, for which the critical alert suppresses it after a failure.
         data_age_warning, data_age_critical: seconds since the last successful poll, for colors only.
         comparison_window: window over which session values are compared.
         down_for, absent_for, stale_for: ``for`` of the alerts on the exporter and its data.
