@@ -19,8 +19,8 @@ NOT_RECORDED = {"record": False}
 
 
 def numbers(detail: str) -> list[int]:
-    """Return the numbers of a level of detail in docs/scaling.md."""
-    (formula,) = re.findall(rf"^\| `{detail}` \| (.*) \|$", SCALING, re.MULTILINE)
+    """Return the numbers of a level of detail in the first table of docs/scaling.md."""
+    formula = re.findall(rf"^\| `{detail}` \| (.*) \|$", SCALING, re.MULTILINE)[0]
     return [int(each) for each in re.findall(r"\d+", formula)]
 
 

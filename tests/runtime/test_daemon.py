@@ -65,6 +65,11 @@ class RunningDaemon:
         async with httpx.AsyncClient(trust_env=False) as client:
             return await client.get(f"http://127.0.0.1:{self.port}{path}")
 
+    async def ready(self) -> None:
+        """Wait until the first poll has succeeded."""
+        while (await self.get("/readyz")).status_code != 200:
+            await asyncio.sleep(0.005)
+
     async def run(self, scenario: Callable[[], Awaitable[None]]) -> None:
         """Run the daemon and a scenario, then stop the daemon with SIGTERM."""
         task = asyncio.create_task(self.daemon.run())
@@ -229,6 +234,7 @@ async def test_V04_a_reload_that_takes_too_long_fails_and_the_next_one_works(
         )
 
         async def scenario() -> None:
+            await running.ready()  # the start reads files too, and would also take longer than its timeout
             reloading = asyncio.create_task(running.daemon.reload())
             await wait_until(has_begun.is_set)
             advance(3600)
