@@ -67,8 +67,10 @@ class RunningDaemon:
 
     async def ready(self) -> None:
         """Wait until the first poll has succeeded."""
-        while (await self.get("/readyz")).status_code != 200:
+        response = await self.get("/readyz")
+        while response.status_code != 200:
             await asyncio.sleep(0.005)
+            response = await self.get("/readyz")
 
     async def run(self, scenario: Callable[[], Awaitable[None]]) -> None:
         """Run the daemon and a scenario, then stop the daemon with SIGTERM."""
