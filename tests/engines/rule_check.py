@@ -13,12 +13,11 @@ import yaml
 
 from grafana.builder import rule_files
 from grafana.builder.alerting_rules import alerting_rules
-from grafana.builder.base_urls import BaseUrls
 from grafana.builder.thresholds import DEFAULT
 from tests.engines.programs import Programs, named
 from tests.engines.report import Report
 from tests.grafana.alert_cases import CASES
-from tests.grafana.promtool import SCRAPE_INTERVAL, Case, Value
+from tests.grafana.promtool import SCRAPE_INTERVAL, Case, Value, alert_groups
 from tests.support.running import ROOT
 
 YEAR_2000: Final = 946_684_800
@@ -62,7 +61,7 @@ def _run_vmalert_tests(programs: Programs, parent: Path, report: Report) -> None
     for alert, document in vmalert_documents():
         directory = parent / f"vmalert-{alert}"
         directory.mkdir()
-        groups = rule_files.alert_groups(DEFAULT, BaseUrls())
+        groups = alert_groups(DEFAULT)
         for group in groups["groups"]:
             group["rules"] = [rule for rule in group["rules"] if rule["alert"] == alert]
         (directory / "rules.yaml").write_text(rule_files.to_yaml(groups), encoding="utf-8")

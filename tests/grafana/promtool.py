@@ -111,6 +111,12 @@ def run_tests(
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANG)
 
 
+def alert_groups(thresholds: Thresholds) -> rule_files.Groups:
+    """Return the groups of all alerts, the optional ones too."""
+    files = [each(thresholds, BaseUrls()) for each in (rule_files.alert_groups, rule_files.slo_groups)]
+    return {"groups": [group for file in files for group in file["groups"]]}
+
+
 def run_alert_tests(
     promtool: str, directory: Path, thresholds: Thresholds, alerts: Collection[str], tests: Sequence[dict[str, Any]]
 ) -> subprocess.CompletedProcess[str]:
@@ -118,8 +124,7 @@ def run_alert_tests(
 
     Templates are omitted unless a test compares annotations, since their queries run at each evaluation.
     """
-    files = [each(thresholds, BaseUrls()) for each in (rule_files.alert_groups, rule_files.slo_groups)]
-    groups = {"groups": [group for file in files for group in file["groups"]]}
+    groups = alert_groups(thresholds)
     omitted: dict[str, Any] = (
         {} if any("alert_rule_test" in test for test in tests) else {"labels": {}, "annotations": {}}
     )
