@@ -4,7 +4,8 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,11 @@ WARM_UP: Final = 300.0
 
 SESSIONS: Final = 10
 BYTES_PER_SECOND: Final = 250_000.0
+
+MAX_DEDUPLICATION_GAP: Final = 3
+"""Scrapes. The staleness marker of a replica that restarts ends the series. After it, Thanos Query uses no sample of
+the other replica before twice the distance of the last samples has passed.
+"""
 
 MAX_RATE_DIFFERENCE: Final = 0.15
 """Relative; a replica does not count what arrives between its last poll and its first one after a restart."""
@@ -127,7 +133,9 @@ def check_restarts(programs: Programs, directory: Path, report: Report, minutes:
         subject = f"{minutes:g} minutes with {restarts} restarts, {named('Prometheus', programs.prometheus)}"
         _check_prometheus(prometheus, times, subject, report)
         deduplicated = f"{subject}, {named('Thanos', programs.thanos)}"
-        _check_gaps(thanos, ['livepeer_studio_sessions{state="active"}', "up"], times, deduplicated, report)
+        each_replica = replace(thanos, parameters={"dedup": "false"})
+        _check_gaps(each_replica, OVER_REPLICAS, times, f"{deduplicated}, over replicas", report)
+        _check_deduplicated(thanos, times, deduplicated, report)
 
 
 def _restart_in_turn(replicas: Sequence[Replica], end: float) -> int:
@@ -196,6 +204,18 @@ def _check_gaps(api: Api, expressions: Sequence[str], times: Sequence[float], su
         if missing or not result:
             gaps[expression] = missing
     report.add(f"{subject}, gaps", not gaps, f"{count} series of {len(times)} samples; missing: {gaps or 0}")
+
+
+def _check_deduplicated(thanos: Api, times: Sequence[float], subject: str, report: Report) -> None:
+    """Check that no gap is longer than the deduplication makes it."""
+    longest = {}
+    for expression in ('livepeer_studio_sessions{state="active"}', "up"):
+        (samples,) = _range(thanos, expression, times).values()
+        # Times are a step apart, so that the distance of two samples without a gap is one.
+        steps = [0, *(round((time - times[0]) / INTERVAL) + 1 for time in sorted(samples)), len(times) + 1]
+        longest[expression] = max(after - before - 1 for before, after in pairwise(steps))
+    ok = max(longest.values()) <= MAX_DEDUPLICATION_GAP
+    report.add(f"{subject}, longest gaps", ok, f"in scrapes: {longest}")
 
 
 def _values(api: Api, expression: str, times: Sequence[float]) -> list[float]:
