@@ -11,7 +11,7 @@ from exporter.config import Account, Settings
 from exporter.config.durations import format_duration
 from exporter.cooperative import run_yielding
 from exporter.livepeer.client import SessionsResult
-from exporter.livepeer.errors import PollError
+from exporter.livepeer.errors import MissingKeyError, PollError
 from exporter.livepeer.page_reader import OnPage
 from exporter.polling.plan import Plan, PollStart
 from exporter.polling.poll import History, PollSpan, compare, fetch
@@ -67,7 +67,7 @@ async def check_account(
 ) -> AccountCheck:
     """Send the requests of one poll, and describe what they return."""
     name, meter, plan = f"account {account.name}", RequestMeter(), create_plan(account, settings)
-    described = [Row("  base URL", "ok", account.base_url), Row("  API key", "ok", _key_source(account))]
+    described = [Row("  base URL", "ok", account.base_url), _key(account)]
     began = environment.monotonic()
     try:
         async with create_http_client(account, settings, ssl_context) as http_client:
@@ -76,6 +76,8 @@ async def check_account(
     except OSError as error:
         return AccountCheck([Row(name, "failed", str(error)), *described])
     except PollError as error:
+        if isinstance(error, MissingKeyError):
+            described[-1] = _key(account, is_missing=True)
         failed = Row(name, "failed", f"{error.failure}: {error}")
         return AccountCheck([failed, *described, *_requests(meter)])
     seconds = environment.monotonic() - began
@@ -98,8 +100,9 @@ async def check_account(
     return AccountCheck(rows, series)
 
 
-def _key_source(account: Account) -> str:
-    return f"read from {account.api_key_file}" if account.api_key_file else "set in the environment"
+def _key(account: Account, *, is_missing: bool = False) -> Row:
+    source = f"read from {account.api_key_file}" if account.api_key_file else "set in the environment"
+    return Row("  API key", "failed", f"not {source}") if is_missing else Row("  API key", "ok", source)
 
 
 def _user_scope(read: SessionsResult) -> Row:

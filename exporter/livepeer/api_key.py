@@ -38,7 +38,7 @@ class APIKey:
         Raises:
             MissingKeyError: there is no valid key, and there has not been one before.
         """
-        problem = "no API key is set"
+        problem = "no API key is set; use LIVEPEER_API_KEY or --api-key-file"
         if self._path is not None:
             try:
                 key = normalize_api_key(_read(self._path))

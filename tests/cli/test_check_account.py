@@ -199,3 +199,25 @@ async def test_a_clock_that_differs_from_the_apis_is_a_warning(offset: float, te
         assert await check(settings_for(url), ENVIRONMENT, output.terminal) == SUCCESS
     assert statuses(output)["clock"] == "warning"
     assert re.search(rf"the API's clock is (599|600|601)\.\d s {text} this machine's", output.out)
+
+
+@pytest.mark.parametrize("content", [None, "", "two words"])
+@in_loop
+async def test_a_missing_key_is_not_reported_as_ok(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_text(content)
+    sources = [({"api_key_file": str(file)}, f"not read from {file}")]
+    if content is None:
+        sources.append(({}, "not set in the environment"))
+    async with serving(Upstream([live_row(1)])) as url:
+        for arguments, result in sources:
+            output = Output()
+            assert await check(load({"base_url": url, **arguments}, {}), ENVIRONMENT, output.terminal) == FAILURE
+            assert statuses(output) == {
+                "settings": "ok",
+                "account default": "failed",
+                "base URL": "ok",
+                "API key": "failed",
+            }
+            assert result in output.out

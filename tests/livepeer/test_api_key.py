@@ -114,7 +114,7 @@ def test_R09_if_the_file_is_replaced_with_a_fifo_the_last_key_stays_in_use(file:
 
 
 def test_without_a_fixed_key_and_a_file_there_is_no_key() -> None:
-    with pytest.raises(MissingKeyError, match="no API key is set"):
+    with pytest.raises(MissingKeyError, match="no API key is set; use LIVEPEER_API_KEY or --api-key-file"):
         APIKey(None, None, ignore)()
 
 
