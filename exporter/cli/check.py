@@ -1,7 +1,8 @@
-"""`check`: validate the settings and the web config file, and send the requests of one poll of every account."""
+"""`check`: validate the settings and the web config files, and send the requests of one poll of every account."""
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from exporter.cli.check_account import AccountCheck, check_account
@@ -25,14 +26,19 @@ async def check(loaded: LoadedSettings, environment: Environment, terminal: Term
         loaded: the valid settings.
         environment: clocks, randomness and the log redactor.
         terminal: the output streams.
-        offline: whether only the settings and the web config file are read.
+        offline: whether only the settings and the web config files are read.
 
     Returns:
         The exit code; it reports failure if any check has failed.
     """
-    rows = [*_check_settings(loaded), *_check_web_config(loaded.settings, offline=offline)]
+    settings = loaded.settings
+    rows = [
+        *_check_settings(loaded),
+        *_check_web_config("web config file", settings.web_config_file, offline=offline),
+        *_check_web_config("webhook config file", settings.webhook_config_file, offline=offline),
+    ]
     if not offline:
-        rows += await _check_accounts(loaded.settings, environment, terminal)
+        rows += await _check_accounts(settings, environment, terminal)
     print_table(rows, terminal.out)
     return FAILURE if has_failed(rows) else SUCCESS
 
@@ -44,9 +50,8 @@ def _check_settings(loaded: LoadedSettings) -> Iterator[Row]:
         yield Row("settings", "warning", warning)
 
 
-def _check_web_config(settings: Settings, *, offline: bool) -> Iterator[Row]:
-    """Check the web config file, and the certificates in it; unless offline also the certificates that it names."""
-    path = settings.web_config_file
+def _check_web_config(subject: str, path: Path | None, *, offline: bool) -> Iterator[Row]:
+    """Check a web config file, and the certificates in it; unless offline also the certificates that it names."""
     if path is None:
         return
     try:
@@ -54,11 +59,11 @@ def _check_web_config(settings: Settings, *, offline: bool) -> Iterator[Row]:
         if config.tls and not (offline and config.tls.files()):
             create_server_context(config.tls)
     except WebConfigError as error:
-        yield from (Row("web config file", "failed", problem) for problem in error.problems)
+        yield from (Row(subject, "failed", problem) for problem in error.problems)
         return
-    yield Row("web config file", "ok", "valid, with TLS" if config.tls else "valid, without TLS")
+    yield Row(subject, "ok", "valid, with TLS" if config.tls else "valid, without TLS")
     for warning in config.warnings:
-        yield Row("web config file", "warning", warning)
+        yield Row(subject, "warning", warning)
 
 
 async def _check_accounts(settings: Settings, environment: Environment, terminal: Terminal) -> list[Row]:

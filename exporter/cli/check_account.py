@@ -21,6 +21,7 @@ from exporter.runtime.environment import Environment
 from exporter.sessions.session import MAX_ID
 from exporter.sessions.snapshot import STATES, Snapshot, take_snapshot
 from exporter.text import clean
+from exporter.webhooks.secrets import SecretFile
 
 MAX_CLOCK_SKEW: Final = 5.0
 """Seconds of difference between the clocks above which the check warns."""
@@ -67,7 +68,7 @@ async def check_account(
 ) -> AccountCheck:
     """Send the requests of one poll, and describe what they return."""
     name, meter, plan = f"account {account.name}", RequestMeter(), create_plan(account, settings)
-    described = [Row("  base URL", "ok", account.base_url), _key(account)]
+    described = [_key(account), Row("  base URL", "ok", account.base_url), *_webhook_secret(account, environment)]
     began = environment.monotonic()
     try:
         async with create_http_client(account, settings, ssl_context) as http_client:
@@ -77,7 +78,7 @@ async def check_account(
         return AccountCheck([Row(name, "failed", str(error)), *described])
     except PollError as error:
         if isinstance(error, MissingKeyError):
-            described[-1] = _key(account, is_missing=True)
+            described[0] = _key(account, is_missing=True)
         failed = Row(name, "failed", f"{error.failure}: {error}")
         return AccountCheck([failed, *described, *_requests(meter)])
     seconds = environment.monotonic() - began
@@ -103,6 +104,16 @@ async def check_account(
 def _key(account: Account, *, is_missing: bool = False) -> Row:
     source = f"read from {account.api_key_file}" if account.api_key_file else "set in the environment"
     return Row("  API key", "failed", f"not {source}") if is_missing else Row("  API key", "ok", source)
+
+
+def _webhook_secret(account: Account, environment: Environment) -> Iterator[Row]:
+    path = account.webhook_secret_file
+    if path is None:
+        return
+    if count := len(SecretFile(path, environment.redact)()):
+        yield Row("  webhook secret", "ok", f"{count} read from {path}")
+    else:
+        yield Row("  webhook secret", "failed", f"{path} cannot be read, is empty or is not text; calls get 401")
 
 
 def _user_scope(read: SessionsResult) -> Row:

@@ -31,7 +31,7 @@ def add_own_arguments(command: argparse.ArgumentParser, name: str) -> None:
         choices = ("text", "openmetrics")
         command.add_argument("--format", choices=choices, default="text", help="exposition format (default: text)")
     elif name == "check":
-        text = "read the settings and the web config file only, and send no requests"
+        text = "read the settings and the web config files only, and send no requests"
         command.add_argument("--offline", action="store_true", help=text)
     elif name == "metrics":
         command.add_argument("--json", action="store_true", dest="as_json", help="print JSON")

@@ -53,6 +53,7 @@ sessions hardly trigger it.
 PAGES_FLAG: Final = "--web.listen-address"
 PROBES_FLAG: Final = "--web.health-listen-address"
 WEBHOOKS_FLAG: Final = "--webhook-listen-address"
+WEBHOOK_CONFIG_FLAG: Final = "--webhook-config-file"
 
 UNAUTHENTICATED_PATHS: Final = ("/livez", "/readyz")
 
@@ -93,7 +94,7 @@ class Daemon:
         self._watchdog_interval = watchdog_interval(environ, os.getpid())
         self._app = App(loaded.settings, environment)
         self._web_config = WebConfigFile(loaded.settings.web_config_file)
-        self._webhook_config = WebConfigFile(loaded.settings.webhook_config_file)
+        self._webhook_config = WebConfigFile(loaded.settings.webhook_config_file, flag=WEBHOOK_CONFIG_FLAG)
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from exporter.logs import event
 from exporter.server.tls import create_server_context
-from exporter.server.web_config import TLSConfig, WebConfig, WebConfigError, read_web_config
+from exporter.server.web_config import WEB_CONFIG_FLAG, TLSConfig, WebConfig, WebConfigError, read_web_config
 
 logger = logging.getLogger(__name__)
 
@@ -50,14 +50,18 @@ class WebConfigFile:
 
     Args:
         path: the file; None for plain HTTP without authentication.
+        flag: of the setting that names the file, for messages.
         monotonic: monotonic clock, in seconds.
 
     Raises:
         WebConfigError: the file cannot be used.
     """
 
-    def __init__(self, path: Path | None, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, path: Path | None, *, flag: str = WEB_CONFIG_FLAG, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._path = path
+        self._flag = flag
         self._monotonic = monotonic
         self._fingerprints: Mapping[Path, _Fingerprint] = {}
         self._next_check = monotonic() + CHECK_INTERVAL
@@ -79,14 +83,17 @@ class WebConfigFile:
         Raises:
             WebConfigError: a file cannot be used.
         """
-        return self._load({})
+        try:
+            return self._load({})
+        except WebConfigError as error:
+            raise WebConfigError(*error.problems, flag=self._flag) from None
 
     def apply(self, loaded: LoadedWebConfig) -> None:
         """Put a loaded configuration in force."""
         self._fingerprints = loaded.fingerprints
         self._current = loaded
         for warning in loaded.config.warnings:
-            event(logger, logging.WARNING, "web config file warning", reason=warning)
+            event(logger, logging.WARNING, "web config file warning", setting=self._flag, reason=warning)
 
     def _load(self, fingerprints: dict[Path, _Fingerprint]) -> LoadedWebConfig:
         """Read all files, and add the state of each to `fingerprints`, also if one of them cannot be used."""
@@ -115,11 +122,11 @@ class WebConfigFile:
             # Certificates that the new file names are watched too: they may be written after it.
             self._fingerprints = {**self._fingerprints, **fingerprints}
             message = "web configuration changed but cannot be used; the previous one stays in force"
-            event(logger, logging.WARNING, message, reason="; ".join(error.problems))
+            event(logger, logging.WARNING, message, setting=self._flag, reason="; ".join(error.problems))
             self._reload_certificate(changed)
         else:
             self.apply(loaded)
-            logger.info("web configuration reloaded for new connections")
+            event(logger, logging.INFO, "web configuration reloaded for new connections", setting=self._flag)
 
     def _reload_certificate(self, changed: set[Path]) -> None:
         """Reload the certificates of the configuration in force; they would expire while the file stays invalid."""
@@ -127,7 +134,7 @@ class WebConfigFile:
         if tls and changed.intersection(tls.files()):
             with suppress(WebConfigError):  # half of a rotation; the other half triggers the next reload
                 self._current = replace(self._current, context=create_server_context(tls))
-                logger.info("certificate reloaded for new connections")
+                event(logger, logging.INFO, "certificate reloaded for new connections", setting=self._flag)
 
 
 def _check_protection(old: WebConfig, new: WebConfig) -> None:

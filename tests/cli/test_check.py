@@ -101,6 +101,16 @@ async def test_an_invalid_web_config_file_is_a_failure(tmp_path: Path, content: 
 
 
 @in_loop
+async def test_an_invalid_webhook_config_file_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("a-secret")
+    changes = {"webhook_listen_address": "127.0.0.1:0", "webhook_secret_file": str(tmp_path / "secret")}
+    output = Output()
+    settings = settings_for("http://127.0.0.1/api", webhook_config_file=str(tmp_path / "missing"), **changes)
+    assert await check(settings, ENVIRONMENT, output.terminal, offline=True) == FAILURE
+    assert statuses(output) == {"settings": "ok", "webhook config file": "failed"}
+
+
+@in_loop
 async def test_certificates_of_the_web_config_file_are_read_unless_offline(tmp_path: Path) -> None:
     file = tmp_path / "web.yml"
     file.write_text("tls_server_config: {cert_file: missing.pem, key_file: missing.key}\n")

@@ -221,3 +221,28 @@ async def test_a_missing_key_is_not_reported_as_ok(tmp_path: Path, content: str 
                 "API key": "failed",
             }
             assert result in output.out
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "result"),
+    [
+        (b"a-secret\nanother\n", "ok", "2 read from"),
+        (None, "failed", "calls get 401"),
+        (b"\n", "failed", "calls get 401"),
+        (b"\xff", "failed", "calls get 401"),
+    ],
+)
+@in_loop
+async def test_the_secrets_of_a_webhook_are_read(
+    tmp_path: Path, content: bytes | None, status: str, result: str
+) -> None:
+    file, output = tmp_path / "secret", Output()
+    if content is not None:
+        file.write_bytes(content)
+    async with serving(Upstream([live_row(1)])) as url:
+        settings = settings_for(url, webhook_listen_address="127.0.0.1:0", webhook_secret_file=str(file))
+        code = await check(settings, ENVIRONMENT, output.terminal)
+    assert code == (SUCCESS if status == "ok" else FAILURE)
+    assert statuses(output)["webhook secret"] == status
+    assert result in output.out
+    assert "a-secret" not in output.out

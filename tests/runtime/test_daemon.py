@@ -18,6 +18,7 @@ import pytest
 
 from exporter.config import LoadedSettings, SettingsError, load
 from exporter.runtime.daemon import Daemon
+from exporter.server.web_config import WebConfigError
 from exporter.simulator.serve import serving
 from tests.runtime.apps import ENVIRONMENT, wait_until
 from tests.support.canary import KEY
@@ -83,6 +84,15 @@ class RunningDaemon:
             await task
         finally:
             task.cancel()
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"), [("web_config_file", "--web.config.file"), ("webhook_config_file", "--webhook-config-file")]
+)
+def test_an_error_in_a_web_config_file_names_its_setting(tmp_path: Path, name: str, flag: str) -> None:
+    webhook = {"webhook_listen_address": "127.0.0.1:0", "webhook_secret_file": "secret"}
+    with pytest.raises(WebConfigError, match=f"^{flag}: cannot be read: No such file or directory$"):
+        RunningDaemon(tmp_path, "http://127.0.0.1/api", **webhook, **{name: str(tmp_path / "missing")})
 
 
 @in_loop

@@ -79,7 +79,7 @@ def test_an_unusable_file_is_reported_by_its_key(
 def test_R09_S10_a_device_is_refused_before_it_is_opened(config: TLSConfig, tmp_path: Path, name: str) -> None:
     device = tmp_path / "device"
     device.symlink_to(os.devnull)  # a pipe is refused by the same check, but the test would hang if it were opened
-    with pytest.raises(WebConfigError, match=f"^web config file: {name}_file: cannot be read: Not a regular file$"):
+    with pytest.raises(WebConfigError, match=f"^--web.config.file: {name}_file: cannot be read: Not a regular file$"):
         create_server_context(replace(config, **{name: device}))  # type: ignore[arg-type]
 
 

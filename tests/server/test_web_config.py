@@ -154,7 +154,7 @@ def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(WebConfigError, match=r"^web config file: cannot be read: No such file or directory$"):
+    with pytest.raises(WebConfigError, match=r"^--web.config.file: cannot be read: No such file or directory$"):
         read_web_config(tmp_path / "none.yml")
 
 
@@ -182,7 +182,7 @@ def test_R04_a_tag_is_an_error_with_its_line(tmp_path: Path) -> None:
 
 def test_R04_V04_a_pipe_is_refused_before_it_is_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "web.yml")
-    with pytest.raises(WebConfigError, match=r"^web config file: cannot be read: Not a regular file$"):
+    with pytest.raises(WebConfigError, match=r"^--web.config.file: cannot be read: Not a regular file$"):
         read_web_config(tmp_path / "web.yml")
 
 

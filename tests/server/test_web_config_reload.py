@@ -71,6 +71,16 @@ def test_without_a_file_the_server_is_plain_and_open(workspace: Workspace) -> No
     assert file.config().users == {}
 
 
+def test_errors_and_logs_name_the_setting(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(WebConfigError, match=r"^--webhook-config-file: cannot be read: No such file or directory$"):
+        WebConfigFile(workspace.directory / "missing", flag="--webhook-config-file")
+    file = WebConfigFile(workspace.write(""), flag="--webhook-config-file", monotonic=workspace.clock)
+    workspace.write("unknown: 1\n")
+    workspace.clock.advance_to_next_check()
+    file.config()
+    assert [fields["setting"] for _level, _message, fields in lines(caplog)] == ["--webhook-config-file"]
+
+
 def test_an_invalid_file_is_an_error_at_startup(workspace: Workspace) -> None:
     with pytest.raises(WebConfigError):
         workspace.open("nonsense: 1\n")

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
+
+WEB_CONFIG_FLAG: Final = "--web.config.file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +79,17 @@ class WebConfig:
 
 
 class WebConfigError(Exception):
-    """The web config file or one of its certificates cannot be used.
+    """A web config file or one of its certificates cannot be used.
+
+    Args:
+        flag: of the setting that names the file.
 
     Attributes:
         problems: all errors, one line each, without any value of the file.
     """
 
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(f"web config file: {problem}" for problem in problems))
+    def __init__(self, *problems: str, flag: str = WEB_CONFIG_FLAG) -> None:
+        super().__init__("\n".join(f"{flag}: {problem}" for problem in problems))
         self.problems = problems
 
 
