@@ -56,7 +56,8 @@ base_size=$($pod image inspect --format '{{.Size}}' localhost/runtime-base)
 
 echo "== run"
 begin=$(now)
-$pod run --detach --name "$name" --network none --read-only --cap-drop ALL --security-opt no-new-privileges \
+$pod run --detach --name "$name" --network none --read-only --read-only-tmpfs=false --cap-drop ALL \
+    --security-opt no-new-privileges \
     --no-healthcheck --ulimit nofile=1024:1024 --ulimit nproc=256:256 livepeer-session-exporter:smoke demo >/dev/null
 pid=$($pod inspect --format '{{.State.Pid}}' "$name")
 inside() { nsenter --target "$pid" --net curl --silent --show-error --fail --max-time 10 "$@"; }

@@ -1,7 +1,9 @@
 """`demo`: serve the metrics of a simulated account."""
 
 import asyncio
+import os
 import random
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,8 +13,9 @@ from urllib.parse import quote
 
 from exporter.cli.arguments import Invocation
 from exporter.cli.terminal import SUCCESS, Terminal
-from exporter.config import LoadedSettings, Settings, load
+from exporter.config import LoadedSettings, Settings, SettingsError, load
 from exporter.config.names import API_KEY_VARIABLES, ENV_PREFIX
+from exporter.config.sources import read_environment, read_flags, read_settings_file
 from exporter.logs import Redactor, configure
 from exporter.runtime.daemon import Daemon
 from exporter.runtime.environment import Environment
@@ -66,11 +69,14 @@ async def demo(
     source = FailingSource(world, Outages(start + OUTAGE_AFTER, OUTAGE_EVERY, OUTAGE_DURATION))
     # The user's own API key is not sent to the simulator, nor the simulator's to the user's base URL.
     variables = {name: value for name, value in environ.items() if name not in _CREDENTIAL_VARIABLES}
+    _reject_accounts(invocation.arguments, variables)
     async with serving(create_app(source, key=key, now=environment.now)) as url, AsyncExitStack() as closing:
-        arguments = {**DEMO_SETTINGS, **invocation.arguments, "base_url": url}
+        # A file, because the flag for it overrides every other source of a key.
+        own = {"base_url": url, "api_key_file": hold_text(closing, key)}
+        arguments = {**DEMO_SETTINGS, **invocation.arguments, **own}
 
         def load_settings() -> LoadedSettings:
-            return load(arguments, {**variables, "LIVEPEER_API_KEY": key})
+            return load(arguments, variables)
 
         webhooks = _Webhooks(world, environment.now, load_settings().settings)
         arguments |= webhooks.prepare(closing)
@@ -84,6 +90,28 @@ async def demo(
         daemon.announce_webhooks = webhooks.start
         await daemon.run()
     return SUCCESS
+
+
+def hold_text(closing: AsyncExitStack, text: str) -> str:
+    """Write text to a file that exists until `closing` closes, and return its path.
+
+    On Linux the file is in memory, since no directory is writable in a container with a read-only root.
+    """
+    if sys.platform == "linux":
+        descriptor = os.memfd_create("demo", os.MFD_CLOEXEC)
+        closing.callback(os.close, descriptor)
+        file = Path(f"/proc/self/fd/{descriptor}")
+    else:
+        file = Path(closing.enter_context(TemporaryDirectory())) / "demo"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+def _reject_accounts(arguments: Mapping[str, str | bool], variables: Mapping[str, str]) -> None:
+    """Raise SettingsError if the settings file has several accounts, which would conflict with the demo's own."""
+    file = read_settings_file(read_flags(arguments), read_environment(variables))
+    if "accounts" in file.values:
+        raise SettingsError((f"{file.names['accounts']}: not for the demo, which simulates one account; remove it",))
 
 
 class _Webhooks:
@@ -110,10 +138,9 @@ class _Webhooks:
         """
         if not self._is_used:
             return {}
-        file = Path(closing.enter_context(TemporaryDirectory())) / "secret"
-        file.write_text(self._secret, encoding="utf-8")
+        file = hold_text(closing, self._secret)
         closing.push_async_callback(self._stop)
-        return {"webhook_listen_address": "127.0.0.1:0", "webhook_secret_file": str(file)}
+        return {"webhook_listen_address": "127.0.0.1:0", "webhook_secret_file": file}
 
     def start(self, port: int) -> None:
         """Send them to a port from now on."""

@@ -3,12 +3,16 @@
 import asyncio
 import os
 import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from exporter.cli.arguments import parse
-from exporter.cli.demo import DEMO_SETTINGS, demo
+from exporter.cli.demo import DEMO_SETTINGS, demo, hold_text
 from exporter.cli.terminal import SUCCESS
+from exporter.config import SettingsError
 from exporter.logs import Redactor
 from tests.cli.output import Output
 from tests.cli.settings import ENVIRONMENT
@@ -33,6 +37,40 @@ async def test_the_demo_serves_a_simulated_account_without_the_users_key_until_a
     assert "the user's own" not in output.err
     assert "poll failed" not in output.err
     assert 'event": "listening for webhooks"' in output.err
+
+
+@in_loop
+async def test_the_text_of_a_key_is_a_file_until_the_end() -> None:
+    async with AsyncExitStack() as closing:
+        files = [Path(hold_text(closing, text)) for text in ("a key", "a secret")]
+        for _ in range(2):
+            assert [file.read_text() for file in files] == ["a key", "a secret"]
+        # In memory: a container with a read-only root has no writable directory.
+        assert sys.platform != "linux" or all(file.is_relative_to("/proc/self/fd") for file in files)
+    assert not any(file.exists() for file in files)
+
+
+@in_loop
+async def test_the_key_of_the_users_settings_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("api_key_file: no-such-file\ndetail: account\n")
+    output = Output()
+    flags = ["--api-key-file", "none", "--web.listen-address", "127.0.0.1:0", "--log.format", "json"]
+    invocation = parse(["demo", "--config.file", str(tmp_path / "settings.yaml"), *flags])
+    running = asyncio.create_task(demo(invocation, {}, ENVIRONMENT, Redactor(), output.terminal))
+    while not running.done() and 'event": "poll finished"' not in output.err:  # noqa: ASYNC110 - there is no event
+        await asyncio.sleep(0.01)
+    if not running.done():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert await running == SUCCESS
+    assert "poll failed" not in output.err
+
+
+@in_loop
+async def test_several_accounts_are_an_error_that_names_them(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("accounts:\n- {name: a, api_key_file: b}\n")
+    invocation = parse(["demo", "--config.file", str(tmp_path / "settings.yaml")])
+    with pytest.raises(SettingsError, match=r"^accounts \(line 1 of the settings file\): not for the demo"):
+        await demo(invocation, {}, ENVIRONMENT, Redactor(), Output().terminal)
 
 
 @in_loop
