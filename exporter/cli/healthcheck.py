@@ -47,16 +47,19 @@ def query(url: str, out: TextIO) -> int:
     """
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "127.0.0.1", parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
-        print("not a valid URL", file=out)
+        host = port = None
+    if not host or parts.scheme not in ("http", "https"):
+        print("--url: must be an http or https URL such as http://127.0.0.1:9877/livez", file=out)
         return FAILURE
     try:
         with closing(_connection(parts.scheme, host, port)) as connection:
             connection.request("GET", parts.path or "/livez")
             status = connection.getresponse().status
     except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: the host is not a valid name
-        print(f"no response: {getattr(error, 'strerror', None) or type(error).__name__}", file=out)
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        print(f"no response from {host}{f':{port}' if port else ''}: {reason}", file=out)
         return FAILURE
     print("alive" if status == 200 else f"not alive: HTTP {status}", file=out)
     return SUCCESS if status == 200 else FAILURE

@@ -80,8 +80,9 @@ def test_a_refused_connection_is_not_alive() -> None:
     with socket.socket() as chosen:  # bound, but not listening
         chosen.bind(("127.0.0.1", 0))
         out = io.StringIO()
-        assert query(f"http://127.0.0.1:{chosen.getsockname()[1]}/livez", out) == 1
-    assert out.getvalue() == "no response: Connection refused\n"
+        port = chosen.getsockname()[1]
+        assert query(f"http://127.0.0.1:{port}/livez", out) == 1
+    assert out.getvalue() == f"no response from 127.0.0.1:{port}: Connection refused\n"
 
 
 @pytest.mark.parametrize(
@@ -96,13 +97,21 @@ def test_a_refused_connection_is_not_alive() -> None:
         "https://a b/",
         "http://a\0b/",
         "http://127.0.0.1:1/\xfc",
+        "http://[::1]:1/livez",
     ],
 )
 def test_an_unusable_url_is_not_alive_and_prints_one_line(url: str) -> None:
     out = io.StringIO()
     assert query(url, out) == 1
-    assert out.getvalue().startswith(("no response: ", "not a valid URL"))
+    assert out.getvalue().startswith(("no response from ", "--url: must be"))
     assert out.getvalue().count("\n") == 1
+
+
+@pytest.mark.parametrize("url", ["localhost:9877", "/livez", "ftp://127.0.0.1/livez", "http:///livez", ""])
+def test_a_url_without_scheme_or_host_is_an_error_of_the_flag(url: str) -> None:
+    out = io.StringIO()
+    assert query(url, out) == 1
+    assert out.getvalue() == "--url: must be an http or https URL such as http://127.0.0.1:9877/livez\n"
 
 
 def test_a_response_that_is_not_http_is_not_alive() -> None:
@@ -116,9 +125,10 @@ def test_a_response_that_is_not_http_is_not_alive() -> None:
         thread = threading.Thread(target=respond)
         thread.start()
         out = io.StringIO()
-        assert query(f"http://127.0.0.1:{server.getsockname()[1]}/livez", out) == 1
+        port = server.getsockname()[1]
+        assert query(f"http://127.0.0.1:{port}/livez", out) == 1
         thread.join()
-    assert out.getvalue() == "no response: BadStatusLine\n"
+    assert out.getvalue() == f"no response from 127.0.0.1:{port}: BadStatusLine\n"
 
 
 @pytest.mark.process
