@@ -49,6 +49,22 @@ def health(session: Session) -> str:
     return HEALTH_OF[session.is_healthy]
 
 
+def transcoding_lag(session: Session) -> float | None:
+    """Return the seconds of source media that are not transcoded yet, as the mean of the renditions.
+
+    It is negative if more is transcoded than was received, and None without profiles or if a field is unknown. The
+    API's durations are sums with floating-point noise, so it is rounded to milliseconds.
+    """
+    source, transcoded, profiles = (
+        session.source_segments_duration,
+        session.transcoded_segments_duration,
+        session.profiles,
+    )
+    if source is None or transcoded is None or not profiles:
+        return None
+    return round(source - transcoded / len(profiles), 3) + 0.0  # which makes 0.0 of -0.0
+
+
 class Windows(msgspec.Struct, frozen=True):
     """The ages, in seconds, by which sessions are selected and classified.
 

@@ -76,15 +76,8 @@ def created_at(filters: Filters) -> str:
 
 
 def transcoding_lag(filters: Filters) -> str:
-    """Seconds by which transcoding is behind the source, for active sessions.
-
-    The transcoded duration sums over all renditions, so it is divided by the number of profiles. The result is rounded,
-    since the durations carry floating-point noise that would otherwise show as a lag of femtoseconds.
-    """
-    source = selector(filters, "session_source_segments_duration_seconds")
-    transcoded = selector(filters, "session_transcoded_segments_duration_seconds")
-    profiles = selector(filters, "session_profiles")
-    return while_active(filters, per_session(f"round({source} - {transcoded} / ({profiles} > 0), 0.01)"))
+    """Seconds by which transcoding is behind the source, for sessions that have not ended."""
+    return per_session(selector(filters, "session_transcoding_lag_seconds"))
 
 
 def severity_score(filters: Filters, thresholds: Thresholds) -> str:

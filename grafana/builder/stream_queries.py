@@ -1,8 +1,9 @@
 """PromQL expressions on streams.
 
 The gauges of streams are for exporters with ``--detail=stream``, which export no sessions. Their sums include ended
-sessions and decrease when one leaves the session window, so the expressions on them use single points in time: no lag,
-no speed, nothing that compares two samples. The ingest rate is usable, since it includes active sessions only.
+sessions and decrease when one leaves the session window, so the expressions on them use single points in time: no
+speed, nothing that compares two samples. The ingest rate and the transcoding lag are usable, since they include no
+ended sessions.
 
 The counters of streams, and the time since which the health is as it is, exist at both levels of detail.
 """

@@ -189,16 +189,16 @@ METRICS_OF = {
     "transcodedBytes": {"session_transcoded_bytes"},
     "sourceSegments": {"session_source_segments"},
     "transcodedSegments": {"session_transcoded_segments"},
-    "sourceSegmentsDuration": {"session_source_segments_duration_seconds"},
-    "transcodedSegmentsDuration": {"session_transcoded_segments_duration_seconds"},
+    "sourceSegmentsDuration": {"session_source_segments_duration_seconds", "session_transcoding_lag_seconds"},
+    "transcodedSegmentsDuration": {"session_transcoded_segments_duration_seconds", "session_transcoding_lag_seconds"},
     "ingestRate": {"session_ingest_rate_bytes_per_second"},
     "outgoingRate": {"session_outgoing_rate_bytes_per_second"},
     "isHealthy": {"session_healthy", "session_health_since_timestamp_seconds"},
     "issues": {"session_issues"},
-    "profiles": {"session_profiles"},
+    "profiles": {"session_profiles", "session_transcoding_lag_seconds"},
     "createdAt": {"session_created_timestamp_seconds"},
 }
-"""By field, the metric that is missing if the field is invalid."""
+"""By field, the metrics that are missing if the field is invalid."""
 
 
 async def drops(field: str, text: str, reason: str) -> None:

@@ -47,7 +47,12 @@ SUMMED = {
 }
 NOT_IN_SHARDS = {family.name.removeprefix(PREFIX) for family, _ in everything(EVERY_OPTION) if not family.in_shards}
 MINIMUM = {"stream_healthy"}
-MAXIMUM = {"stream_active", "stream_last_seen_timestamp_seconds", "stream_created_timestamp_seconds"}
+MAXIMUM = {
+    "stream_active",
+    "stream_last_seen_timestamp_seconds",
+    "stream_created_timestamp_seconds",
+    "stream_transcoding_lag_seconds",
+}
 UNION = {"stream_issue_info"}
 OF_LATEST_SESSION = {
     "stream_info",
@@ -78,6 +83,7 @@ sessions = st.fixed_dictionaries(
         "name": st.sampled_from(["news", "radio"]),
         "parentId": st.sampled_from(["p", "q", "r"]),
         "sourceSegments": amounts,
+        "sourceSegmentsDuration": amounts,
         "sourceBytes": amounts,
         "transcodedBytes": amounts,
         "transcodedSegmentsDuration": amounts,

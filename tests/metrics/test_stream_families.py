@@ -57,6 +57,17 @@ def test_rates_are_summed_over_active_sessions() -> None:
     assert value("ingest_rate_bytes_per_second", *sessions) == 11
 
 
+def test_the_transcoding_lag_of_a_stream_is_the_largest_of_its_sessions_that_have_not_ended() -> None:
+    states: tuple[State, ...] = ("active", "active", "ended", "pending")
+    sessions = [
+        session(state, source_segments_duration=lag, transcoded_segments_duration=0.0, profiles=(Profile(),))
+        for state, lag in zip(states, (4.0, 7.0, 99.0, 0.0), strict=True)
+    ]
+    assert value("transcoding_lag_seconds", *sessions) == 7
+    assert value("transcoding_lag_seconds", *sessions[2:]) == 0
+    assert value("transcoding_lag_seconds", sessions[2]) is None
+
+
 @pytest.mark.parametrize(("states", "active"), [(("ended", "active"), 1), (("ended", "pending"), 0)])
 def test_a_stream_is_active_if_any_session_is(states: Any, active: float) -> None:
     assert value("active", *[session(state) for state in states]) == active

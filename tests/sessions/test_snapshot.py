@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.cooperative import BATCH_SIZE, run_yielding
-from exporter.sessions.session import INVALID_TIME, Session
+from exporter.sessions.session import INVALID_TIME, Profile, Session
 from exporter.sessions.snapshot import (
     HEALTH,
     RECORDING_STATUSES,
@@ -20,6 +20,7 @@ from exporter.sessions.snapshot import (
     health,
     recording_status,
     take_snapshot,
+    transcoding_lag,
 )
 from tests.support.cooperative import run_to_end
 from tests.support.rows import START, ident
@@ -142,6 +143,36 @@ def test_rates_and_health_count_active_sessions_only() -> None:
 )
 def test_a_recording_status_is_from_a_closed_set(fields: dict[str, Any], status: str | None) -> None:
     assert recording_status(session(**fields)) == status
+
+
+PROFILES = (Profile(name="720p"), Profile(name="480p"), Profile(name="360p"))
+
+
+@pytest.mark.parametrize(
+    ("source", "transcoded", "profiles", "lag"),
+    [
+        (100.0, 240.0, PROFILES, 20),  # the transcoded duration sums over the renditions
+        (100.0, 0.0, PROFILES[:1], 100),
+        (100.0, 100.0, (), None),
+        (100.0, 100.0, None, None),
+        (None, 240.0, PROFILES, None),
+        (100.0, None, PROFILES, None),
+        (0.0, 0.0, PROFILES, 0),
+        (100.0, 303.0, PROFILES, -1),
+        (1000.0, 1000.0, PROFILES, 666.667),
+        (0.1 + 0.2, 0.9, PROFILES, 0),  # whose difference is not 0
+    ],
+)
+def test_the_transcoding_lag_is_the_mean_of_the_renditions_in_milliseconds(
+    source: float | None, transcoded: float | None, profiles: tuple[Profile, ...] | None, lag: float | None
+) -> None:
+    found = session(source_segments_duration=source, transcoded_segments_duration=transcoded, profiles=profiles)
+    assert transcoding_lag(found) == lag
+
+
+def test_a_transcoding_lag_of_less_than_a_millisecond_is_not_a_negative_zero() -> None:
+    early = session(source_segments_duration=100.0, transcoded_segments_duration=100.0001, profiles=PROFILES[:1])
+    assert math.copysign(1, transcoding_lag(early) or 0.0) == 1
 
 
 SESSIONS = st.lists(

@@ -91,7 +91,7 @@ def series_table() -> str:
     accounts = sum(map(series_of_account, families))
     configured = series_of_account(CONFIGURED_STREAMS)
     reduced = sum(len(family.buckets) for family in families if family.reducible)
-    per_profile = series_of_session(session(profiles=1), ACTIVE, EVERY_OPTION) - series_of_session(
+    per_profile = series_of_session(session(profiles=2), ACTIVE, EVERY_OPTION) - series_of_session(
         session(), ACTIVE, EVERY_OPTION
     )
     return (
@@ -101,8 +101,8 @@ def series_table() -> str:
         f"{configured} more with `stream_ids`, {_series_of_webhook()} more with a webhook, "
         "1 more for each combination of field and reason of invalid values, "
         f"at most {series_of_account(INVALID_VALUES_BY_FIELD)} |\n"
-        f"| `stream` | {_formula('stream', series_of_stream)} |\n"
-        f"| `session` | {_formula('session', series_of_session)}; "
+        f"| `stream` | {_formula('stream', 'all its sessions have ended', series_of_stream)} |\n"
+        f"| `session` | {_formula('session', 'it has ended', series_of_session)}; "
         f"+ {series_of_stream_life(_life(ACTIVE), is_shard=False)} for each stream, "
         f"{series_of_stream_life(_life(ENDED), is_shard=False)} if it is not active |\n"
         f"| any, with `--profile-series` | {per_profile} more for each transcoding profile |\n"
@@ -116,16 +116,16 @@ def _series_of_webhook() -> int:
     return sum(len(metric.samples) for metric in telemetry.collect()) - before
 
 
-def _formula(subject: str, series: Callable[[Session, State], int]) -> str:
+def _formula(subject: str, end: str, series: Callable[[Session, State], int]) -> str:
     live, ended = series(session(), ACTIVE), series(session(), ENDED)
     recorded, issue = series(session(record=True), ACTIVE) - live, series(session(issues=("1",)), ACTIVE) - live
     return (
-        f"{live} for each {subject}, {ended} if it is not active; + {recorded} if it is recorded; "
+        f"{live} for each {subject}, {ended} if {end}; + {recorded} if it is recorded; "
         f"+ {issue} for each distinct issue while it is active, at most {MAX_ISSUES}"
     )
 
 
-def session(*, record: bool = False, issues: tuple[str, ...] = (), profiles: int = 0) -> Session:
+def session(*, record: bool = False, issues: tuple[str, ...] = (), profiles: int = 1) -> Session:
     """Return a session in which every field has a value."""
     numbers: dict[str, Any] = {each.name: 1.0 for each in msgspec.structs.fields(Session) if each.type == Amount | None}
     return Session(

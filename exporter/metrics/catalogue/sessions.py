@@ -8,7 +8,7 @@ from exporter.metrics.catalogue import texts
 from exporter.metrics.catalogue.family import PREFIX, Combine, Sample, SessionFamily, unix_seconds
 from exporter.metrics.catalogue.texts import Options
 from exporter.sessions.session import Session
-from exporter.sessions.snapshot import ACTIVE, RECORDING_STATUSES, State, recording_status
+from exporter.sessions.snapshot import ACTIVE, ENDED, RECORDING_STATUSES, State, recording_status, transcoding_lag
 
 RECORDING_FORMATS: Final = ("hls", "mp4")
 
@@ -83,6 +83,15 @@ _GAUGES: Final = (
         "Media transcoded in seconds, all renditions (API field transcodedSegmentsDuration).",
         lambda session, _: session.transcoded_segments_duration,
         Combine.SUM,
+    ),
+    _gauge(
+        "transcoding_lag_seconds",
+        "Source media that is not transcoded yet in seconds, mean of the renditions (API fields "
+        "sourceSegmentsDuration, transcodedSegmentsDuration, profiles).",
+        # A pending session has a lag of 0, so that all lag of a new session is growth.
+        lambda session, state: None if state == ENDED else transcoding_lag(session),
+        Combine.MAX,
+        absent_when="the session has ended or has no profiles, or a field is missing or invalid",
     ),
     _gauge(
         "source_bytes",

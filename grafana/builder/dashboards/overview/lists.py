@@ -43,20 +43,12 @@ def hidden_variables(thresholds: Thresholds) -> list[dashboard.VariableModel]:
 
 
 def _trouble_and_largest(thresholds: Thresholds) -> str:
-    """Compares samples of one exporter, so that nothing has to be aggregated over replicas first.
-
-    Active sessions are those with an ingest rate: half as many series as ``session_active``. They are selected before
-    the lag is computed, since a result of arithmetic costs more than one that is dropped. Without profiles the lag is
-    infinite or not a number, and the comparison drops it.
-    """
+    """Compares samples of one exporter, so that nothing has to be aggregated over replicas first."""
     ingest = _series("session_ingest_rate_bytes_per_second")
-    source = _series("session_source_segments_duration_seconds")
-    transcoded = _series("session_transcoded_segments_duration_seconds")
-    lag = f"{source} - {transcoded} / ({_series('session_profiles')} and {ingest})"
     parts = (
         f"topk({UNHEALTHY}, {_series('session_health_since_timestamp_seconds')} and {_series('session_healthy')} == 0)",
         f"topk({DISTURBED}, {ingest} == 0)",
-        f"topk({DISTURBED}, {lag} > {thresholds.lag_warning:g})",
+        f"topk({DISTURBED}, {_series('session_transcoding_lag_seconds')} > {thresholds.lag_warning:g})",
         f"topk({LARGEST}, {ingest})",
     )
     return " or ".join(parts)
