@@ -42,3 +42,11 @@ def test_every_row_has_a_condition_and_a_behaviour() -> None:
 
 def test_the_page_lists_every_class_of_failure_and_no_other() -> None:
     assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(FAILURES)
+
+
+def test_the_runbook_of_failed_polls_has_an_action_for_every_class() -> None:
+    runbooks = (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
+    section = re.search(r"^## LivepeerApiErrors$.*?(?=^## )", runbooks, re.MULTILINE | re.DOTALL)
+    assert section
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", section[0], re.MULTILINE)
+    assert sorted(re.findall(r"\w+", " ".join(rows))) == sorted(FAILURES)
