@@ -131,7 +131,7 @@ def _thresholds(alert: Alert) -> set[str]:
 def _changed(threshold: str) -> dict[str, str]:
     """Return the conditions of all alerts with another value of a threshold."""
     value = getattr(DEFAULT, threshold)
-    other = f"2{value}" if isinstance(value, str) else 2 * value + 1
+    other: Any = f"2{value}" if isinstance(value, str) else 2 * value + 1
     return {alert.name: alert.expr for alert in alerting_rules(replace(DEFAULT, **{threshold: other}))}
 
 
