@@ -232,6 +232,8 @@ def test_monitors_select_the_pods_and_scrape_their_port(chart: Rendering) -> Non
         assert all(selects(selected, labels) for labels in pod_labels(chart))
         [keep] = [rule for rule in each["spec"]["relabelings"] if rule["action"] == "keep"]
         assert keep["regex"] == str(port)
+        [drop] = [rule for rule in each["spec"]["relabelings"] if rule["action"] == "drop"]
+        assert (drop["sourceLabels"], drop["regex"]) == (["__meta_kubernetes_pod_phase"], "Succeeded|Failed")
 
 
 @every_chart
