@@ -63,7 +63,10 @@ def _load(settings: Settings) -> tuple[bytes, ssl.SSLContext]:
         # Without file descriptors the file itself may be fine, and the key log has a message of its own.
         if is_out_of_descriptors(error) or isinstance(error, transport.KeyLogError):
             raise
-        raise OSError(f"cannot use the CA file: {error.strerror}") from None
+        name = "--ca-file" if settings.ca_file else "SSL_CERT_FILE"
+        is_content = isinstance(error, ssl.SSLError)
+        reason = "contains no valid PEM certificate" if is_content else f"cannot be read: {error.strerror}"
+        raise OSError(f"{name}: {reason}") from None
 
 
 def _read(path: Path) -> bytes:

@@ -76,7 +76,7 @@ async def test_a_missing_ca_file_is_a_failure() -> None:
     settings = settings_for("https://127.0.0.1/api", ca_file="missing.pem")
     assert await check(settings, ENVIRONMENT, output.terminal) == FAILURE
     assert statuses(output)["certificates"] == "failed"
-    assert "cannot use the CA file: No such file or directory" in output.out
+    assert "--ca-file: cannot be read: No such file or directory" in output.out
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ async def test_a_failed_poll_is_printed_as_down_and_is_a_failure() -> None:
 @in_loop
 async def test_a_missing_ca_file_is_an_error_that_names_the_reason() -> None:
     settings = settings_for("https://127.0.0.1/api", ca_file="missing.pem")
-    with pytest.raises(OSError, match=r"^cannot use the CA file: No such file or directory$"):
+    with pytest.raises(OSError, match=r"^--ca-file: cannot be read: No such file or directory$"):
         await once(settings, ENVIRONMENT, Output().terminal, Format.TEXT)
 
 

@@ -33,7 +33,16 @@ def test_R07_an_address_of_another_machine_is_code_1_with_one_line(base_url: str
 def test_R07_a_missing_ca_file_is_code_1_with_one_line() -> None:
     finished = run("--web.listen-address", "127.0.0.1:0", "--ca-file", "no-such-file.pem", "--log.level", "error")
     assert (finished.code, finished.stdout) == (1, "")
-    assert finished.stderr == "livepeer-session-exporter: cannot use the CA file: No such file or directory\n"
+    assert finished.stderr == "livepeer-session-exporter: --ca-file: cannot be read: No such file or directory\n"
+
+
+def test_R07_without_a_ca_file_the_error_names_the_variable() -> None:
+    finished = run(
+        "--web.listen-address", "127.0.0.1:0", "--trust-env", "--log.level", "error",
+        variables={"SSL_CERT_FILE": "no-such-file.pem"},
+    )  # fmt: skip
+    assert (finished.code, finished.stdout) == (1, "")
+    assert finished.stderr == "livepeer-session-exporter: SSL_CERT_FILE: cannot be read: No such file or directory\n"
 
 
 def test_R08_invalid_settings_are_code_2_with_every_error_and_without_the_key() -> None:
