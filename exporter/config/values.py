@@ -127,9 +127,11 @@ def _api_key(value: object) -> SecretStr:
 
 
 def _label(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text; quote it if YAML reads it as a number or a date")  # noqa: TRY004 - pydantic's
     # `isprintable` is false for control, bidirectional and surrogate characters.
-    if not isinstance(value, str) or not 1 <= len(value) <= 64 or not value.isprintable() or value != value.strip():
-        raise ValueError("must be 1 to 64 printable characters; quote it if YAML reads it as a number")
+    if not 1 <= len(value) <= 64 or not value.isprintable() or value != value.strip():
+        raise ValueError("must be 1 to 64 printable characters, without spaces at either end")
     return value
 
 

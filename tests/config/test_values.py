@@ -79,6 +79,19 @@ def test_V15_the_settings_file_accepts_a_list_of_addresses(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("12", "must be text; quote it if YAML reads it as a number or a date"),
+        ("2026-01-01", "must be text; quote it if YAML reads it as a number or a date"),
+        ('""', "must be 1 to 64 printable characters, without spaces at either end"),
+        ('" x"', "must be 1 to 64 printable characters, without spaces at either end"),
+    ],
+)
+def test_the_error_of_an_account_name_depends_on_the_value(tmp_path: Path, text: str, reason: str) -> None:
+    assert file_problems(tmp_path, f"account: {text}") == (f"account (line 1 of the settings file): {reason}",)
+
+
+@pytest.mark.parametrize(
     "url",
     [
         f"https://user:{SECRET}@livepeer.studio/api",
