@@ -164,8 +164,8 @@ def _requests(meter: RequestMeter) -> Iterator[Row]:
     if not count:
         return
     text = (
-        f"{count} with {meter.size / 1000:.0f} kB, {meter.retries} of them repeated; "
-        f"{sum(meter.seconds) / count:.2f} s per page, at most {max(meter.seconds):.2f} s"
+        f"{count} sent, {meter.size / 1000:.0f} kB received, {meter.retries} repeated; "
+        f"{sum(meter.seconds) / count:.2f} s on average, at most {max(meter.seconds):.2f} s"
     )
     if meter.rejected:
         text += f"; {meter.rejected} rejected by the rate limit"
