@@ -12,8 +12,9 @@ from typing import Final
 from urllib.parse import quote
 
 from exporter.cli.arguments import Invocation
+from exporter.cli.healthcheck import has_tls
 from exporter.cli.terminal import SUCCESS, Terminal
-from exporter.config import LoadedSettings, Settings, SettingsError, load
+from exporter.config import Address, LoadedSettings, Settings, SettingsError, load
 from exporter.config.names import API_KEY_VARIABLES, ENV_PREFIX
 from exporter.config.sources import read_environment, read_flags, read_settings_file
 from exporter.logs import Redactor, configure
@@ -43,8 +44,8 @@ _GREETING: Final = """
 Serving a simulated Livepeer Studio account. Its streams start, degrade and end faster than real ones.
 Its API fails for a short time after {outage:g} s, and once an hour, so that failed polls are shown too.
 
-  status page  http://localhost:{port}/
-  metrics      http://localhost:{port}/metrics
+  status page  {url}/
+  metrics      {url}{path}
 
 Press Ctrl-C to stop.
 """
@@ -82,7 +83,7 @@ async def demo(
         arguments |= webhooks.prepare(closing)
 
         def announce(port: int) -> None:
-            print(_GREETING.format(port=port, outage=OUTAGE_AFTER), file=terminal.out, flush=True)
+            print(greeting(loaded.settings, port), file=terminal.out, flush=True)
 
         loaded = load_settings()
         configure(loaded.settings.log_level, loaded.settings.log_format, terminal.err, redact=redactor)
@@ -90,6 +91,20 @@ async def demo(
         daemon.announce_webhooks = webhooks.start
         await daemon.run()
     return SUCCESS
+
+
+def greeting(settings: Settings, port: int) -> str:
+    """Return the text that is printed at the start: the pages, and how to stop.
+
+    Args:
+        settings: of the demo.
+        port: the port of the first address, which can be any free one.
+    """
+    host = settings.web_listen_address[0].host
+    is_local = host in ("", "0.0.0.0", "127.0.0.1", "::", "::1")  # noqa: S104 - compared with, not bound
+    address = Address("localhost" if is_local else host, port)
+    url = f"{'https' if has_tls(settings) else 'http'}://{address}"
+    return _GREETING.format(url=url, path=settings.web_telemetry_path, outage=OUTAGE_AFTER)
 
 
 def hold_text(closing: AsyncExitStack, text: str) -> str:

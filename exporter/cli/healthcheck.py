@@ -23,11 +23,16 @@ def url_of(settings: Settings) -> str:
         WebConfigError: the web config file is invalid.
     """
     address = settings.web_health_listen_address or settings.web_listen_address[0]
-    has_tls = settings.web_health_listen_address is None and _has_tls(settings)
-    return f"{'https' if has_tls else 'http'}://{_connectable(address)}/livez"
+    is_secured = settings.web_health_listen_address is None and has_tls(settings)
+    return f"{'https' if is_secured else 'http'}://{_connectable(address)}/livez"
 
 
-def _has_tls(settings: Settings) -> bool:
+def has_tls(settings: Settings) -> bool:
+    """Return whether the pages are served with TLS.
+
+    Raises:
+        WebConfigError: the web config file is invalid.
+    """
     from exporter.server.web_config import read_web_config
 
     return settings.web_config_file is not None and read_web_config(settings.web_config_file).tls is not None

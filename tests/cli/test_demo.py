@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from exporter.cli.arguments import parse
-from exporter.cli.demo import DEMO_SETTINGS, demo, hold_text
+from exporter.cli.demo import DEMO_SETTINGS, demo, greeting, hold_text
 from exporter.cli.terminal import SUCCESS
-from exporter.config import SettingsError
+from exporter.config import Settings, SettingsError
 from exporter.logs import Redactor
 from tests.cli.output import Output
 from tests.cli.settings import ENVIRONMENT
@@ -37,6 +37,27 @@ async def test_the_demo_serves_a_simulated_account_without_the_users_key_until_a
     assert "the user's own" not in output.err
     assert "poll failed" not in output.err
     assert 'event": "listening for webhooks"' in output.err
+
+
+@pytest.mark.parametrize(
+    ("address", "base"),
+    [
+        (":0", "http://localhost:8000"),
+        ("127.0.0.1:9877,192.0.2.1:9877", "http://localhost:8000"),
+        ("192.0.2.1:9877", "http://192.0.2.1:8000"),
+        ("[2001:db8::1]:9877", "http://[2001:db8::1]:8000"),
+    ],
+)
+def test_the_greeting_has_the_urls_of_the_pages(address: str, base: str) -> None:
+    text = greeting(Settings(web_listen_address=address, web_telemetry_path="/custom"), 8000)
+    assert f"status page  {base}/\n" in text
+    assert f"metrics      {base}/custom\n" in text
+
+
+def test_the_greeting_has_the_scheme_of_the_web_config_file(tmp_path: Path) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text("tls_server_config: {cert_file: server.pem, key_file: server.key}\n")
+    assert "status page  https://localhost:8000/\n" in greeting(Settings(web_config_file=str(file)), 8000)
 
 
 @in_loop
