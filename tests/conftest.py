@@ -7,7 +7,8 @@ import pkgutil
 import shutil
 import sys
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -16,6 +17,7 @@ import exporter
 from tests.support.canary import MARK, scanner
 
 if TYPE_CHECKING:
+    from _typeshed import TraceFunction as Tracer
     from xdist.workermanage import WorkerController
 
 # Hypothesis's deadline and its check for slow data generation would depend on the load of the machine.
@@ -30,6 +32,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("default")
+
+BESIDE_THE_PROGRAM: Final = frozenset(
+    ("bad_evening", "bench", "ci", "cluster", "deploy", "docs", "engines", "golden", "grafana", "soak")
+)
+"""Directories of tests of files and tools, not of the program."""
+
+TRACER: Final = pytest.StashKey["Tracer | None"]()
+"""The tracer of coverage, None without coverage."""
 
 
 def program(name: str) -> str:
@@ -81,40 +91,70 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[Non
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Collect without coverage's tracer, which would double the time that each process takes to collect all tests."""
-    trace = sys.gettrace()
-    if trace is not None:
+    if sys.gettrace() is not None and not session.config.pluginmanager.hasplugin("dsession"):
         # What a module of the program executes when it is imported counts as covered.
         for module in pkgutil.walk_packages(exporter.__path__, "exporter."):
             importlib.import_module(module.name)
-    sys.settrace(None)
-    try:
+    with traced(None):
         return (yield)
-    finally:
-        sys.settrace(trace)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Run pytest itself without the tracer, and so all that the controller of pytest-xdist does.
+
+    pytest-cov stops the tracer after this, since its wrapper is an outer one.
+    """
+    session.config.stash[TRACER] = sys.gettrace()
+    with traced(None):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, object]:
-    """Set up a test marked ``untraced`` as `pytest_runtest_call` runs it."""
-    return (yield from _without_tracer_if_untraced(item))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, object]:
-    """Run a test marked ``untraced`` without coverage's tracer; ``no_cover`` of pytest-cov fails under pytest-xdist."""
-    return (yield from _without_tracer_if_untraced(item))
-
-
-def _without_tracer_if_untraced(item: pytest.Item) -> Generator[None, None, object]:
-    trace = sys.gettrace()
-    if item.get_closest_marker("untraced"):
-        sys.settrace(None)
-    try:
+    """Set up a test with the tracer, if it counts for coverage."""
+    with traced(tracer_of(item)):
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, object]:
+    """Run a test with the tracer, if it counts for coverage; ``no_cover`` of pytest-cov fails under pytest-xdist."""
+    with traced(tracer_of(item)):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, object]:
+    """Tear down a test with the tracer, if it counts for coverage."""
+    with traced(tracer_of(item)):
+        return (yield)
+
+
+@contextmanager
+def traced(tracer: "Tracer | None") -> Iterator[None]:
+    """Set the tracer, none if None, for a while."""
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        yield
     finally:
-        sys.settrace(trace)
+        sys.settrace(before)
+
+
+def tracer_of(item: pytest.Item) -> "Tracer | None":
+    """Return coverage's tracer if the test counts for coverage.
+
+    The tracer doubles the time of a test. Tests of what is beside the program run through little of it. A test with
+    random data runs through the same lines many times, and which other lines it reaches differs from run to run.
+    """
+    is_beside_the_program = not BESIDE_THE_PROGRAM.isdisjoint(item.nodeid.split("/")[:-1])
+    is_random = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    if is_beside_the_program or is_random or item.get_closest_marker("untraced"):
+        return None
+    return item.config.stash.get(TRACER, None)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
