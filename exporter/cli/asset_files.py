@@ -10,9 +10,8 @@ from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 import msgspec
-import yaml
 
-from exporter.cli.asset_yaml import dashboard_config_map, to_yaml
+from exporter.cli.asset_yaml import dashboard_config_map, from_yaml, to_yaml
 
 FOLDERS: Final = {
     "dashboards": ".json",
@@ -78,7 +77,7 @@ def _source() -> Traversable:
 
 
 def _with_links(text: str, links: LinkBases) -> str:
-    document = yaml.safe_load(text)
+    document = from_yaml(text)
     for group in document.get("spec", document)["groups"]:
         for rule in group["rules"]:
             if "annotations" in rule:

@@ -5,6 +5,12 @@ from typing import Any, Final
 
 import yaml
 
+try:  # with libyaml it takes a tenth of the time, but PyYAML can be built without it
+    from yaml import CSafeDumper as SafeDumper
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:
+    from yaml import SafeDumper, SafeLoader  # type: ignore[assignment]
+
 NAME: Final = "livepeer-session-exporter"
 
 
@@ -18,6 +24,11 @@ def to_yaml(documents: Sequence[Any], header: str) -> str:
     options: dict[str, Any] = {"sort_keys": False, "width": 110, "allow_unicode": True}
     text = yaml.dump_all(documents, Dumper=_Dumper, explicit_start=len(documents) > 1, **options)
     return f"# {header}\n{text}"
+
+
+def from_yaml(text: str) -> Any:
+    """Return the document of a YAML text."""
+    return yaml.load(text, Loader=SafeLoader)
 
 
 def prometheus_rule(groups: Sequence[Any], name: str = NAME) -> dict[str, Any]:
@@ -43,7 +54,7 @@ def dashboard_config_map(file_name: str, dashboard: str) -> dict[str, Any]:
     }
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(SafeDumper):
     """Writes multi-line strings as block scalars, and repeated values in full instead of as aliases."""
 
     def ignore_aliases(self, _data: Any) -> bool:
@@ -51,7 +62,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _represent_string(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+def _represent_string(dumper: SafeDumper, value: str) -> yaml.ScalarNode:
     style = "|" if "\n" in value else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

@@ -10,10 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from tests.bad_evening.alerts import Alert
 from tests.bad_evening.recording import INTERVAL
+from tests.support import documents
 from tests.support.alertmanager import running_alertmanager
 
 SPEED: Final = 60.0
@@ -70,7 +69,7 @@ def _notifications(
 
 
 def _config(url: str) -> dict[str, Any]:
-    config: dict[str, Any] = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    config: dict[str, Any] = documents.load(CONFIG.read_text(encoding="utf-8"))
     route: dict[str, Any] = config["route"]
     intervals = {name: _DURATIONS[value] for name, value in route.items() if name.endswith(("_wait", "_interval"))}
     receiver = {"name": "test", "webhook_configs": [{"url": url, "send_resolved": False}]}

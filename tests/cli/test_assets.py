@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 
 import exporter
 from exporter.cli import asset_files
@@ -20,6 +19,7 @@ from exporter.cli.terminal import FAILURE, INVALID_SETTINGS, SUCCESS
 from grafana.builder.base_urls import project_base_urls
 from tests.cli.output import Output
 from tests.grafana.dashboards import GRAFANA
+from tests.support import documents
 from tests.support.deadlines import HANG
 
 GRAFANA_URL: Final = "https://grafana.test/sub"
@@ -73,7 +73,7 @@ def _rules(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _annotations(text: bytes) -> list[dict[str, str]]:
-    return [rule.pop("annotations") for rule in _rules(yaml.safe_load(text)) if "alert" in rule]
+    return [rule.pop("annotations") for rule in _rules(documents.load(text)) if "alert" in rule]
 
 
 def test_dashboards_inhibitions_and_examples_are_the_committed_ones(linked: Path) -> None:
@@ -85,7 +85,7 @@ def test_dashboards_inhibitions_and_examples_are_the_committed_ones(linked: Path
 
 @pytest.mark.parametrize("name", [name for name in _committed_files() if name.startswith(WITH_RULES)])
 def test_rules_differ_from_the_committed_ones_in_links_only(linked: Path, name: str) -> None:
-    committed, written = (yaml.safe_load((directory / name).read_text()) for directory in (GRAFANA, linked))
+    committed, written = (documents.load((directory / name).read_text()) for directory in (GRAFANA, linked))
     for rule in (*_rules(committed), *_rules(written)):
         for link in ("runbook", "runbook_url", "dashboard_url"):
             rule.get("annotations", {}).pop(link, None)
@@ -136,10 +136,10 @@ def test_promtool_accepts_the_rules(linked: Path, name: str, promtool: str) -> N
 
 
 def test_config_maps_have_the_dashboards_and_the_label_of_the_sidecar(linked: Path) -> None:
-    objects = list(yaml.safe_load_all((linked / asset_files.CONFIG_MAPS).read_text()))
+    objects = list(documents.load_all((linked / asset_files.CONFIG_MAPS).read_text()))
     dashboards = {path.name: path.read_text() for path in (linked / "dashboards").iterdir()}
     assert {name: text for each in objects for name, text in each["data"].items()} == dashboards
-    kustomization = yaml.safe_load((GRAFANA / "dashboards" / "kustomization.yaml").read_text())
+    kustomization = documents.load((GRAFANA / "dashboards" / "kustomization.yaml").read_text())
     names = {each["name"] for each in kustomization["configMapGenerator"]}
     assert {each["metadata"]["name"] for each in objects} == names
     for each in objects:
@@ -236,7 +236,7 @@ def test_conflicts_are_reported_before_anything_is_written(tmp_path: Path) -> No
 
 
 def test_an_installed_package_contains_the_files(linked: Path, tmp_path: Path) -> None:
-    """With the layout of a wheel, inside of a zip archive, and without the directory ``grafana``."""
+    """With the layout of a wheel, inside of a zip archive, without the directory ``grafana`` and without libyaml."""
     archive = tmp_path / "installed.zip"
     package = Path(exporter.__file__).parent
     with zipfile.ZipFile(archive, "w") as packed:
@@ -244,7 +244,8 @@ def test_an_installed_package_contains_the_files(linked: Path, tmp_path: Path) -
             packed.write(path, f"exporter/{path.relative_to(package)}")
         for name, content in _committed_files().items():
             packed.writestr(f"exporter/_assets/{name}", content)
-    script = f"import sys; sys.path.insert(0, {str(archive)!r}); from exporter.__main__ import main; main()"
+    without_libyaml = "import sys; sys.modules['yaml._yaml'] = None"
+    script = f"{without_libyaml}; sys.path.insert(0, {str(archive)!r}); from exporter.__main__ import main; main()"
     # -I ignores the environment and the working directory, so that only the archive can contain the package.
     command = [sys.executable, "-I", "-c", script, "assets", "out", *URLS]
     subprocess.run(command, check=True, cwd=tmp_path, timeout=HANG, capture_output=True)

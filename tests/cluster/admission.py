@@ -10,6 +10,7 @@ import yaml
 from tests.cluster.builds import KUBERNETES
 from tests.cluster.shell import ClusterError, Shell
 from tests.deploy.manifests import selects
+from tests.support import documents
 from tests.support.deadlines import HANG
 
 NAMESPACE: Final = "livepeer-monitoring"
@@ -60,7 +61,7 @@ class Rendering:
                 return bool(each["apiVersion"].startswith(OPERATOR_GROUP))
             return bool((each["kind"] == "Namespace") == namespaces)
 
-        return Rendering(self.name, yaml.safe_dump_all(filter(belongs, self.objects())), self.namespace)
+        return Rendering(self.name, documents.dump_all(filter(belongs, self.objects())), self.namespace)
 
 
 def render_all(shell: Shell) -> list[Rendering]:
@@ -200,7 +201,7 @@ def check_refusals(shell: Shell, base: Rendering) -> None:
         ("an unknown field of a PodMonitor", "intervall", monitor),
     )
     for title, reason, refused in controls:
-        line = shell.expect_refusal(reason, *strict, stdin=yaml.safe_dump(refused))
+        line = shell.expect_refusal(reason, *strict, stdin=documents.dump(refused))
         shell.report.passed(f"refused: {title}: {line.strip()[:160]}", controls_refused=1)
     _check_refusal_of_pods(shell, base)
 
@@ -210,7 +211,7 @@ def _check_refusal_of_pods(shell: Shell, base: Rendering) -> None:
     pod = workload["spec"]["template"]["spec"]
     del pod["containers"][0]["securityContext"]
     del pod["serviceAccountName"]  # it is part of the base, which is not applied here
-    text = yaml.safe_dump(workload)
+    text = documents.dump(workload)
     name = f"deployment/{workload['metadata']['name']}"
     # The API server accepts the Deployment with a warning; the pods are what Pod Security enforces.
     shell.attempt("kubectl", "apply", f"--namespace={NAMESPACE}", "--filename=-", stdin=text)

@@ -4,7 +4,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.cluster.admission import Rendering
 from tests.cluster.builds import PROGRAMS, Program, build_module, default_cache
@@ -16,6 +15,7 @@ from tests.cluster.scraping import Access, localized
 from tests.cluster.shell import applied, copy_of_repository
 from tests.cluster.upgrades import earlier_manifests
 from tests.deploy.manifests import HELM, KUBERNETES, ROOT
+from tests.support import documents
 from tests.support.go_modules import BuildError
 
 OF_EXPORTER = "livepeer-monitoring/livepeer-session-exporter"
@@ -132,8 +132,8 @@ def test_the_expected_jobs_and_port_are_those_of_the_monitors(rendering: Path, j
 
 
 def test_the_namespace_of_a_rendering_is_that_of_its_objects() -> None:
-    named = yaml.safe_dump({"kind": "Service", "apiVersion": "v1", "metadata": {"name": "a", "namespace": "b"}})
-    plain = yaml.safe_dump({"kind": "Service", "apiVersion": "v1", "metadata": {"name": "a"}})
+    named = documents.dump({"kind": "Service", "apiVersion": "v1", "metadata": {"name": "a", "namespace": "b"}})
+    plain = documents.dump({"kind": "Service", "apiVersion": "v1", "metadata": {"name": "a"}})
     assert Rendering("a", named, "c").namespace == "b"
     assert Rendering("a", plain, "c").namespace == "c"
 
@@ -141,7 +141,7 @@ def test_the_namespace_of_a_rendering_is_that_of_its_objects() -> None:
 def test_parts_of_a_rendering_are_its_namespaces_the_operator_s_objects_or_all_but_namespaces() -> None:
     kinds = {"Namespace": "v1", "Service": "v1", "PodMonitor": "monitoring.coreos.com/v1"}
     objects = [{"kind": kind, "apiVersion": version, "metadata": {"name": "a"}} for kind, version in kinds.items()]
-    rendering = Rendering("a", yaml.safe_dump_all(objects))
+    rendering = Rendering("a", documents.dump_all(objects))
     parts = (rendering.only(namespaces=True), rendering.only(operator=True), rendering.only())
     found = [[each["kind"] for each in part.objects()] for part in parts]
     assert found == [["Namespace"], ["PodMonitor"], ["Service", "PodMonitor"]]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests.support import documents
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -34,8 +34,7 @@ class Rendering:
 
 
 def read(path: Path) -> Rendering:
-    # The loader in C, since every process that collects the tests reads all files.
-    return Rendering(path.stem, tuple(yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader)))
+    return Rendering(path.stem, tuple(documents.load_all(path.read_text())))
 
 
 def rendered() -> list[Rendering]:

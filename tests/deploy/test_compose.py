@@ -5,15 +5,15 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter.cli.arguments import parse
 from exporter.config import load
 from tests.deploy.manifests import DEPLOY, ROOT
+from tests.support import documents
 
 COMPOSE = DEPLOY / "compose.yaml"
 ACCOUNT = DEPLOY / "compose.account.yaml"
-SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"]
+SERVICES: dict[str, Any] = documents.load(COMPOSE.read_text())["services"]
 
 every_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
@@ -63,20 +63,20 @@ def test_third_party_images_have_an_exact_version() -> None:
 
 @pytest.mark.parametrize(("path", "command"), [(COMPOSE, "demo"), (ACCOUNT, "serve")], ids=["demo", "account"])
 def test_the_program_accepts_the_command(path: Path, command: str) -> None:
-    invocation = parse(yaml.safe_load(path.read_text())["services"]["exporter"]["command"])
+    invocation = parse(documents.load(path.read_text())["services"]["exporter"]["command"])
     assert invocation.command == command
     assert not load(invocation.arguments, {}).warnings
 
 
 def test_the_key_file_is_mounted_at_the_configured_path() -> None:
-    account = yaml.safe_load(ACCOUNT.read_text())
+    account = documents.load(ACCOUNT.read_text())
     [secret] = account["secrets"]
     assert account["services"]["exporter"]["secrets"] == [secret]
     assert account["services"]["exporter"]["command"] == [f"--api-key-file=/run/secrets/{secret}"]
 
 
 def test_prometheus_scrapes_the_exporter_and_sends_alerts_to_alertmanager() -> None:
-    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    config = documents.load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     [scrape], [manager] = config["scrape_configs"], config["alerting"]["alertmanagers"]
     hosts = [scrape["static_configs"][0]["targets"][0], manager["static_configs"][0]["targets"][0]]
     assert [(host.split(":")[0], f"127.0.0.1:{host.split(':')[1]}") for host in hosts] == [
@@ -85,14 +85,14 @@ def test_prometheus_scrapes_the_exporter_and_sends_alerts_to_alertmanager() -> N
 
 
 def test_the_rules_are_mounted_at_the_configured_path() -> None:
-    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    config = documents.load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     targets = {target for _, target in _mounts(SERVICES["prometheus"])}
     assert {str(Path(pattern).parent) for pattern in config["rule_files"]} <= targets
 
 
 def test_the_dashboards_are_mounted_at_the_provisioned_path() -> None:
     [file] = (ROOT / "grafana" / "provisioning" / "dashboards").iterdir()
-    provider = yaml.safe_load(file.read_text())
+    provider = documents.load(file.read_text())
     targets = {target: source for source, target in _mounts(SERVICES["grafana"])}
     assert targets[provider["providers"][0]["options"]["path"]] == "../grafana/dashboards"
 

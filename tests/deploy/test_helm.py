@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter.cli.arguments import parse
 from exporter.config import Settings, load
@@ -31,6 +30,7 @@ from tests.deploy.manifests import (
     rendered_charts,
     selects,
 )
+from tests.support import documents
 from tests.support.chart_values import descriptions
 from tests.support.deadlines import HANG
 from tests.support.generated_docs import generated
@@ -59,7 +59,7 @@ every_values_file = pytest.mark.parametrize("values", VALUES, ids=lambda path: p
 
 
 def _yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    return documents.load(path.read_text())
 
 
 def _named(name: str) -> Rendering:
@@ -148,7 +148,7 @@ def _comparable(each: Any) -> Any:
     if isinstance(each, dict):
         kept = {name: value for name, value in each.items() if name not in {*HELM_LABELS, "checksum/settings"}}
         return {name: _comparable(value) for name, value in kept.items() if value != {}} | (
-            {"settings.yaml": yaml.safe_load(each["settings.yaml"])} if "settings.yaml" in each else {}
+            {"settings.yaml": documents.load(each["settings.yaml"])} if "settings.yaml" in each else {}
         )
     if isinstance(each, list):  # the order of volumes and their mounts has no meaning
         named = all(isinstance(item, dict) and "name" in item for item in each)
@@ -238,7 +238,7 @@ def test_monitors_select_the_pods_and_scrape_their_port(chart: Rendering) -> Non
 
 @every_chart
 def test_the_maximum_number_of_series_passes_the_limit_of_the_monitor(chart: Rendering) -> None:
-    settings = [yaml.safe_load(each["data"]["settings.yaml"]) for each in chart.of_kind("ConfigMap")]
+    settings = [documents.load(each["data"]["settings.yaml"]) for each in chart.of_kind("ConfigMap")]
     highest = max([each["max_series"] for each in settings if "max_series" in each], default=Settings().max_series)
     for each in chart.of_kind("PodMonitor", "ServiceMonitor", "ScrapeConfig"):
         assert each["spec"]["sampleLimit"] > highest * 1.1
@@ -292,7 +292,7 @@ def helm() -> Helm:
 def _template(helm: Helm, *arguments: str | Path) -> Rendering:
     done = helm("template", EXPORTER, CHART, "--kube-version=1.29.0", *arguments)
     assert done.returncode == 0, done.stderr
-    return Rendering("helm", tuple(each for each in yaml.safe_load_all(done.stdout) if each))
+    return Rendering("helm", tuple(each for each in documents.load_all(done.stdout) if each))
 
 
 @every_values_file
@@ -307,7 +307,7 @@ def test_the_committed_renderings_are_current(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
     def objects(directory: Path) -> dict[str, list[Any]]:
-        return {path.name: sorted(yaml.safe_load_all(path.read_text()), key=str) for path in directory.glob("*.yaml")}
+        return {path.name: sorted(documents.load_all(path.read_text()), key=str) for path in directory.glob("*.yaml")}
 
     assert objects(tmp_path / "rendered") == objects(HELM / "rendered")
 
@@ -317,7 +317,7 @@ def test_the_rules_are_those_of_grafana_with_the_configured_links(helm: Helm, gr
     runbooks = "https://docs.example/runbooks"
     links = f"prometheusRule.enabled=true,grafanaUrl={grafana},runbookUrl={runbooks}"
     [rule] = _template(helm, "--set", links).of_kind("PrometheusRule")
-    built = yaml.safe_load(
+    built = documents.load(
         generate(DEFAULT, BaseUrls("https://grafana.example", runbooks))["kubernetes/prometheusrule.yaml"]
     )
     assert rule["spec"] == built["spec"]
@@ -414,7 +414,7 @@ def test_each_account_with_a_webhook_has_a_secret_file_and_a_path(helm: Helm, tm
 def test_names_are_short_enough_for_the_service_and_the_pods_of_shards(helm: Helm) -> None:
     done = helm("template", "r" * 53, CHART, "--kube-version=1.29.0", "--set", "shards=3")
     assert done.returncode == 0, done.stderr
-    rendering = Rendering("helm", tuple(yaml.safe_load_all(done.stdout)))
+    rendering = Rendering("helm", tuple(documents.load_all(done.stdout)))
     [service], [workload] = rendering.of_kind("Service"), rendering.workloads()
     assert workload["spec"]["serviceName"] == service["metadata"]["name"]
     assert len(service["metadata"]["name"]) <= 63

@@ -4,9 +4,9 @@ from operator import itemgetter
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.deploy.manifests import KUBERNETES, ROOT, Rendering
+from tests.support import documents
 from tests.support.deadlines import HANG
 
 APPLY_LIMIT = 262_144
@@ -17,7 +17,7 @@ def _render(kustomize: str, directory: Path) -> Rendering:
     command = [kustomize, "kustomize" if Path(kustomize).name == "kubectl" else "build", str(directory)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    return Rendering(directory.name, tuple(yaml.safe_load_all(done.stdout)))
+    return Rendering(directory.name, tuple(documents.load_all(done.stdout)))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_each_dashboard_is_small_enough_for_kubectl_apply(monitored: Rendering) 
 def test_the_prometheus_rule_has_the_groups_of_the_rule_files(monitored: Rendering) -> None:
     [rule] = monitored.of_kind("PrometheusRule")
     files = sorted((ROOT / "grafana" / "rules").glob("*.yaml"))
-    groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
+    groups = [group for path in files for group in documents.load(path.read_text())["groups"]]
     by_name = itemgetter("name")
     assert sorted(rule["spec"]["groups"], key=by_name) == sorted(groups, key=by_name)
 
@@ -75,12 +75,12 @@ def test_the_sidecar_is_added_to_annotated_workloads_only(kustomize: str, tmp_pa
 
     inject = {"livepeer-session-exporter/inject": "true"}
     annotated, other = workload("StatefulSet", "annotated", inject), workload("Deployment", "other", {})
-    (tmp_path / "workloads.yaml").write_text(yaml.safe_dump_all([annotated, other]))
+    (tmp_path / "workloads.yaml").write_text(documents.dump_all([annotated, other]))
     component = Path(*[".."] * len(tmp_path.resolve().parts[1:])) / str(KUBERNETES / "components" / "sidecar").lstrip(
         "/"
     )
     kustomization = {"resources": ["workloads.yaml"], "components": [str(component)]}
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    (tmp_path / "kustomization.yaml").write_text(documents.dump(kustomization))
 
     rendering = _render(kustomize, tmp_path)
 

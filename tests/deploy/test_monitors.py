@@ -3,18 +3,18 @@
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter.config import Settings
 from exporter.metrics.catalogue import EVERY_OPTION, MAX_ISSUE, everything
 from tests.deploy.manifests import KUBERNETES, exporter_containers, pod_labels, rendered, selects
+from tests.support import documents
 
 RENDERINGS = rendered()
 POD_MONITORS = [each for each in RENDERINGS if each.of_kind("PodMonitor")]
 
 
 def _component(name: str) -> Any:
-    return yaml.safe_load((KUBERNETES / "components" / name / f"{name}.yaml").read_text())
+    return documents.load((KUBERNETES / "components" / name / f"{name}.yaml").read_text())
 
 
 monitors = pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.deploy.manifests import DEPLOY, KUBERNETES, ROOT, Rendering, pod_labels, rendered, selects
+from tests.support import documents
 
 CONFIGS = DEPLOY / "prometheus"
 
@@ -16,7 +16,7 @@ Run = Callable[..., CompletedProcess[str]]
 
 
 def _read(name: str) -> Any:
-    return yaml.safe_load((CONFIGS / name).read_text())
+    return documents.load((CONFIGS / name).read_text())
 
 
 def _limits(scrape: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def test_amtool_accepts_the_configuration_of_alertmanager(run_tool: Run) -> None
 
 
 def test_alertmanager_has_the_shipped_inhibit_rules() -> None:
-    inhibit = yaml.safe_load((ROOT / "grafana" / "alertmanager" / "inhibit.yml").read_text())
+    inhibit = documents.load((ROOT / "grafana" / "alertmanager" / "inhibit.yml").read_text())
     assert _read("alertmanager.yml")["inhibit_rules"] == inhibit["inhibit_rules"]
 
 
@@ -73,7 +73,7 @@ def test_the_targets_in_a_cluster_are_the_exporter_s_ports_of_running_pods(run_t
     [scrape] = _read("kubernetes.yml")["scrape_configs"]
     targets = [target(9877, "Running"), target(9877, "Failed"), target(3004, "Running")]
     config = tmp_path / "kubernetes.yml"
-    config.write_text(yaml.safe_dump(_without_discovery(scrape, targets)))
+    config.write_text(documents.dump(_without_discovery(scrape, targets)))
     done = run_tool("promtool", "check", "service-discovery", "--timeout=1s", config, scrape["job_name"])
     assert done.returncode == 0, done.stderr
     [labels] = [each["labels"] for each in json.loads(done.stdout) if each["labels"]]
@@ -103,7 +103,7 @@ every_configuration = pytest.mark.parametrize("name", ["prometheus.yml", "agent.
 @every_configuration
 def test_the_limits_are_those_of_kubernetes(name: str) -> None:
     [scrape] = _read(name)["scrape_configs"]
-    monitor = yaml.safe_load((KUBERNETES / "components" / "podmonitor" / "podmonitor.yaml").read_text())["spec"]
+    monitor = documents.load((KUBERNETES / "components" / "podmonitor" / "podmonitor.yaml").read_text())["spec"]
     assert _limits(scrape) == {
         "sample_limit": monitor["sampleLimit"],
         "body_size_limit": monitor["bodySizeLimit"],
@@ -116,6 +116,6 @@ def test_the_limits_are_those_of_kubernetes(name: str) -> None:
 @every_configuration
 def test_the_job_has_the_same_name_everywhere(name: str) -> None:
     [scrape] = _read(name)["scrape_configs"]
-    monitor = yaml.safe_load((KUBERNETES / "components" / "podmonitor" / "podmonitor.yaml").read_text())["spec"]
+    monitor = documents.load((KUBERNETES / "components" / "podmonitor" / "podmonitor.yaml").read_text())["spec"]
     [relabeling] = monitor["podMetricsEndpoints"][0]["relabelings"]
     assert (relabeling["targetLabel"], relabeling["replacement"]) == ("job", scrape["job_name"])

@@ -8,9 +8,9 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.deploy.manifests import ROOT
+from tests.support import documents
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
@@ -19,7 +19,7 @@ Run = Callable[..., CompletedProcess[str]]
 
 
 def _jobs(path: Path) -> dict[str, Any]:
-    jobs: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+    jobs: dict[str, Any] = documents.load(path.read_text(encoding="utf-8"))["jobs"]
     return jobs
 
 
@@ -49,7 +49,7 @@ def test_an_action_that_is_not_pinned_would_be_noticed(run_tool: Run, tmp_path: 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_permissions_are_given_to_jobs_one_by_one(path: Path) -> None:
-    assert yaml.safe_load(path.read_text(encoding="utf-8"))["permissions"] == {}
+    assert documents.load(path.read_text(encoding="utf-8"))["permissions"] == {}
     for name, job in _jobs(path).items():
         assert "permissions" in job, name
 

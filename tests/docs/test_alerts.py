@@ -3,11 +3,10 @@
 import re
 from typing import Final
 
-import yaml
-
 from tests.bad_evening.faults import make_evening
 from tests.bad_evening.notifications import CONFIG
 from tests.docs.test_docs import PAGES, ROOT
+from tests.support import documents
 
 TEXT: Final = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
 
@@ -26,5 +25,5 @@ def test_every_page_has_the_number_of_faults() -> None:
 
 def test_the_route_is_that_of_the_configuration() -> None:
     (block,) = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
-    route = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["route"]
-    assert yaml.safe_load(block)["route"] == {name: value for name, value in route.items() if name != "receiver"}
+    route = documents.load(CONFIG.read_text(encoding="utf-8"))["route"]
+    assert documents.load(block)["route"] == {name: value for name, value in route.items() if name != "receiver"}

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from grafana.builder import rule_files
 from grafana.builder.alerting_rules import alerting_rules
 from grafana.builder.thresholds import DEFAULT
@@ -18,6 +16,7 @@ from tests.engines.programs import Programs, named
 from tests.engines.report import Report
 from tests.grafana.alert_cases import CASES
 from tests.grafana.promtool import SCRAPE_INTERVAL, Case, Value, alert_groups
+from tests.support import documents
 from tests.support.running import ROOT
 
 YEAR_2000: Final = 946_684_800
@@ -65,7 +64,7 @@ def _run_vmalert_tests(programs: Programs, parent: Path, report: Report) -> None
         for group in groups["groups"]:
             group["rules"] = [rule for rule in group["rules"] if rule["alert"] == alert]
         (directory / "rules.yaml").write_text(rule_files.to_yaml(groups), encoding="utf-8")
-        (directory / "tests.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+        (directory / "tests.yaml").write_text(documents.dump(document), encoding="utf-8")
         command = [programs.vmalert_tool, "unittest", "--files", "tests.yaml", "--disableAlertgroupLabel"]
         done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=TIMEOUT)
         count += len(document["tests"])

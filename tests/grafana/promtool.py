@@ -12,11 +12,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from grafana.builder import rule_files
 from grafana.builder.base_urls import BaseUrls
 from grafana.builder.thresholds import Thresholds
+from tests.support import documents
 from tests.support.deadlines import HANG
 
 SCRAPE_INTERVAL: Final = 10
@@ -104,7 +103,7 @@ def run_tests(
     (directory / "rules.yaml").write_text(rule_files.to_yaml(groups), encoding="utf-8")
     document = {"rule_files": ["rules.yaml"], "evaluation_interval": f"{SCRAPE_INTERVAL}s", "tests": list(tests)}
     path = directory / "tests.yaml"
-    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    path.write_text(documents.dump(document), encoding="utf-8")
     command = [promtool, "test", "rules", str(path)]
     # It runs briefly; with the default, garbage collection takes a fifth of its processor time.
     environment = {**os.environ, "GOGC": "400"}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from grafana.builder.__main__ import main
 from grafana.builder.alert import Alert
@@ -17,6 +16,7 @@ from grafana.builder.dashboard import SESSION_UID, TITLES
 from grafana.builder.files import generate
 from grafana.builder.thresholds import DEFAULT
 from tests.grafana.dashboards import GRAFANA
+from tests.support import documents
 from tests.support.deadlines import HANG
 
 FILES: Final = generate(DEFAULT, project_base_urls())
@@ -25,7 +25,7 @@ RECORDING_RULES: Final = "rules/livepeer-recording-rules.yaml"
 
 
 def _yaml(name: str) -> Any:
-    return yaml.safe_load((GRAFANA / name).read_text(encoding="utf-8"))
+    return documents.load((GRAFANA / name).read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from exporter.metrics.catalogue.label_values import FAILURES
 from grafana.builder.alerting_rules import alerting_rules
 from grafana.builder.thresholds import DEFAULT
 from tests.conftest import program
 from tests.grafana.dashboards import GRAFANA
+from tests.support import documents
 from tests.support.alertmanager import Labels, running_alertmanager
 from tests.support.deadlines import HANG
 from tests.support.running import wait_until
 
-CONFIG: Final[dict[str, Any]] = yaml.safe_load((GRAFANA / "alertmanager" / "inhibit.yml").read_text(encoding="utf-8"))
+CONFIG: Final[dict[str, Any]] = documents.load((GRAFANA / "alertmanager" / "inhibit.yml").read_text(encoding="utf-8"))
 ALERTS: Final = {alert.name for alert in alerting_rules(DEFAULT)}
 
 
@@ -147,7 +147,7 @@ def test_V16_alertmanager_suppresses_what_follows_and_no_other_stream(tmp_path: 
 def test_alertmanager_accepts_the_inhibit_rules(tmp_path: Path) -> None:
     config = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}], **CONFIG}
     path = tmp_path / "alertmanager.yml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    path.write_text(documents.dump(config), encoding="utf-8")
     result = subprocess.run(
         [program("amtool"), "check-config", str(path)], capture_output=True, text=True, timeout=HANG
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-import yaml
 
 from exporter.config import Settings
 from exporter.metrics.text_format import Format
@@ -16,6 +15,7 @@ from tests.fleet.shards import Account, shards
 from tests.grafana.dashboards import ALL, GRAFANA, UIDS, Query, all_queries, interpolate, load
 from tests.grafana.promql_ast import selectors
 from tests.runtime.apps import ENVIRONMENT
+from tests.support import documents
 from tests.support.generated_docs import DOCS
 from tests.support.harness import Scrape, parse_page
 from tests.support.rows import row
@@ -68,7 +68,7 @@ def omitted() -> dict[str, set[str]]:
 
 def shipped_rules() -> Iterator[Query]:
     for path in sorted((GRAFANA / "rules").glob("*.yaml")):
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+        for group in documents.load(path.read_text(encoding="utf-8"))["groups"]:
             for rule in group["rules"]:
                 yield Query(rule.get("alert") or rule["record"], rule["expr"])
 

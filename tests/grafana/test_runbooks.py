@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 from promql_parser import parse
 
 from grafana.builder.alert import Alert
@@ -20,13 +19,14 @@ from grafana.builder.thresholds import DEFAULT, Thresholds
 from tests.conftest import program
 from tests.grafana.dashboards import GRAFANA
 from tests.grafana.promql_ast import selectors
+from tests.support import documents
 from tests.support.alertmanager import running_alertmanager
 from tests.support.deadlines import HANG
 from tests.support.running import wait_until
 
 ALERTS: Final = alerting_rules(DEFAULT)
 TEXT: Final = (GRAFANA.parent / RUNBOOKS).read_text(encoding="utf-8")
-INHIBIT_RULES: Final[dict[str, Any]] = yaml.safe_load((GRAFANA / "alertmanager" / "inhibit.yml").read_text())
+INHIBIT_RULES: Final[dict[str, Any]] = documents.load((GRAFANA / "alertmanager" / "inhibit.yml").read_text())
 SILENCE: Final = ["amtool", "silence", "add", "--duration=2h", "--comment=REASON"]
 
 BURNS: Final = {
@@ -151,7 +151,7 @@ def _placeholders(alert: Alert) -> dict[str, str]:
 def test_runbooks_are_in_the_order_of_the_alerts_that_refer_to_them() -> None:
     headings = re.findall(r"^## (\w+)$", TEXT, re.MULTILINE)
     files = ("rules/livepeer-alerts.yaml", "optional-rules/livepeer-slo-alerts.yaml")
-    groups = [group for name in files for group in yaml.safe_load((GRAFANA / name).read_text())["groups"]]
+    groups = [group for name in files for group in documents.load((GRAFANA / name).read_text())["groups"]]
     (annotation,) = project_base_urls().runbook_annotation("")
     references = [rule["annotations"][annotation] for group in groups for rule in group["rules"]]
     assert [reference.partition("#")[2] for reference in references] == [heading.lower() for heading in headings]

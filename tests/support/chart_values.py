@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
+from tests.support import documents
 
 CHART: Final = Path(__file__).parents[2] / "deploy" / "helm" / "livepeer-session-exporter"
 _DESCRIPTION: Final = "# -- "
@@ -17,7 +17,7 @@ _LONGEST_DEFAULT: Final = 60
 def values_table() -> str:
     """Return a row for each value that has a description, in the order of ``values.yaml``."""
     text = (CHART / "values.yaml").read_text(encoding="utf-8")
-    values = yaml.safe_load(text)
+    values = documents.load(text)
     rows = [f"| `{path}` | {_default(value_at(values, path))} | {text} |\n" for path, text in descriptions(text)]
     return "".join(("| Value | Default | Meaning |\n|---|---|---|\n", *rows))
 

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from tests.bench.processes import Server
 from tests.grafana.dashboards import GRAFANA
+from tests.support import documents
 from tests.support.running import Prometheus, running_prometheus, wait_until
 
 RULE_FILES: Final = (*sorted((GRAFANA / "rules").glob("*.yaml")), GRAFANA / "optional-rules/livepeer-slo-alerts.yaml")
@@ -65,7 +64,7 @@ class GroupCost:
 
 def groups_in(*files: Path) -> list[Group]:
     """Return the groups of some rule files."""
-    return [group for file in files for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]]
+    return [group for file in files for group in documents.load(file.read_text(encoding="utf-8"))["groups"]]
 
 
 def shifted(expr: str, seconds: int) -> str:
@@ -117,7 +116,7 @@ def measure(
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         changed = shifted_group(group, int(time.time() - end + BEFORE_END), interval)
-        (directory / "rules.yml").write_text(yaml.safe_dump({"groups": [changed]}), encoding="utf-8")
+        (directory / "rules.yml").write_text(documents.dump({"groups": [changed]}), encoding="utf-8")
         config = {"rule_files": [str(directory / "rules.yml")]}
         try:
             with running_prometheus(binary, directory, config, *flags(), data=data) as prometheus:
