@@ -219,40 +219,43 @@ def _ingest_starving(thresholds: Thresholds) -> Alert:
 def _transcoding_behind(thresholds: Thresholds) -> Alert:
     """Segments that are lost are never transcoded, so that the lag after a failure stays: it must be new, too.
 
-    Without profiles the quotient is infinite or not a number, and the comparison drops it. Each family is selected as
-    few times as possible, since that is most of the cost: the comparison with the lag before keeps the lag itself, less
-    the limit, and the profiles of a session do not change. All lag of a young session is new.
+    The lag begins at 0 before the first media, so that all lag of a new session is new. What a session has when it is
+    first seen later is not: after an outage of the exporter it may be old.
     """
-    limit, window = f"{thresholds.lag_critical:g}", f"{thresholds.lag_window:g}"
-    source = _series("session_source_segments_duration_seconds")
-    transcoded = _series("session_transcoded_segments_duration_seconds")
-    profiles = _series("session_profiles")
-    lag = f"{source} - {transcoded} / ({profiles} and {_series('session_ingest_rate_bytes_per_second')})"
-    before = f"{source} offset {window}s - {transcoded} offset {window}s / {profiles}"
-    behind = f"(({lag} > {limit}) - {limit} > (0 * ({source} <= {window}) or {before})) + {limit}"
+    limit, window = f"{thresholds.lag_critical:g}", f"{thresholds.lag_window:g}s"
+
+    def behind(metric: str) -> str:
+        return f"{_series(metric)} > {limit} and delta({_series(metric, window=window)}) > {limit}"
+
     return _session_alert(
         "LivepeerTranscodingBehind",
-        per_session(behind),
+        per_session(behind("session_transcoding_lag_seconds")),
         thresholds.session_for,
         "warning",
         "transcoding is {{ $value | humanizeDuration }} behind",
         "The renditions are {{ $value | humanizeDuration }} behind the source on average. More than "
         f"{limit} s of this are of the last {thresholds.lag_window / 60:g} minutes. A rendition that is not transcoded "
         "at all has the same effect: check the panel Delivered renditions.",
+        stream_expr=stream_queries.per_stream(behind("stream_transcoding_lag_seconds")),
         has_issues=True,
     )
 
 
 def _nothing_transcoded(thresholds: Thresholds) -> Alert:
-    source, transcoded = (
-        f"delta({_series(f'session_{kind}_segments_duration_seconds', window=thresholds.comparison_window)})"
-        for kind in ("source", "transcoded")
+    """All media of the window is lag. Only sessions that have not ended have a lag now.
+
+    A lag that grows by more than the media is an upstream restart, at which values decrease; both durations have
+    floating-point noise and the lag is rounded, so that the limit is not exactly 1.
+    """
+    lag, source = (
+        f"delta({_series(name, window=thresholds.comparison_window)})"
+        for name in ("session_transcoding_lag_seconds", "session_source_segments_duration_seconds")
     )
-    received = f"({source} > {thresholds.no_transcoding_min_media:g})"
-    ratio = f"{transcoded} / {received} / ({_series('session_profiles')} > 0)"
+    ratio = thresholds.no_transcoding_ratio
+    lost = f"{lag} / ({source} > {thresholds.no_transcoding_min_media:g}) > {1 - ratio:g} < {1 + ratio:g}"
     return _session_alert(
         "LivepeerNothingTranscoded",
-        _while_active(per_session(f"{ratio} >= 0 < {thresholds.no_transcoding_ratio:g}")),
+        per_session(f"{lost} and {_series('session_transcoding_lag_seconds')}"),
         thresholds.session_for,
         "critical",
         "nothing is transcoded",

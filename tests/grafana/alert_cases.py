@@ -157,10 +157,16 @@ def _stale_until(time: float) -> InputSeries:
     return {f'ALERTS{{alertname="LivepeerDataStale", alertstate="firing", {labels}}}': changing_at(time, 1, None)}
 
 
-def _behind_since(time: float, gap: tuple[float, float] = (0, 0)) -> InputSeries:
-    """Return a session whose renditions are 40 seconds behind from a time on, without data in the gap."""
-    lag = transcoded_lag(40, time)
-    return session(transcoded_segments_duration_seconds=lambda now: None if gap[0] <= now < gap[1] else lag(now))
+def _behind(seconds: float, start: float = 60, gap: tuple[float, float] = (0, 0)) -> InputSeries:
+    """Return a session whose renditions are behind from a time on, without data in the gap."""
+    transcoded = transcoded_lag(seconds, start)
+    return session(transcoded_segments_duration_seconds=lambda now: None if gap[0] <= now < gap[1] else transcoded(now))
+
+
+def _behind_again(seconds: float) -> InputSeries:
+    """Return a session that is 40 seconds behind from the first minute on, and further behind after half an hour."""
+    first, second = transcoded_lag(40, 60), transcoded_lag(40 + seconds, 1800)
+    return session(transcoded_segments_duration_seconds=lambda now: second(now) if now >= 1800 else first(now))
 
 
 def _dip(start: float, end: float) -> Value:
@@ -553,21 +559,36 @@ INGEST_CASES: Final = (
 )
 
 TRANSCODING_CASES: Final = (
-    Case(BEHIND, "more than 30 seconds", session(transcoded_segments_duration_seconds=transcoded_lag(31)), 600, 1),
-    Case(BEHIND, "less than 30 seconds", session(transcoded_segments_duration_seconds=transcoded_lag(29)), 600, 0),
-    Case(BEHIND, "for three minutes", session(transcoded_segments_duration_seconds=transcoded_lag(40, 400)), 580, 1),
-    Case(
-        BEHIND,
-        "for less than three minutes",
-        session(transcoded_segments_duration_seconds=transcoded_lag(40, 400)),
-        570,
-        0,
-    ),
-    Case(BEHIND, "grown within fifteen minutes", _behind_since(1200), 1200 + 14 * MINUTE, 1),
-    Case(BEHIND, "not grown for fifteen minutes", _behind_since(1200), 1200 + 16 * MINUTE, 0),
-    Case(BEHIND, "no data fifteen minutes ago", _behind_since(0, gap=(900, 1800)), 1800 + 7 * MINUTE, 0),
+    Case(BEHIND, "more than 30 seconds", _behind(31), 600, 1),
+    Case(BEHIND, "less than 30 seconds", _behind(29), 600, 0),
+    Case(BEHIND, "for three minutes", _behind(40, 400), 580, 1),
+    Case(BEHIND, "for less than three minutes", _behind(40, 400), 570, 0),
+    Case(BEHIND, "grown within fifteen minutes", _behind(40, 1200), 1200 + 14 * MINUTE, 1),
+    Case(BEHIND, "not grown for fifteen minutes", _behind(40, 1200), 1200 + 16 * MINUTE, 0),
+    Case(BEHIND, "grown by more than 30 seconds", _behind_again(31), 2400, 1),
+    Case(BEHIND, "grown by less than 30 seconds", _behind_again(29), 2400, 0),
+    Case(BEHIND, "no data fifteen minutes ago", _behind(40, 600, gap=(900, 1800)), 1800 + 7 * MINUTE, 0),
+    Case(BEHIND, "grown after an outage", _behind(40, 1900, gap=(900, 1800)), 1900 + 180, 1),
+    Case(BEHIND, "behind when first seen", _behind(40, 600, gap=(0, 1200)), 1200 + 7 * MINUTE, 0),
     Case(BEHIND, "no profiles", session(profiles=ZERO, transcoded_segments_duration_seconds=ZERO), 600, 0),
     Case(BEHIND, "the session has ended", session(end=0, transcoded_segments_duration_seconds=ZERO), 600, 0),
+    Case(
+        BEHIND,
+        "two replicas cause one alert",
+        _behind(40) | _replaced(_behind(40), INSTANCE, "two:9877"),
+        600,
+        1,
+    ),
+    Case(BEHIND, "at detail stream", stream(transcoding_lag_seconds=changing_at(60, 0, 31)), 600, 1),
+    Case(BEHIND, "less at detail stream", stream(transcoding_lag_seconds=changing_at(60, 0, 29)), 600, 0),
+    Case(BEHIND, "not grown at detail stream", stream(transcoding_lag_seconds=constant(40)), 600, 0),
+    Case(
+        BEHIND,
+        "the session that is behind is inactive for a moment at detail stream",
+        stream(transcoding_lag_seconds=_dip(1200, 1350)),
+        1350 + 14 * MINUTE,
+        0,
+    ),
     Case(NOTHING_TRANSCODED, "nothing", session(transcoded_segments_duration_seconds=ZERO), 600, 1),
     Case(
         NOTHING_TRANSCODED,
@@ -591,6 +612,13 @@ TRANSCODING_CASES: Final = (
         "for less than three minutes",
         session(transcoded_segments_duration_seconds=ZERO),
         60 + 170,
+        0,
+    ),
+    Case(
+        NOTHING_TRANSCODED,
+        "values decreased at an upstream restart",
+        session(transcoded_segments_duration_seconds=upstream_restart(600, 3)),
+        600 + 200,
         0,
     ),
     Case(NOTHING_TRANSCODED, "source above the minimum", source_only(0.22), 900, 1),

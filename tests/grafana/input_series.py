@@ -1,5 +1,6 @@
 """Series of exporters, sessions and streams, as input of promtool tests."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from tests.grafana.promtool import InputSeries, Value, changing_at, constant, linear, stepwise
@@ -48,7 +49,7 @@ def exporter(index: str = "0", instance: str = INSTANCE, **metrics: Value) -> In
 def session(instance: str = INSTANCE, end: float | None = None, **metrics: Value) -> InputSeries:
     """Return the series of a session with three renditions in real time, except as given in ``metrics``.
 
-    It has an ingest rate while it is active, as the exporter exports it.
+    It has an ingest rate and a lag while it is active, as the exporter exports them.
 
     Args:
         instance: the exporter.
@@ -64,12 +65,27 @@ def session(instance: str = INSTANCE, end: float | None = None, **metrics: Value
         "transcoded_segments_duration_seconds": stepwise(lambda _: 3),
         "profiles": constant(3),
     }
+    given = defaults | metrics
     values = {
         account_series(f"session_{name}", *_SESSION_KEY, instance=instance): value
-        for name, value in (defaults | metrics).items()
+        for name, value in ({"transcoding_lag_seconds": _lag(given)} | given).items()
     }
     info = account_series("session_info", *_SESSION_KEY, 'name="The \\"late\\" show"', instance=instance)
     return values | {info: ONE}
+
+
+def _lag(metrics: Mapping[str, Value]) -> Value:
+    """Return the lag of a session with these metrics."""
+
+    def lag(time: float) -> float | None:
+        source = metrics["source_segments_duration_seconds"](time)
+        transcoded = metrics["transcoded_segments_duration_seconds"](time)
+        profiles = metrics["profiles"](time)
+        if source is None or transcoded is None or not profiles or not metrics["active"](time):
+            return None
+        return source - transcoded / profiles
+
+    return lag
 
 
 def session_issue(issue: str, session_id: str = "e-1", instance: str = INSTANCE) -> InputSeries:
@@ -222,6 +238,6 @@ def transcoded_lag(seconds: float, start: float = 0) -> Value:
     return lambda time: 3 * (int(time // STEP) * STEP - (seconds if time >= start else 0))
 
 
-def upstream_restart(restart: float) -> Value:
-    """Source seconds in real time that decrease by 500 at a time."""
-    return lambda time: int(time // STEP) * STEP - (500 if time > restart else 0)
+def upstream_restart(restart: float, speed: float = 1) -> Value:
+    """Seconds of media at a speed that decrease by 500 times the speed at a time."""
+    return lambda time: speed * (int(time // STEP) * STEP - (500 if time > restart else 0))
