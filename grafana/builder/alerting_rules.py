@@ -18,11 +18,12 @@ from grafana.builder.alert import Alert
 from grafana.builder.exporter_alerts import data_alerts, exporter_alerts
 from grafana.builder.session_alerts import (
     expected_alert,
-    health_alerts,
     ingest_alerts,
     recording_alerts,
     stopped_alert,
     transcoding_alerts,
+    unhealthy_alert,
+    unhealthy_for_long_alert,
 )
 from grafana.builder.slo_alerts import slo_alerts
 from grafana.builder.target_alerts import target_alerts
@@ -58,7 +59,9 @@ def alert_groups(thresholds: Thresholds) -> list[AlertGroup]:
             POLL_INTERVAL,
             [*exporter_alerts(thresholds), *data_alerts(thresholds), vanished_alert(thresholds)],
         ),
-        AlertGroup("livepeer.health-alerts", POLL_INTERVAL, [*health_alerts(thresholds), stopped_alert(thresholds)]),
+        AlertGroup("livepeer.health-alerts", POLL_INTERVAL, [unhealthy_alert(thresholds)]),
+        AlertGroup("livepeer.long-health-alerts", MINUTE, [unhealthy_for_long_alert(thresholds)]),
+        AlertGroup("livepeer.stopped-alerts", POLL_INTERVAL, [stopped_alert(thresholds)]),
         AlertGroup("livepeer.ingest-alerts", MINUTE, ingest_alerts(thresholds)),
         AlertGroup("livepeer.transcoding-alerts", MINUTE, transcoding_alerts(thresholds)),
         AlertGroup(

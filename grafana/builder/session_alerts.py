@@ -91,38 +91,40 @@ def stream_alert(
     )
 
 
-def health_alerts(thresholds: Thresholds) -> list[Alert]:
-    """Return the warning and the critical alert on unhealthy streams."""
+def unhealthy_alert(thresholds: Thresholds) -> Alert:
+    """Return the warning on unhealthy streams."""
+    return _session_alert(
+        "LivepeerStreamUnhealthy",
+        per_session(f"{_series('session_healthy')} == 0"),
+        thresholds.unhealthy_for,
+        "warning",
+        "unhealthy",
+        "Livepeer Studio reports the stream as unhealthy.",
+        stream_expr=f"{stream_queries.stream_health(NO_FILTERS)} == 0",
+        keep_firing_for=thresholds.keep_firing_for,
+        moments=(UNHEALTHY_SINCE,),
+        has_issues=True,
+    )
+
+
+def unhealthy_for_long_alert(thresholds: Thresholds) -> Alert:
+    """Return the critical alert on unhealthy streams."""
     share = per_session(_unhealthy_share("session", thresholds))
     stream_share = stream_queries.per_stream(_unhealthy_share("stream", thresholds))
     active_stream = f"{stream_queries.ON_STREAM} {stream_queries.active_streams(NO_FILTERS)}"
-    return [
-        _session_alert(
-            "LivepeerStreamUnhealthy",
-            per_session(f"{_series('session_healthy')} == 0"),
-            thresholds.unhealthy_for,
-            "warning",
-            "unhealthy",
-            "Livepeer Studio reports the stream as unhealthy.",
-            stream_expr=f"{stream_queries.stream_health(NO_FILTERS)} == 0",
-            keep_firing_for=thresholds.keep_firing_for,
-            moments=(UNHEALTHY_SINCE,),
-            has_issues=True,
-        ),
-        _session_alert(
-            "LivepeerStreamUnhealthyForLong",
-            _while_active(share),
-            thresholds.unhealthy_critical_for,
-            "critical",
-            f"unhealthy in most of the last {thresholds.unhealthy_window}",
-            f"Livepeer Studio reported the stream as unhealthy in {{{{ $value | humanizePercentage }}}} of the last "
-            f"{thresholds.unhealthy_window}.",
-            stream_expr=f"{stream_share} and {active_stream}",
-            keep_firing_for=thresholds.keep_firing_for,
-            moments=(UNHEALTHY_SINCE,),
-            has_issues=True,
-        ),
-    ]
+    return _session_alert(
+        "LivepeerStreamUnhealthyForLong",
+        _while_active(share),
+        thresholds.unhealthy_critical_for,
+        "critical",
+        f"unhealthy in most of the last {thresholds.unhealthy_window}",
+        f"Livepeer Studio reported the stream as unhealthy in {{{{ $value | humanizePercentage }}}} of the last "
+        f"{thresholds.unhealthy_window}.",
+        stream_expr=f"{stream_share} and {active_stream}",
+        keep_firing_for=thresholds.keep_firing_for,
+        moments=(UNHEALTHY_SINCE,),
+        has_issues=True,
+    )
 
 
 def _unhealthy_share(subject: Literal["session", "stream"], thresholds: Thresholds) -> str:
