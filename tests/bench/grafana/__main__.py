@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.bench.grafana import rules, samples
+from tests.bench.grafana import head, rules, samples
 from tests.bench.grafana.queries import Client, Cost, measure_dashboard
 from tests.bench.processes import Server
 from tests.bench.report import aligned, machine, number
@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{data.sessions:,} sessions, {data.streams} streams, {data.series:,} series, {data.scrapes} scrapes; "
             f"a page has {data.page_bytes / MEGA:.1f} MB, compressed {data.compressed_bytes / MEGA:.2f} MB\n"
         )
+        if options.head:
+            print(_head_table(directory, data, options))
+            return
         if not options.only_rules:
             print(dashboard_tables(required_program("prometheus"), directory, data, options.dashboard, options.top))
         if not options.dashboard:
@@ -64,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--dashboard", metavar="UID", help="only this dashboard, and no rules")
     parser.add_argument("--only-rules", action="store_true", help="no dashboards")
+    parser.add_argument(
+        "--head",
+        type=Path,
+        metavar="DIR",
+        help="only the conditions of the alerts, with the last samples in memory; DIR keeps them, for an hour or two",
+    )
     parser.add_argument("--evaluations", type=int, default=4, help="of the rules (default: %(default)s)")
     parser.add_argument("--interval", type=float, default=5, help="seconds between evaluations (default: %(default)g)")
     parser.add_argument("--top", type=int, default=12, help="expensive queries to list (default: %(default)s)")
@@ -131,6 +140,25 @@ def _rule_costs(
             for each in (group, rules.without_templates(group))
         )
         yield whole, conditions
+
+
+def _head_table(directory: Path, data: samples.Data, options: argparse.Namespace) -> str:
+    """Evaluate the conditions of each group of alerts on samples in Prometheus's head, and return the costs as text."""
+    binary, promtool = required_program("prometheus"), required_program("promtool")
+    found = head.read(options.head) or head.create(promtool, binary, directory, data.end, options.head)
+    costs = [
+        rules.measure(
+            binary,
+            options.head,
+            rules.without_templates(group),
+            found.end,
+            evaluations=options.evaluations,
+            interval=options.interval,
+            moved=found.moved,
+        )
+        for group in rules.groups_in(rules.ALERTS)
+    ]
+    return rule_tables([(cost, cost) for cost in costs], options.top)
 
 
 def rule_tables(costs: Sequence[tuple[rules.GroupCost, rules.GroupCost]], top: int) -> str:

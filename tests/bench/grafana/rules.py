@@ -22,6 +22,7 @@ from tests.grafana.dashboards import GRAFANA
 from tests.support import documents
 from tests.support.running import Prometheus, running_prometheus, wait_until
 
+ALERTS: Final = GRAFANA / "rules/livepeer-alerts.yaml"
 RULE_FILES: Final = (*sorted((GRAFANA / "rules").glob("*.yaml")), GRAFANA / "optional-rules/livepeer-slo-alerts.yaml")
 
 BEFORE_END: Final = 300.0
@@ -67,10 +68,16 @@ def groups_in(*files: Path) -> list[Group]:
     return [group for file in files for group in documents.load(file.read_text(encoding="utf-8"))["groups"]]
 
 
-def shifted(expr: str, seconds: int) -> str:
-    """Return a query whose data is that of some seconds ago."""
+def shifted(expr: str, seconds: int, moved: int = 0) -> str:
+    """Return a query whose data is that of some seconds ago.
+
+    Args:
+        expr: the query.
+        seconds: age of the samples.
+        moved: seconds by which the samples, but not the times that are their values, were moved.
+    """
     return _IN_QUERY.sub(lambda match: _shifted_selector(match, seconds), expr).replace(
-        "time()", f"(time() - {seconds})"
+        "time()", f"(time() - {seconds + moved})"
     )
 
 
@@ -83,12 +90,12 @@ def _shifted_selector(match: re.Match[str], seconds: int) -> str:
     return f"{match[0].removesuffix(given)} offset {total}s"
 
 
-def shifted_group(group: Group, seconds: int, interval: float) -> Group:
-    """Return a group for the data of some seconds ago, with another interval in seconds."""
+def shifted_group(group: Group, seconds: int, interval: float, moved: int = 0) -> Group:
+    """Return a group for the data of some seconds ago, with another interval in seconds; ``moved`` as in `shifted`."""
     changed = copy.deepcopy(group)
     changed["interval"] = f"{interval * 1000:.0f}ms"
     for rule in changed["rules"]:
-        rule["expr"] = shifted(rule["expr"], seconds)
+        rule["expr"] = shifted(rule["expr"], seconds, moved)
         for name, text in rule.get("annotations", {}).items():
             if "| query" in text:
                 rule["annotations"][name] = _IN_TEMPLATE.sub(lambda match: _shifted_selector(match, seconds), text)
@@ -101,28 +108,37 @@ def without_templates(group: Group) -> Group:
 
 
 def measure(
-    binary: str, data: Path, group: Group, end: float, *, evaluations: int = 4, interval: float = 5
+    binary: str,
+    data: Path,
+    group: Group,
+    end: float,
+    *,
+    evaluations: int = 4,
+    interval: float = 5,
+    moved: int | None = None,
 ) -> GroupCost:
     """Evaluate a group some times.
 
     Args:
         binary: path of Prometheus.
-        data: directory with its blocks, to which nothing is added.
+        data: directory with its data; no block is added.
         group: the rules.
         end: Unix seconds of the last samples.
         evaluations: number of evaluations that are measured, after two others.
         interval: seconds between two evaluations.
+        moved: seconds by which `head.create` moved the samples; without it, what Prometheus adds to blocks is removed.
     """
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        changed = shifted_group(group, int(time.time() - end + BEFORE_END), interval)
+        changed = shifted_group(group, int(time.time() - end + BEFORE_END), interval, moved or 0)
         (directory / "rules.yml").write_text(documents.dump({"groups": [changed]}), encoding="utf-8")
         config = {"rule_files": [str(directory / "rules.yml")]}
         try:
             with running_prometheus(binary, directory, config, *flags(), data=data) as prometheus:
                 return _measure(prometheus, group, evaluations, interval)
         finally:
-            remove_head(data)
+            if moved is None:
+                remove_head(data)
 
 
 def flags() -> Sequence[str]:
@@ -177,8 +193,13 @@ def _get(prometheus: Prometheus, path: str) -> dict[str, Any]:
 
 def _metrics(prometheus: Prometheus) -> Mapping[str, float]:
     """Return the samples of Prometheus about its only group, by name without labels."""
-    lines = (line for line in _text(prometheus, "/metrics").splitlines() if line.startswith("prometheus_rule_"))
-    return {name.partition("{")[0]: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+    return {name.partition("{")[0]: value for name, value in metrics_of(prometheus, "prometheus_rule_").items()}
+
+
+def metrics_of(prometheus: Prometheus, prefix: str) -> Mapping[str, float]:
+    """Return Prometheus's samples about itself whose name begins with a prefix, by name with labels."""
+    lines = (line for line in _text(prometheus, "/metrics").splitlines() if line.startswith(prefix))
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
 def _text(prometheus: Prometheus, path: str) -> str:

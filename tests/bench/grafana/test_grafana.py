@@ -1,11 +1,13 @@
 """The benchmark of dashboards and rules, with few sessions."""
 
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from promql_parser import parse
 
-from tests.bench.grafana import rules, samples
+from tests.bench.grafana import head, rules, samples
 from tests.bench.grafana.__main__ import main
 from tests.bench.grafana.queries import requests_of
 from tests.bench.grafana.world import DenseWorld
@@ -50,6 +52,8 @@ def test_a_shifted_rule_reads_older_samples_by_every_selector(expr: str) -> None
 def test_a_shifted_rule_has_the_time_of_its_samples() -> None:
     shifted = parse(rules.shifted("time() - up offset 1h", 3600))
     assert shifted.prettify() == parse("(time() - 3600) - up offset 2h").prettify()
+    moved = parse(rules.shifted("time() - up", 3600, 1800))
+    assert moved.prettify() == parse("(time() - 5400) - up offset 1h").prettify()
 
 
 def test_the_queries_of_collapsed_rows_and_of_annotations_that_are_off_are_not_those_of_a_load() -> None:
@@ -60,6 +64,33 @@ def test_the_queries_of_collapsed_rows_and_of_annotations_that_are_off_are_not_t
     collapsed = [panel for row in dashboard["panels"] if row.get("collapsed") for panel in row["panels"]]
     assert len(hidden) == 1 + sum(len(panel.get("targets", ())) for panel in collapsed)
     assert "livepeer-session: Session started" in hidden
+
+
+@pytest.mark.parametrize(
+    ("dumped", "exposed"),
+    [
+        (b'{__name__="a", b="c d", e="\\"} 1"} 2.5 1000\n', b'a{b="c d", e="\\"} 1"} 2.5 61000\n'),
+        (b'{__name__="a"} 1e+06 1000\n', b"a{} 1e+06 61000\n"),
+    ],
+)
+def test_a_dumped_sample_is_exposed_at_another_time(dumped: bytes, exposed: bytes) -> None:
+    assert head.exposed(dumped, 60) == exposed
+
+
+@pytest.mark.prometheus
+@pytest.mark.untraced
+def test_the_last_samples_of_the_blocks_are_put_in_the_head(
+    promtool: str, prometheus_binary: str, tmp_path: Path
+) -> None:
+    blocks, directory = tmp_path / "blocks", tmp_path / "head"
+    data = samples.create(promtool, blocks, 20, 2, 3)
+    found = head.create(promtool, prometheus_binary, blocks, data.end, directory, interval=1)
+    assert time.time() - 60 < found.end == data.end + found.moved < time.time()
+    assert head.read(directory) == found
+    dump = [promtool, "tsdb", "dump", "--match=livepeer_studio_up", str(directory)]
+    (_, newest, milliseconds) = subprocess.run(dump, check=True, capture_output=True).stdout.rsplit(maxsplit=2)
+    assert (float(newest), int(milliseconds)) == (1, 1000 * found.end)
+    assert {path.name for path in blocks.iterdir() if not (path / "meta.json").exists()} == {"bench.json"}
 
 
 @pytest.mark.prometheus
