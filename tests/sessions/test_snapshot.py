@@ -18,6 +18,7 @@ from exporter.sessions.snapshot import (
     Snapshot,
     Windows,
     health,
+    merge_stream,
     recording_status,
     take_snapshot,
     transcoding_lag,
@@ -220,3 +221,14 @@ def test_a_large_snapshot_is_taken_in_steps_that_yield_to_other_tasks() -> None:
 
     assert len(asyncio.run(scenario()).sessions) == 5 * BATCH_SIZE
     assert served >= 10
+
+
+def test_a_merged_snapshot_equals_one_of_all_sessions_over_several_batches() -> None:
+    streams = frozenset({"one", "gone", "never"})
+    others = [session(number, parent_id="many") for number in range(2 * BATCH_SIZE)]
+    before = run_to_end(take_snapshot([*others, session(9999, parent_id="gone")], WINDOWS, START, streams))
+    read = session(5000, parent_id="one", is_healthy=False, ingest_rate=3.0)
+    part = run_to_end(take_snapshot([read], WINDOWS, START))
+    merged = run_to_end(merge_stream(before, lambda each: each.parent_id in ("one", "gone"), part, streams))
+    assert merged == run_to_end(take_snapshot([*others, read], WINDOWS, START, streams))
+    assert merged.absent_streams == ("gone", "never")
