@@ -52,7 +52,7 @@ def test_a_session_without_problems_is_not_listed() -> None:
 def test_each_problem_has_its_kind(fields: dict[str, Any], kind: Kind) -> None:
     (problem,) = problems(session(1, **fields)).worst
     assert (problem.kind, problem.account, problem.active) == (kind, "default", True)
-    assert (problem.created_ago, problem.seen_ago) == (600, 10)
+    assert (problem.created_ago, problem.seen_ago, problem.resumed) == (600, 10, False)
 
 
 @pytest.mark.parametrize("fields", [{"is_healthy": False}, {"issues": ("x",)}, {"ingest_rate": 0.0}])
@@ -63,6 +63,13 @@ def test_the_last_values_of_an_ended_session_are_not_a_problem(fields: dict[str,
 @pytest.mark.parametrize("rate", [None, 0.5])
 def test_an_ingest_rate_that_is_unknown_or_positive_is_not_a_problem(rate: float | None) -> None:
     assert problems(session(1, ingest_rate=rate)).count == 0
+
+
+@pytest.mark.parametrize(
+    ("record", "status"), [(True, "ready"), (True, "waiting"), (False, "failed"), (None, "failed")]
+)
+def test_only_a_failed_recording_of_a_recorded_session_is_a_problem(record: bool | None, status: str) -> None:
+    assert problems(session(1, record=record, recording_status=status)).count == 0
 
 
 def test_a_failed_recording_is_a_problem_after_the_end_too() -> None:
@@ -106,6 +113,7 @@ def test_recently_ended_sessions_are_listed_with_the_latest_first() -> None:
         session(1, age=RECENT_END), session(2, age=RECENT_END + 1), session(3, age=180), session(4, age=90)
     )
     assert ids(found.listed[Kind.ENDED]) == [3, 1]
+    assert not any(each.active for each in found.listed[Kind.ENDED])
     assert found.counts == {Kind.ENDED: 2, Kind.LIVE: 1}
     assert (found.count, found.worst) == (0, ())
 
@@ -207,6 +215,7 @@ def test_listed_sessions_have_their_history() -> None:
 def test_live_sessions_are_listed_with_the_latest_first_and_all_counted() -> None:
     found = problems(*[session(number, created_at=(START - number) * 1000) for number in range(1, 2500)])
     assert ids(found.listed[Kind.LIVE]) == list(range(1, 1 + LIST_LIMITS[Kind.LIVE]))
+    assert all(each.active for each in found.listed[Kind.LIVE])
     assert found.counts == {Kind.LIVE: 2499}
 
 
@@ -225,8 +234,8 @@ def test_sessions_long_without_media_are_listed_with_the_latest_first() -> None:
 
 
 def test_many_ended_sessions_are_listed_in_part_and_all_counted() -> None:
-    found = problems(*[session(number, age=100 + number / 10) for number in range(2500)])
-    assert ids(found.listed[Kind.ENDED]) == list(range(LIST_LIMITS[Kind.ENDED]))
+    found = problems(*[session(number, age=350 - number / 10) for number in range(2500)])
+    assert ids(found.listed[Kind.ENDED]) == list(range(2499, 2499 - LIST_LIMITS[Kind.ENDED], -1))
     assert found.counts == {Kind.ENDED: 2500}
 
 

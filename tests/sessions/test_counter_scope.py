@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from exporter.sessions.counter_scope import CounterScope
+from exporter.sessions.counter_scope import CounterScope, PollTime, ScopeHistory
 from exporter.sessions.session import INVALID_TIME, Session
 
 NOW = 1_000_000.0
@@ -53,3 +53,9 @@ def test_D02_a_session_with_an_invalid_last_seen_is_shown_by_its_creation() -> N
 
 def test_a_session_without_a_time_is_shown() -> None:
     assert shows(last_seen=None)
+
+
+def test_a_stream_that_the_scope_does_not_contain_is_shown_since_the_last_change() -> None:
+    time = PollTime(NOW, NOW, 5.0)
+    history = ScopeHistory().followed_by(SCOPE, time)
+    assert history.shown_since(Session(id="1", parent_id="other")) == time

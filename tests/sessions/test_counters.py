@@ -347,7 +347,8 @@ def test_a_recorded_session_that_was_not_requested_is_not_absent() -> None:
     recorded = sent(1, 10, record=True, recording_status="waiting")
     account.poll(recorded, sent(2, 10))
     account.poll(recordings=False)
-    assert [entry.absent_since for entry in (account.state.entries or {}).values()] == [None, account.monotonic]
+    absent = {name: entry.absent_since for name, entry in (account.state.entries or {}).items()}
+    assert absent == {ident(1): None, ident(2): account.monotonic}
     account.poll()
     assert all(entry.absent_since for entry in (account.state.entries or {}).values())
 
@@ -361,3 +362,17 @@ def test_a_recording_of_an_absent_session_finishes_once() -> None:
 
 def test_a_creation_time_invalid_in_one_poll_is_remembered() -> None:
     assert counted([sent(1, 100)], [sent(1, 110, born=None)], [], [sent(1, 120)]) == [0, 10, 0, 10]
+
+
+def test_recordings_that_finish_in_one_poll_are_counted_in_all_batches() -> None:
+    account = Account()
+    for status in ("waiting", "ready"):
+        account.poll(*(sent(n, 0, record=True, recording_status=status) for n in range(BATCH_SIZE + 1)))
+    assert account.recordings["ready"] == BATCH_SIZE + 1
+
+
+def test_the_largest_number_of_sessions_is_remembered_after_smaller_polls() -> None:
+    account = Account()
+    account.poll(sent(1, 0), sent(2, 0))
+    account.poll(sent(1, 0))
+    assert account.state.max_sessions == 2

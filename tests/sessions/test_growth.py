@@ -4,13 +4,15 @@ import pytest
 
 from exporter.sessions.growth import Entry, Growth
 
+CREATED = 1.0
+
 
 def grown(*values: float | None, start: float | None = 0.0) -> tuple[list[float], list[int]]:
     """Return the growth and the regressions that each value of a session adds."""
-    entry, amounts, regressions = Entry(source_bytes=start), [], []
+    entry, amounts, regressions = Entry(created_at=CREATED, source_bytes=start), [], []
     for value in values:
         growth = Growth()
-        (entry,), _ = growth.add([entry], [Entry(source_bytes=value)])
+        (entry,), _ = growth.add([entry], [Entry(created_at=CREATED, source_bytes=value)])
         amounts.append(growth.amounts["source_bytes"])
         regressions.append(growth.regressions["source_bytes"])
     return amounts, regressions
@@ -98,3 +100,27 @@ def test_an_unknown_recording_status_keeps_the_last_known_one(
 ) -> None:
     (entry,), _ = Growth().add([Entry(before)], [Entry(now)])
     assert entry.recording == kept
+
+
+def test_a_session_with_an_unknown_value_does_not_change_the_growth_of_the_others() -> None:
+    known = [Entry(created_at=CREATED, source_bytes=amount) for amount in (10.0, 10.0, None)]
+    read = [Entry(created_at=CREATED, source_bytes=amount) for amount in (14.0, None, 7.0)]
+    entries, amounts = Growth().add(known, read)
+    assert amounts["source_bytes"] == [4, 0, 0]
+    assert [entry.source_bytes for entry in entries] == [14, 10, 7]
+
+
+@pytest.mark.parametrize("amount", [10.0, None])
+def test_a_creation_time_that_a_poll_does_not_return_stays_known(amount: float | None) -> None:
+    known = Entry(created_at=CREATED, source_bytes=10.0)
+    (entry,), _ = Growth().add([known], [Entry(created_at=None, source_bytes=amount)])
+    assert entry == known
+
+
+@pytest.mark.parametrize("status", [None, "unknown", "waiting"])
+def test_D04_a_finished_recording_keeps_its_result_while_its_status_is_unknown_or_waiting_again(
+    status: str | None,
+) -> None:
+    known = Entry(recording="ready", created_at=CREATED)
+    (entry,), _ = Growth().add([known], [Entry(recording=status, created_at=CREATED)])
+    assert entry.recording == "ready"

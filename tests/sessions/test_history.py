@@ -45,6 +45,11 @@ def test_sessions_without_a_parent_are_not_one_stream() -> None:
     assert history_of(Session(id="b"), LifecycleState(streams=streams), START) == SessionHistory()
 
 
+def test_a_session_without_a_parent_has_its_own_start() -> None:
+    state = lifecycle(SessionLife(health="healthy", since=START - 60))
+    assert history_of(Session(id="a"), state, START) == SessionHistory(since=Moment(START - 60, 60))
+
+
 def test_times_become_older() -> None:
     aged = SessionHistory(Moment(START, 5), 2, 1, Moment(START, 6)).aged(10)
     assert aged == SessionHistory(Moment(START, 15), 2, 1, Moment(START, 16))

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from exporter.cooperative import BATCH_SIZE
 from exporter.sessions.counter_scope import CounterScope, PollTime
 from exporter.sessions.counters import MIN_REMEMBERED, CounterState, diff
+from exporter.sessions.growth import Entry
 from exporter.sessions.lifecycle import LifecycleIncrements, LifecycleState, advance
 from exporter.sessions.lifecycle_poll import LifecyclePoll
 from exporter.sessions.session import INVALID_TIME, Session
@@ -76,6 +78,16 @@ def test_the_growth_of_a_stream_is_the_sum_over_its_sessions_in_all_batches() ->
     for stream in account.state.streams.present.values():
         assert (stream.source_bytes, stream.transcoded_bytes) == (14 * (BATCH_SIZE + 1), 0)
         assert (stream.source_segments_duration, stream.transcoded_segments_duration) == (0, 7 * (BATCH_SIZE + 1))
+
+
+def test_the_growth_of_parent_ids_that_become_the_same_label_is_added_up() -> None:
+    account = Account()
+    for amount in (0.0, 5.0):
+        account.poll(
+            *(account.live(n, parent_id=parent, source_bytes=amount) for n, parent in enumerate(("p\n", "p\t")))
+        )
+    (life,) = account.state.streams.present.values()
+    assert life.source_bytes == 10
 
 
 def test_an_absent_stream_is_forgotten_after_a_day_and_a_present_one_is_not() -> None:
@@ -151,11 +163,12 @@ def test_an_end_without_a_valid_last_seen_does_not_count() -> None:
     assert account.poll(ended).sessions.durations == [5.0]
 
 
-def test_parent_ids_that_become_the_same_label_are_one_stream() -> None:
+@pytest.mark.parametrize("unhealthy", [1, 2])
+def test_parent_ids_that_become_the_same_label_are_one_stream(unhealthy: int) -> None:
     account = Account()
     pair = [(1, "one\n"), (2, "one\t")]
     for _ in range(2):
-        account.poll(*(account.live(number, healthy=number == 1, parent_id=parent) for number, parent in pair))
+        account.poll(*(account.live(number, healthy=number != unhealthy, parent_id=parent) for number, parent in pair))
     (life,) = account.state.streams.present.values()
     assert (life.unhealthy, life.healthy) == (30, 0)
 
@@ -167,6 +180,48 @@ def test_another_user_is_a_new_baseline_and_the_streams_keep_their_counters() ->
     increments = account.poll(account.live(1, user_id="two", healthy=False))
     assert (increments.streams.episodes, sum(increments.streams.observed.values())) == (0, 0)
     assert account.state.streams.present["parent-1"].healthy == 30
+
+
+def test_a_stream_of_the_user_before_is_forgotten_a_day_after_its_last_answer() -> None:
+    account = Account()
+    account.poll(account.live(1, user_id="one"))
+    account.poll(account.live(2, user_id="two"), seconds=3600)
+    account.poll(account.live(2, user_id="two"), seconds=MAX_ABSENCE - 3601)
+    assert account.state.streams.absent.keys() == {"parent-1"}
+    account.poll(account.live(2, user_id="two"), seconds=1)
+    assert account.state.streams.absent == {}
+
+
+def test_a_stream_has_its_health_although_sessions_without_a_parent_have_the_same() -> None:
+    account = Account()
+    account.poll(account.live(1, parent_id=None), account.live(2))
+    assert account.state.streams.present["parent-2"].health == "healthy"
+
+
+def test_the_unhealthy_ratio_of_a_session_that_was_observed_for_less_than_a_second_is_known() -> None:
+    account = Account()
+    account.poll(account.live(1))
+    increments = account.poll(account.live(1, last_seen=(START - 300) * 1000), seconds=0.5)
+    assert increments.sessions.unhealthy_ratios == [0]
+
+
+@pytest.mark.parametrize("last_seen", [None, 0.0, INVALID_TIME])
+def test_the_processing_time_of_a_recording_without_a_valid_last_seen_is_unknown(last_seen: float | None) -> None:
+    account = Account()
+    for status in ("waiting", "ready"):
+        increments = account.poll(account.live(1, last_seen=last_seen, record=True, recording_status=status))
+    assert account.state.streams.present["parent-1"].ready == 1
+    assert increments.processing == {"ready": [], "failed": []}
+
+
+@pytest.mark.parametrize(("gap", "count"), [(300.0, 1), (300.125, 0)])
+def test_a_reconnect_follows_within_five_minutes_of_the_session_before(gap: float, count: int) -> None:
+    account = Account()
+    before = account.live(1, parent_id="one")
+    account.poll(before)
+    created = (before.last_seen or 0) + gap * 1000
+    after = account.live(2, parent_id="one", created_at=created, last_seen=created)
+    assert account.poll(before, after, seconds=400).streams.reconnects == count
 
 
 def test_taking_in_many_sessions_yields_in_between() -> None:
@@ -201,3 +256,26 @@ def test_a_session_counts_as_never_started_once_five_minutes_after_its_creation(
     pending = Session(id=ident(1), created_at=(START + 60) * 1000, last_seen=0.0)
     counted = [account.poll(pending, seconds=passed).sessions.never_started for passed in (30, 299.875, 0.125, 30)]
     assert counted == [0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(("age", "count"), [(300.0, 0), (299.875, 1)])
+def test_a_session_that_was_five_minutes_old_at_the_baseline_does_not_count_as_never_started(
+    age: float, count: int
+) -> None:
+    account = Account()
+    account.poll()
+    pending = Session(id=ident(1), created_at=(START + account.passed - age) * 1000, last_seen=0.0)
+    assert account.poll(pending).sessions.never_started == count
+
+
+@pytest.mark.parametrize(("known", "age", "is_baseline"), [(True, 0, False), (False, 0, True), (False, -0.125, False)])
+def test_an_unknown_session_that_is_not_younger_than_a_forgotten_one_is_at_its_baseline(
+    known: bool, age: float, is_baseline: bool
+) -> None:
+    account = Account()
+    account.poll()
+    session = Session(id=ident(1), created_at=(START + 40 - age) * 1000, last_seen=0.0)
+    poll = account.step([session])
+    entries = {session.id: Entry()} if known else {}
+    before = replace(poll.before, entries=entries, forgotten=(START + 40) * 1000)
+    assert replace(poll, before=before).is_baseline_of(session, 300) == is_baseline
