@@ -5,6 +5,7 @@ import gzip
 import pytest
 
 from exporter.metrics.chunks import (
+    BLOCK_SIZE,
     EMPTY,
     GZIP_HEADER,
     MIN_MAPPED,
@@ -30,6 +31,13 @@ def test_an_empty_text_is_an_empty_chunk() -> None:
 
 def test_a_chunk_is_inflated_to_its_text() -> None:
     assert list(inflate(deflate(TEXTS[1]))) == [TEXTS[1]]
+
+
+@pytest.mark.parametrize("size", [0, BLOCK_SIZE, 2 * BLOCK_SIZE, 2 * BLOCK_SIZE + 1])
+def test_the_last_chunk_ends_the_stream_whatever_its_size(size: int) -> None:
+    text = bytes(size)
+    last = deflate(text, last=True)
+    assert gzip.decompress(GZIP_HEADER + last.data + gzip_trailer(last)) == text
 
 
 def test_joined_chunks_are_one_gzip_member() -> None:

@@ -1,13 +1,15 @@
 """The instruments of one account."""
 
 import math
+from collections import Counter
+from collections.abc import Callable
 from itertools import product
 from math import prod
 
 import pytest
 
 from exporter.metrics import catalogue
-from exporter.metrics.catalogue import ACCOUNT_FAMILIES, MULTISTREAM_EVENTS, PREFIX, Family
+from exporter.metrics.catalogue import ACCOUNT_FAMILIES, MULTISTREAM_EVENTS, PREFIX, WEBHOOK_FAMILIES, Family
 from exporter.metrics.catalogue.label_values import CODES
 from exporter.metrics.catalogue.webhooks import WITHOUT_WEBHOOK
 from exporter.metrics.instruments import Telemetry
@@ -75,6 +77,7 @@ def test_webhooks_show_every_series_that_can_have_a_value() -> None:
     calls = {key[1:]: value for key, value in found.items() if key[0] == "webhooks_total"}
     assert len(calls) == 9 * 2 + 5
     assert set(calls.values()) == {0}
+    assert Counter(result for _, result in calls) >= Counter({"accepted": 9, "repeated": 9, "unauthorized": 1})
     assert found["multistream_events_total", "error"] == 2
     assert found["multistream_events_total", "connected"] == found["webhook_lag_seconds_count",] == 0
 
@@ -159,7 +162,7 @@ def test_increments_are_added_up() -> None:
 
 LIFECYCLE = LifecycleIncrements(
     SessionIncrements(2, [5.0, 7200.5], [0.25]),
-    StreamIncrements({"healthy": 30.5, "unhealthy": 2.0, "unknown": 0.0}, 4.0, 1, 3),
+    StreamIncrements({"healthy": 30.5, "unhealthy": 2.0, "unknown": 0.0}, 4.0, 2, 3),
     {"ready": [90.0], "failed": []},
 )
 
@@ -170,7 +173,7 @@ def test_the_lifecycle_is_added_up() -> None:
     telemetry.count_lifecycle(LIFECYCLE)
     found = samples(telemetry)
     assert [found["observed_seconds_total", health] for health in HEALTH] == [61, 4, 0]
-    assert (found["unobserved_seconds_total",], found["unhealthy_episodes_total",]) == (8, 2)
+    assert (found["unobserved_seconds_total",], found["unhealthy_episodes_total",]) == (8, 4)
     assert (found["reconnects_total",], found["sessions_never_started_total",]) == (6, 4)
     assert found["ended_session_duration_seconds_bucket", "10.0"] == 2
     assert found["ended_session_duration_seconds_sum",] == 2 * 7205.5
@@ -214,3 +217,33 @@ def test_two_accounts_do_not_share_anything() -> None:
     first, second = Telemetry("a"), Telemetry("b")
     first.retry()
     assert samples(second)["exporter_api_retries_total",] == 0
+
+
+def test_reduced_instruments_keep_only_the_last_bucket_of_reducible_histograms() -> None:
+    whole, reduced = samples(Telemetry("a")), samples(Telemetry("a", reduced=True))
+    reducible = {f"{each.name.removeprefix(PREFIX)}_bucket" for each in ACCOUNT_FAMILIES if each.reducible}
+    omitted = {key for key in whole if key[0] in reducible and key[-1] != "+Inf"}
+    assert omitted
+    assert reduced.keys() == whole.keys() - omitted
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda telemetry: telemetry.count(catalogue.WEBHOOKS, 1, "none", "unauthorized"),
+        lambda telemetry: telemetry.observe(catalogue.WEBHOOK_LAG, 1.0),
+    ],
+    ids=["counted", "observed"],
+)
+def test_the_families_of_webhooks_are_returned_once_after_each_of_their_changes(
+    change: Callable[[Telemetry], None],
+) -> None:
+    telemetry = Telemetry("a")
+    change(telemetry)
+    telemetry.request("200", 0.5, 10)  # counts and observes other families
+    assert [each.name for each in telemetry.changed_webhooks()] == [
+        each.name.removesuffix("_total") for each in WEBHOOK_FAMILIES
+    ]
+    assert telemetry.changed_webhooks() == ()
+    telemetry.request("200", 0.5, 10)
+    assert telemetry.changed_webhooks() == ()

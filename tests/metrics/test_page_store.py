@@ -139,6 +139,28 @@ def test_counters_of_webhooks_are_on_the_next_page_without_a_publication() -> No
     assert "livepeer_studio_webhooks_total{" not in text(accounts)
 
 
+def test_the_webhooks_of_a_removed_account_are_not_on_the_page_of_another_of_its_name() -> None:
+    accounts, telemetry = Accounts(), Telemetry("default")
+    accounts.publish([session(1)])
+    accounts.pages.follow_webhooks("default", telemetry.changed_webhooks)
+    accounts.pages.remove("default")
+    accounts.publish([session(1)])
+    telemetry.show_webhooks()
+    assert "livepeer_studio_webhooks_total{" not in text(accounts)
+
+
+def test_the_series_of_an_account_are_kept_by_key_for_its_next_poll() -> None:
+    accounts = Accounts()
+    accounts.publish([session(1)])
+    data = accounts.pages.account_pages()["default"].data
+    assert data is not None
+    chunks = [chunk for each in data.chunks.values() for chunk in each if chunk.key]
+    assert chunks
+    kept = accounts.pages.rendered("default")
+    assert all(kept[chunk.key] == chunk for chunk in chunks)
+    assert accounts.pages.rendered("unknown") == {}
+
+
 def test_publications_between_two_scrapes_are_on_the_next_page() -> None:
     accounts = Accounts()
     text(accounts)

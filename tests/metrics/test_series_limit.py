@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from exporter.cooperative import BATCH_SIZE
 from exporter.metrics.catalogue import EVERY_OPTION, Options, SessionFamily, session_families
 from exporter.metrics.catalogue.family import Combine
-from exporter.metrics.series_limit import Selection, SeriesBudget, select
+from exporter.metrics.series_limit import Selection, SeriesBudget, Shared, select
 from exporter.sessions.session import Profile, Session
 from exporter.sessions.snapshot import ACTIVE, ENDED, PENDING, STATES, SessionState
 from tests.support.cooperative import run_to_end
@@ -52,6 +52,22 @@ def test_among_active_sessions_the_last_seen_come_first_and_the_order_stays() ->
 def test_a_session_is_selected_with_all_of_its_series_or_none() -> None:
     families = session_families(Options())
     assert selected(5, [(session(1, issues=("a", "b"), record=True), ACTIVE)], families) == Selection([], 1)
+
+
+def test_series_without_an_upper_bound_count_against_the_limit() -> None:
+    families = session_families(Options(profile_series=True))
+    profiles = tuple(Profile(name=f"{number}", bitrate=1.0) for number in range(1000))
+    bounded = sum(each.max_series or 0 for each in families)
+    assert selected(bounded + 1, [(session(1, profiles=profiles), ACTIVE)], families) == Selection([], 1)
+
+
+def test_series_that_sessions_share_count_once() -> None:
+    sessions: list[SessionState] = [
+        (session(number, seen=-number, parent_id=parent), ACTIVE) for number, parent in enumerate(("a", "a", "b"))
+    ]
+    shared: Shared[Session] = Shared(lambda each: each.parent_id, {"a": 3, "b": 3})
+    found = run_to_end(select(sessions, (ONE,), last_seen, lambda _: 5, shared))
+    assert found == Selection(sessions[:2], 1)
 
 
 def test_the_series_of_more_than_one_batch_are_counted() -> None:
@@ -160,6 +176,13 @@ def test_a_removed_account_releases_what_it_was_granted_and_does_not_show_yet() 
     budget.claim("goes", 100)
     budget.leave("goes")
     assert budget.claim("stays", 100) == 100
+
+
+def test_an_account_that_was_removed_while_it_rendered_reserves_what_it_shows() -> None:
+    budget = SeriesBudget(100)
+    budget.leave("returns")
+    budget.use("returns", 60)
+    assert budget.claim("polls", 100) == 40
 
 
 def test_what_an_account_was_granted_is_reserved_while_it_renders() -> None:

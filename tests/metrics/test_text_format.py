@@ -24,8 +24,16 @@ from exporter.metrics.chunks import BLOCK_SIZE, EMPTY, Chunk, deflate, inflate, 
 from exporter.metrics.page_store import PageStore
 from exporter.metrics.process import Process
 from exporter.metrics.series_limit import series_per_subject
-from exporter.metrics.text_format import Format, Rendered, escape, header, render_subjects, session_labels
-from exporter.sessions.session import Session
+from exporter.metrics.text_format import (
+    Format,
+    Rendered,
+    escape,
+    header,
+    render_family,
+    render_subjects,
+    session_labels,
+)
+from exporter.sessions.session import Profile, Session
 from exporter.sessions.snapshot import ACTIVE, State
 from tests.support.accounts import Accounts, session, session_lists
 from tests.support.collector import ReferenceCollector
@@ -205,6 +213,20 @@ def test_chunks_of_the_last_poll_change_nothing(
         known = by_key(found)
 
 
+def test_each_step_of_a_batch_has_its_own_sessions_although_all_values_are_the_same() -> None:
+    families = [each for each in session_families(Options(profile_series=True)) if each.max_series is None]
+    profiles = (Profile(name="720p", bitrate=8.0),)
+    shown = [session(number, profiles=profiles) for number in range(3 * SMALL_BATCH_SIZE)]
+    subjects: list[tuple[Session, State]] = [(each, ACTIVE) for each in shown]
+    labels = session_labels("default")
+    first = run_to_end(render_subjects(subjects, families, labels, {}))
+    again = run_to_end(render_subjects(subjects, families, labels, by_key(first)))
+    for texts in map(rendered_text, (first, again)):
+        assert texts
+        for text in texts.values():
+            assert re.findall('session_id="(.*?)"', text.decode()) == [each.id for each in shown]
+
+
 def test_only_families_whose_values_have_changed_are_rendered_again() -> None:
     families, labels = session_families(Options(profile_series=True)), session_labels("default")
     before = session(1, record=True, source_bytes=1.0)
@@ -272,3 +294,10 @@ def test_neither_format_has_created_series_or_sample_timestamps() -> None:
 
 def test_empty_chunks_join_to_an_empty_chunk() -> None:
     assert join([EMPTY, Chunk(b"", 0, 0)]) == Chunk(b"", 0, 0)
+
+
+def test_a_family_has_a_line_for_each_sample_and_no_braces_without_labels() -> None:
+    family = Family(name="a", help="b", labels=("c",))
+    head = "# HELP a b\n# TYPE a gauge\n"
+    assert render_family(family, {("1",): 1.0, ("2",): 2.0}, Format.TEXT) == head + 'a{c="1"} 1.0\na{c="2"} 2.0\n'
+    assert render_family(replace(family, labels=()), {(): 1.0}, Format.TEXT) == head + "a 1.0\n"
