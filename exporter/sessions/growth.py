@@ -94,11 +94,11 @@ class Growth:
             What to remember of each, and per field of ``COUNTED`` the growth of each.
         """
         # All values of a field are subtracted at once. Sessions of which there is more to remember than the values of
-        # this poll, with falls or with unknown values, are compared by field.
+        # this poll, with lower or with unknown values, are compared by field. If no value is lower, falls have ended.
         single = {
             place
             for place, (old, new) in enumerate(zip(known, read, strict=True))
-            if old.falls or new.created_at is None or (new.recording != old.recording and _keeps_recording(old, new))
+            if new.created_at is None or (new.recording != old.recording and _keeps_recording(old, new))
         }
         changes: dict[str, list[float]] = {}
         for name in COUNTED:

@@ -130,7 +130,7 @@ def add(one: LifecycleIncrements, other: LifecycleIncrements) -> LifecycleIncrem
             one.streams.episodes + other.streams.episodes,
             one.streams.reconnects + other.streams.reconnects,
         ),
-        {name: [*one.processing.get(name, ()), *other.processing.get(name, ())] for name in FINISHED},
+        {name: [*one.processing[name], *other.processing[name]] for name in FINISHED},
     )
 
 
