@@ -50,12 +50,26 @@ class Fault:
         return self.start <= minute < self.end and self.subject.items() <= labels.items()
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An event that Livepeer Studio sends to the webhook of the small exporter.
+
+    Attributes:
+        minute: when.
+        event: its name.
+    """
+
+    minute: float
+    event: str
+
+
 @dataclass
 class Evening:
-    """Collects the faults and the sessions of each account."""
+    """Collects the faults, the sessions of each account, and the calls of its webhook."""
 
     faults: list[Fault] = field(default_factory=list)
     broadcasts: dict[str, list[Broadcast]] = field(default_factory=lambda: {MAIN: [], SECOND: [], THIRD: []})
+    calls: list[Call] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def broadcast(
@@ -83,6 +97,7 @@ def make_evening() -> Evening:
     _health(evening)
     _media(evening)
     _sessions(evening)
+    _targets(evening)
     _exporters(evening)
     _no_faults(evening)
     return evening
@@ -167,6 +182,16 @@ def _sessions(evening: Evening) -> None:
         evening.broadcast(SECOND, f"second-{number}", LONG_BEFORE, 185)
         evening.broadcast(SECOND, f"second-{number}", 205, AFTER)
     evening.fault("all sessions of an account vanish", 185, 210, {"account": SECOND}, "LivepeerActiveSessionsVanished")
+
+
+def _targets(evening: Evening) -> None:
+    """A platform refuses connections for ten minutes. Otherwise an error is one of many events."""
+    evening.calls += [Call(minute, "multistream.connected") for minute in range(5, 315)]
+    evening.calls += [Call(minute + 0.2, "multistream.disconnected") for minute in range(5, 315)]
+    evening.calls += [Call(minute + 0.4, "multistream.error") for minute in (*range(15, 315, 20), *range(241, 251))]
+    evening.fault(
+        "half of the multistream targets fail", 240, 270, {"account": THIRD}, "LivepeerMultistreamTargetsFailing"
+    )
 
 
 def _exporters(evening: Evening) -> None:

@@ -1,6 +1,6 @@
 """Scrapes of four exporters throughout the evening. The exporters poll a simulated API on a manual clock."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.simulator.api import create_app
+from exporter.webhooks.intake import ACCEPTED
 from tests.bad_evening.faults import (
     END,
     EXPECTED,
@@ -18,6 +19,7 @@ from tests.bad_evening.faults import (
     SMALL,
     STREAM_DETAIL,
     THIRD,
+    Call,
     Evening,
     Problem,
     problem_of,
@@ -29,6 +31,7 @@ from tests.support.canary import KEY
 from tests.support.clock import ManualClock
 from tests.support.rows import START
 from tests.support.simulated import static_response
+from tests.webhooks.calls import SECRET, body, header
 
 INTERVAL: Final = 30.0
 """Seconds between scrapes, and between polls."""
@@ -43,6 +46,8 @@ ACCOUNTS: Final[Mapping[str, dict[str, Any]]] = {
 }
 """The only account of each exporter, by instance."""
 
+_KEY_FILE: Final = "key"
+_SECRET_FILE: Final = "webhook-secret"
 _TOO_FEW_SERIES: Final = 50
 
 Series = dict[str, list[str]]
@@ -99,12 +104,21 @@ class Exporter:
     Args:
         instance: its name.
         broadcasts: the sessions of its account.
-        key_file: path of the file with the API key.
+        calls: of the webhook of its account, in any order. Without any, it has no webhook.
+        directory: has the files with the API key and the secret of the webhook.
     """
 
-    def __init__(self, instance: str, broadcasts: Collection[Broadcast], key_file: Path) -> None:
-        self._account = ACCOUNTS[instance]
-        self._key_file = key_file
+    def __init__(
+        self, instance: str, broadcasts: Collection[Broadcast], calls: Collection[Call], directory: Path
+    ) -> None:
+        has_webhook = bool(calls)
+        self._account = ACCOUNTS[instance] | (
+            {"webhook_secret_file": str(directory / _SECRET_FILE)} if has_webhook else {}
+        )
+        # Required, but nothing listens: calls are passed on directly.
+        self._settings = {"webhook_listen_address": "127.0.0.1:9878"} if has_webhook else {}
+        self._calls = deque(sorted(calls, key=lambda call: call.minute))
+        self._key_file = directory / _KEY_FILE
         self._clock = ManualClock()
         self._api = create_app(Sessions(broadcasts), key=KEY, now=self._clock.now)
         self._problem: Problem | None = None
@@ -113,6 +127,7 @@ class Exporter:
 
     async def page_at(self, time: float, problem: Problem | None) -> str | None:
         """Poll until a time in Unix seconds, and return the metrics page; None if the process does not run."""
+        calls = list(self._calls_until(time))
         if problem in (Problem.DOWN, Problem.ABSENT):
             await self.stop()
             return None
@@ -123,6 +138,8 @@ class Exporter:
             await running.apply(self._account, **limit)
         self._problem = problem
         await running.scheduler.run_for(time - self._clock.now())
+        for call in calls:
+            self._receive(running, call)
         return await scrape(running)
 
     async def stop(self) -> None:
@@ -130,9 +147,28 @@ class Exporter:
         await self._stack.aclose()
         self._running = None
 
+    def _calls_until(self, time: float) -> Iterator[Call]:
+        while self._calls and START + self._calls[0].minute * MINUTE <= time:
+            yield self._calls.popleft()
+
+    def _receive(self, running: Fleet, call: Call) -> None:
+        intake = running.app.intake_of(self._account["name"])
+        assert intake is not None
+        now = self._clock.now()
+        times = dict.fromkeys(("createdAt", "timestamp"), int(now * 1000))
+        content = body(call.event, id=f"event-{round(call.minute * MINUTE)}", **times)
+        verdict = intake.take(content, header(content, time=now))
+        assert verdict is ACCEPTED, verdict
+
     async def _start(self) -> Fleet:
         name = self._account["name"]
-        context = fleet({name: self._respond}, self._account, key_file=str(self._key_file), clock=self._clock)
+        context = fleet(
+            {name: self._respond},
+            self._account,
+            key_file=str(self._key_file),
+            clock=self._clock,
+            **self._settings,
+        )
         self._running = await self._stack.enter_async_context(context)
         return self._running
 
@@ -159,19 +195,21 @@ async def record(evening: Evening, names: Collection[str], directory: Path) -> S
     """Return the series that Prometheus would have.
 
     Args:
-        evening: the sessions.
+        evening: the sessions and calls of webhooks.
         names: the metrics that are needed.
         directory: for files of the exporters.
     """
-    key_file = directory / "key"
-    key_file.write_text(KEY, encoding="utf-8")
+    (directory / _KEY_FILE).write_text(KEY, encoding="utf-8")
+    (directory / _SECRET_FILE).write_text(SECRET, encoding="utf-8")
     recorder = Recorder(names)
     for account, stream in EXPECTED:
         recorder.constant(
             f'livepeer_expected_live{{account="{account}", stream_id="{stream}", name="{stream.title()}"}}'
         )
     exporters = {
-        instance: Exporter(instance, evening.broadcasts[account["name"]], key_file)
+        instance: Exporter(
+            instance, evening.broadcasts[account["name"]], evening.calls if instance == SMALL else (), directory
+        )
         for instance, account in ACCOUNTS.items()
     }
     for step in range(1, STEPS + 1):
