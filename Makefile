@@ -129,7 +129,7 @@ soak: $(VENV)/dev.done  ## run with faults, turnover and demanding scrapers: mak
 soak-webhooks: $(VENV)/dev.done  ## 1,000 webhooks a second for half a minute, while the page is scraped: make soak-webhooks ARGS="--seconds 90"
 	$(BIN)/python -m tests.soak.webhook_flood $(ARGS)
 
-bad-evening: $(VENV)/dev.done  ## 25 faults: which alerts fire, and what Alertmanager sends; takes 8 minutes
+bad-evening: $(VENV)/dev.done  ## 27 faults: which alerts fire, and what Alertmanager sends; takes 8 minutes
 	$(BIN)/python -m tests.bad_evening
 
 soak-fleet: $(VENV)/dev.done  ## a simulated day with accounts that come and go, at speed: make soak-fleet ARGS="--hours 24"

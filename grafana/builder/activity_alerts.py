@@ -46,19 +46,23 @@ def vanished_alert(thresholds: Thresholds) -> Alert:
 def _reconnecting(thresholds: Thresholds) -> Alert:
     """Count the sessions that were created in the window, which restarts of the exporter and Prometheus do not change.
 
-    Exporters with ``--detail=stream`` have a counter only. It misses the first session of a new stream, because the
-    counter of a new stream can start at 1. ``increase`` extrapolates by less than half a session.
+    Sessions without media interrupt no viewer, and have an alert of their own. Exporters with ``--detail=stream``, the
+    only ones with ``stream_active``, have a counter instead. It includes sessions without media, and misses the first
+    session of a new stream, because the counter of a new stream can start at 1. ``increase`` extrapolates by less than
+    half a session.
     """
     created = _series("session_created_timestamp_seconds", 'stream_id!=""')
-    sessions = per_session(f"{created} > time() - {thresholds.reconnect_window:g}")
+    has_media = _series("session_last_seen_timestamp_seconds")
+    sessions = per_session(f"{created} > time() - {thresholds.reconnect_window:g} and {has_media}")
     started = selector(
         NO_FILTERS, "stream_sessions_started_total", 'stream_id!=""', window=f"{thresholds.reconnect_window:g}s"
     )
-    counted = f"round({stream_queries.sum_per_stream(NO_FILTERS, f'increase({started})')})"
+    sessions_of_stream = f"round({stream_queries.sum_per_stream(NO_FILTERS, f'increase({started})')})"
+    counter = f"{sessions_of_stream} and {ON_STREAM} {_series('stream_active')}"
     minutes = f"{thresholds.reconnect_window / 60:g} minutes"
     return stream_alert(
         "LivepeerStreamReconnecting",
-        f"(count by ({STREAM_KEYS}) ({sessions}) or {counted}) > {thresholds.reconnects}",
+        f"(count by ({STREAM_KEYS}) ({sessions}) or {counter}) > {thresholds.reconnects}",
         thresholds.reconnect_for,
         "warning",
         f"{{{{ $value }}}} sessions in {minutes}",

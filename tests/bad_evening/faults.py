@@ -166,6 +166,16 @@ def _sessions(evening: Evening) -> None:
     evening.broadcast(MAIN, "never-started", 130, 130)
     evening.fault("session receives no media", 130, 200, stream("never-started"), "LivepeerSessionNotStarted")
 
+    for step in range(20):
+        evening.broadcast(MAIN, "never-accepted", 135 + step / 2, 135 + step / 2)
+    evening.fault(
+        "encoder connects every 30 s, but nothing it sends is accepted",
+        135,
+        220,
+        stream("never-accepted"),
+        "LivepeerSessionNotStarted",
+    )
+
     evening.broadcast(MAIN, "expected", LONG_BEFORE, 150)
     evening.broadcast(MAIN, "expected", 170, AFTER)
     evening.fault("expected stream ends", 150, 180, stream("expected"), "LivepeerExpectedStreamNotLive")

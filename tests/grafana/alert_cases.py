@@ -434,6 +434,15 @@ ACTIVITY_CASES: Final = (
         1060,
         1,
     ),
+    Case(
+        RECONNECTING,
+        "four sessions that receive no media",
+        sessions_created(170, 400, 700, 990, has_media=False)
+        | {account_series("stream_sessions_started_total", 'stream_id="s-1"'): _steps(170, 400, 700, 990)}
+        | exporter(),
+        990 + 60,
+        0,
+    ),
     Case(RECONNECTING, "sessions without a parent stream", _without_stream(170, 400, 700, 990), 1060, 0),
     Case(RECONNECTING, "four at detail stream", sessions_started(_steps(300, 500, 700, 900)), 1000, 1),
     Case(RECONNECTING, "three at detail stream", sessions_started(_steps(300, 500, 700)), 1000, 0),

@@ -116,12 +116,15 @@ def failed_recordings(value: Value, instance: str = INSTANCE) -> InputSeries:
     return session(instance) | exporter(instance=instance) | failed
 
 
-def sessions_created(*times: float, end: float = 1e9, instance: str = INSTANCE) -> InputSeries:
+def sessions_created(*times: float, end: float = 1e9, instance: str = INSTANCE, has_media: bool = True) -> InputSeries:
     """Return the series of one stream's sessions, each created at a time and on the page from then on until the end."""
     series: InputSeries = {}
     for number, time in enumerate(times):
         labels = ('stream_id="s-1"', f'session_id="e-{number}"')
-        for name, value in (("created_timestamp_seconds", time), ("active", 1), ("last_seen_timestamp_seconds", time)):
+        metrics = [("created_timestamp_seconds", time), ("active", float(has_media))]
+        if has_media:
+            metrics.append(("last_seen_timestamp_seconds", time))
+        for name, value in metrics:
             series[account_series(f"session_{name}", *labels, instance=instance)] = _between(time, end, value)
         info = account_series("session_info", *labels, 'name="Lobby"', instance=instance)
         series[info] = _between(time, end, 1)
@@ -132,7 +135,8 @@ def sessions_started(value: Value, index: str = "0", instance: str = INSTANCE) -
     """Return the series of a stream of an exporter with ``--detail=stream``, and this counter of started sessions."""
     started = account_series("stream_sessions_started_total", 'stream_id="s-1"', instance=instance)
     info = account_series("stream_info", 'stream_id="s-1"', 'name="News"', instance=instance)
-    return {started: value, info: ONE} | exporter(index, instance)
+    active = account_series("stream_active", 'stream_id="s-1"', instance=instance)
+    return {started: value, info: ONE, active: ONE} | exporter(index, instance)
 
 
 def pending_session(created: float, *, stream_active: Value | None = None, instance: str = INSTANCE) -> InputSeries:
