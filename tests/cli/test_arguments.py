@@ -183,7 +183,6 @@ WORDS = st.sampled_from(
 )
 
 
-@pytest.mark.untraced
 @given(st.lists(WORDS | st.text(max_size=6), max_size=5))
 def test_any_command_line_is_parsed_or_rejected_with_distinct_lines(argv: list[str]) -> None:
     message = ""

@@ -63,7 +63,6 @@ def test_R08_an_invalid_path_of_the_settings_file_is_an_error() -> None:
     assert "--config.file: cannot be read: invalid file name" in problems({"config_file": "\ud800"})
 
 
-@pytest.mark.untraced
 @given(
     st.dictionaries(
         st.sampled_from([setting.key for setting in describe_settings() if setting.key]) | st.text(max_size=5),

@@ -23,8 +23,6 @@ from tests.deploy.manifests import (
     selects,
 )
 
-pytestmark = pytest.mark.untraced
-
 EXAMPLES = rendered()
 RENDERINGS = [*EXAMPLES, *rendered_charts()]
 CONTAINERS = list(exporter_containers(RENDERINGS))

@@ -9,8 +9,6 @@ import pytest
 
 from deploy.sbom import dependencies_of, without_registry_addresses
 
-pytestmark = pytest.mark.untraced
-
 ROOT = Path(__file__).parents[2]
 PINS = (ROOT / "requirements" / "run.txt").read_text(encoding="utf-8")
 

@@ -38,7 +38,7 @@ from tests.grafana.alert_cases import (
 )
 from tests.grafana.promtool import run_alert_tests
 
-pytestmark = [pytest.mark.prometheus, pytest.mark.untraced]
+pytestmark = pytest.mark.prometheus
 
 ALERTS: Final = [alert.name for alert in alerting_rules(DEFAULT)]
 

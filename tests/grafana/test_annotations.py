@@ -29,7 +29,7 @@ from tests.grafana.input_series import (
 )
 from tests.grafana.promtool import InputSeries, changing_at, constant, linear, promtool_series, run_alert_tests
 
-pytestmark = [pytest.mark.prometheus, pytest.mark.untraced]
+pytestmark = pytest.mark.prometheus
 
 AT: Final = 1800
 """Seconds at which the alerts are compared."""

@@ -27,7 +27,7 @@ from tests.grafana.recording import (
     running_recording,
 )
 
-pytestmark = [pytest.mark.prometheus, pytest.mark.untraced]
+pytestmark = pytest.mark.prometheus
 
 QUERIES: Final = [query for uid in UIDS for query in all_queries(load(uid))]
 LOCATIONS: Final = [query.location for query in QUERIES]

@@ -17,7 +17,7 @@ from tests.grafana.recording import INTERVAL, Recording, running_import, scrape,
 from tests.support.canary import KEY
 from tests.support.rows import START, Row, row
 
-pytestmark = [pytest.mark.prometheus, pytest.mark.untraced]
+pytestmark = pytest.mark.prometheus
 
 PER_STREAM: Final = 14
 STREAMS: Final = ("a", "b")

@@ -214,7 +214,6 @@ def test_the_silence_of_a_runbook_matches_the_alert_on_one_subject(alert: Alert)
 
 
 @pytest.mark.prometheus
-@pytest.mark.untraced
 def test_the_commands_silence_all_alerts_and_suppressed_ones_remain_so(tmp_path: Path) -> None:
     """With a real Alertmanager, which receives each alert with the labels of the runbooks."""
     names = {alert.name for alert in ALERTS}

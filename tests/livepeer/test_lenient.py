@@ -41,7 +41,6 @@ def test_P09_an_invalid_value_is_dropped_alone(field: str, fault: str, text: str
     assert not decoded.invalid_sessions
 
 
-@pytest.mark.untraced
 @given(fields=valid_sessions(), invalid=st.sampled_from(INVALID_VALUES))
 def test_P09_an_invalid_value_of_any_session_is_dropped_alone(
     fields: dict[str, Any], invalid: tuple[str, str, str]
@@ -146,7 +145,6 @@ def test_an_issue_that_is_not_a_text_is_dropped_alone() -> None:
     assert decoded.invalid_values == {("issues", "type"): 2}
 
 
-@pytest.mark.untraced
 @settings(max_examples=50)
 @given(st.lists(st.fixed_dictionaries({}, optional={**dict.fromkeys(FIELDS, JSON), "id": ANY_TEXT | JSON}), max_size=4))
 def test_any_values_of_the_fields_are_decoded_or_counted(rows: list[dict[str, Any]]) -> None:

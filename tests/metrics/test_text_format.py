@@ -77,7 +77,6 @@ def tail_of(pages: PageStore, form: Format) -> bytes:
     return process.tail(form)
 
 
-@pytest.mark.untraced
 @settings(max_examples=settings().max_examples // 2)
 @given(accounts=accounts, options=options)
 def test_any_page_equals_the_one_of_prometheus_client_and_has_no_duplicate(accounts: Any, options: Options) -> None:

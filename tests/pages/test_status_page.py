@@ -493,7 +493,6 @@ def test_the_page_has_nothing_that_gives_access_to_the_video() -> None:
     assert "x.invalid" not in text
 
 
-@pytest.mark.untraced
 @settings(max_examples=60)
 @given(sessions=session_lists, account=st.sampled_from(["default", "<b>bold</b>", '"&amp;"', "{now}"]))
 def test_no_text_becomes_markup(sessions: list[Session], account: str) -> None:

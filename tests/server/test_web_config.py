@@ -215,7 +215,6 @@ def problems_of(path: Path) -> tuple[str, ...]:
     return ()
 
 
-@pytest.mark.untraced
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.one_of(st.dictionaries(st.one_of(KEYS, st.text()), VALUES, max_size=4), VALUES))
 def test_any_yaml_is_accepted_or_rejected_with_printable_messages(tmp_path: Path, content: object) -> None:
@@ -224,7 +223,6 @@ def test_any_yaml_is_accepted_or_rejected_with_printable_messages(tmp_path: Path
     assert all(problem and problem.isprintable() for problem in problems_of(path))
 
 
-@pytest.mark.untraced
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_accepted_or_rejected_with_printable_messages(tmp_path: Path, data: bytes) -> None:

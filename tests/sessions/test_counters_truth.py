@@ -3,7 +3,6 @@
 import random
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,7 +71,6 @@ def session(life: Life, value: int, time: int) -> Session:
     return Session(id=life.name, created_at=(START + life.born) * 1000, last_seen=(START + time) * 1000, **fields)
 
 
-@pytest.mark.untraced
 @settings(max_examples=1000)
 @given(seed=st.integers(0, 2**32))
 def test_D01_D02_D03_D04_the_counters_equal_the_truth(seed: int) -> None:

@@ -78,7 +78,6 @@ def test_a_dumped_sample_is_exposed_at_another_time(dumped: bytes, exposed: byte
 
 
 @pytest.mark.prometheus
-@pytest.mark.untraced
 def test_the_last_samples_of_the_blocks_are_put_in_the_head(
     promtool: str, prometheus_binary: str, tmp_path: Path
 ) -> None:
@@ -94,7 +93,6 @@ def test_the_last_samples_of_the_blocks_are_put_in_the_head(
 
 
 @pytest.mark.prometheus
-@pytest.mark.untraced
 def test_the_benchmark_measures_every_dashboard_and_group(
     promtool: str, prometheus_binary: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
