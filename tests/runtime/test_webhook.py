@@ -104,7 +104,7 @@ async def test_V19_a_reload_does_not_renew_the_requests_of_the_minute(tmp_path: 
         numbers = itertools.count(3)
         while samples(app)[HINTED] == 0:  # the first calls may be saved by the polls of the account
             call(app, "a", event(next(numbers)))
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
         await app.stop()
 
 
