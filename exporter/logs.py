@@ -1,6 +1,7 @@
 """Log output: one line per event, with control characters escaped and secrets redacted.
 
-The format `plain` is `time=... level=... event="..." key=value`, `json` is an object with the same keys. Times are UTC.
+The format `logfmt` is `time=... level=... msg="..." logger=... key=value`, `json` is an object with the same keys.
+Times are UTC. The keys `time`, `level` and `msg` are those of Prometheus and its exporters.
 """
 
 import json
@@ -23,7 +24,7 @@ MAX_TEXT_LENGTH: Final = 4096
 """Characters. Longer texts are truncated, such as the name of a stream, which the API does not limit."""
 
 _LIMITED_TO_WARNINGS: Final = ("apscheduler", "asyncio", "httpcore", "httpx", "pydantic_settings", "uvicorn")
-_RESERVED: Final = ("time", "level", "event", "logger", "traceback")
+_RESERVED: Final = ("time", "level", "msg", "logger", "traceback")
 _UNQUOTED = re.compile(r"[!#-<>-\[\]-~]+")  # printable ASCII except space, quote, = and backslash
 _SHORT_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _MAX_FRAMES: Final = 40
@@ -73,7 +74,8 @@ def event(
     Args:
         logger: the logger of the calling module.
         level: a level of the logging module.
-        message: the event as constant text, so that all lines of an event can be found; values go into `fields`.
+        message: the event as constant text, the key `msg`, so that all lines of an event can be found; values go into
+            `fields`.
         error: adds a traceback, without the text of the error.
         fields: the values; what is neither text nor number nor bool is converted to text.
     """
@@ -82,7 +84,7 @@ def event(
 
 def configure(
     level: Literal["debug", "info", "warning", "error"],
-    form: Literal["auto", "plain", "json"],
+    form: Literal["auto", "logfmt", "json"],
     stream: TextIO,
     *,
     redact: Callable[[str], str],
@@ -95,15 +97,15 @@ def configure(
 
     Args:
         level: lowest level to write.
-        form: line format; `auto` is `plain` on a terminal, otherwise `json`.
+        form: line format; `auto` is `logfmt` on a terminal, otherwise `json`.
         stream: where lines are written; lines for a closed stream are dropped.
         redact: removes secrets from a text.
         root: the logger whose handlers are replaced; defaults to Python's root logger.
     """
     handler = _Handler(stream)
     handler.addFilter(_is_relevant)
-    is_plain = form == "plain" or (form == "auto" and _is_terminal(stream))
-    handler.setFormatter(_Formatter(_as_plain if is_plain else _as_json, redact, stream.encoding or "utf-8"))
+    is_logfmt = form == "logfmt" or (form == "auto" and _is_terminal(stream))
+    handler.setFormatter(_Formatter(_as_logfmt if is_logfmt else _as_json, redact, stream.encoding or "utf-8"))
     root = root or logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -182,7 +184,7 @@ def _text(value: object) -> str:
 def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
     yield "time", datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:23] + "Z"
     yield "level", record.levelname.lower()
-    yield "event", _message(record)
+    yield "msg", _message(record)
     yield "logger", record.name
     fields = getattr(record, "fields", None)
     if isinstance(fields, Mapping):
@@ -236,7 +238,7 @@ def _as_json(fields: Mapping[str, Scalar]) -> str:
     return json.dumps(fields, ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
-def _as_plain(fields: Mapping[str, Scalar]) -> str:
+def _as_logfmt(fields: Mapping[str, Scalar]) -> str:
     return " ".join(f"{name}={_quoted(value)}" for name, value in fields.items())
 
 

@@ -19,7 +19,7 @@ from exporter.logs import MAX_TEXT_LENGTH, Redactor, configure, event
 from tests.support.deadlines import HANG
 
 SECRET = 'canary-7f3a-"secret\\'
-Form = Literal["auto", "plain", "json"]
+Form = Literal["auto", "logfmt", "json"]
 
 
 def detached_logger(name: str = "exporter") -> logging.Logger:
@@ -48,8 +48,8 @@ class Log:
         return parsed
 
 
-def parse_plain(line: str) -> dict[str, str]:
-    """Parse a plain line; quoted values are unescaped."""
+def parse_logfmt(line: str) -> dict[str, str]:
+    """Parse a logfmt line; quoted values are unescaped."""
     pairs = re.findall(r'([A-Za-z0-9_]+)=("(?:[^"\\]|\\.)*"|[^ "]*)(?: |$)', line)
     return {
         name: re.sub(
@@ -67,14 +67,14 @@ def parse_plain(line: str) -> dict[str, str]:
     }
 
 
-def test_a_json_line_has_time_level_event_logger_and_fields() -> None:
+def test_a_json_line_has_time_level_msg_logger_and_fields() -> None:
     log = Log()
     event(log.logger, logging.INFO, "poll finished", account="default", sessions=12, seconds=0.25, up=True, code=None)
     line = log.last
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", str(line.pop("time")))
     assert line == {
         "level": "info",
-        "event": "poll finished",
+        "msg": "poll finished",
         "logger": "exporter",
         "account": "default",
         "sessions": 12,
@@ -84,11 +84,11 @@ def test_a_json_line_has_time_level_event_logger_and_fields() -> None:
     }
 
 
-def test_a_plain_line_consists_of_key_value_pairs() -> None:
-    log = Log("plain")
+def test_a_logfmt_line_consists_of_key_value_pairs() -> None:
+    log = Log("logfmt")
     event(log.logger, logging.WARNING, "poll failed", account="a b", sessions=12, code="", up=False, none=None)
     assert log.text.partition(" ")[2] == (
-        'level=warning event="poll failed" logger=exporter account="a b" sessions=12 code="" up=false none=null\n'
+        'level=warning msg="poll failed" logger=exporter account="a b" sessions=12 code="" up=false none=null\n'
     )
 
 
@@ -100,7 +100,7 @@ def test_the_time_is_that_of_the_record_in_utc() -> None:
     assert log.last["time"] == "2023-11-14T22:13:20.999Z"
 
 
-@pytest.mark.parametrize("form", ["plain", "json"])
+@pytest.mark.parametrize("form", ["logfmt", "json"])
 @pytest.mark.parametrize(
     "name", ["two\nlines", "\x1b[31mred", "%s %d %(x)s", "\u202eevil", "\u2028", "\x00\x7f\x85", "a=b", '"', "\ud800"]
 )
@@ -109,19 +109,19 @@ def test_R14_any_name_is_one_escaped_line(form: Form, name: str) -> None:
     event(log.logger, logging.INFO, name, name=name)
     (line,) = log.text.splitlines()
     assert line.isprintable()
-    parsed = log.last if form == "json" else parse_plain(line)
-    assert (parsed["event"], parsed["name"]) == (name, name)
+    parsed = log.last if form == "json" else parse_logfmt(line)
+    assert (parsed["msg"], parsed["name"]) == (name, name)
 
 
 @given(st.text(st.characters()), st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.text()))
-def test_any_event_is_one_plain_line_that_can_be_parsed(message: str, fields: dict[str, str]) -> None:
-    log = Log("plain")
+def test_any_event_is_one_logfmt_line_that_can_be_parsed(message: str, fields: dict[str, str]) -> None:
+    log = Log("logfmt")
     prefixed: dict[str, Any] = {f"field_{name}": value for name, value in fields.items()}
     event(log.logger, logging.INFO, message, **prefixed)
     line = log.text.removesuffix("\n")
     assert line.isprintable()
-    parsed = parse_plain(line)
-    assert parsed["event"] == message
+    parsed = parse_logfmt(line)
+    assert parsed["msg"] == message
     assert {name[6:]: value for name, value in parsed.items() if name.startswith("field_")} == fields
 
 
@@ -135,7 +135,7 @@ def test_any_event_is_one_json_line_of_printable_ascii(message: str, fields: dic
     line = log.text.removesuffix("\n")
     assert line.isascii()
     assert line.isprintable()
-    assert json.loads(line, parse_constant=pytest.fail)["event"] == message
+    assert json.loads(line, parse_constant=pytest.fail)["msg"] == message
 
 
 def test_huge_integers_and_infinity_are_converted_to_text() -> None:
@@ -147,8 +147,8 @@ def test_huge_integers_and_infinity_are_converted_to_text() -> None:
 def test_a_field_with_a_reserved_name_is_renamed() -> None:
     log = Log()
     invalid_name: dict[str, Any] = {"a b\n": 1}
-    event(log.logger, logging.INFO, "real", event="false", level="low", **invalid_name)
-    assert (log.last["event"], log.last["event_"], log.last["level_"], log.last["a_b_"]) == ("real", "false", "low", 1)
+    event(log.logger, logging.INFO, "real", msg="false", level="low", **invalid_name)
+    assert (log.last["msg"], log.last["msg_"], log.last["level_"], log.last["a_b_"]) == ("real", "false", "low", 1)
 
 
 def test_a_long_text_is_truncated() -> None:
@@ -171,19 +171,19 @@ def test_libraries_log_warnings_only_even_at_debug(library: str) -> None:
     log.logger.debug("headers")
     assert log.text == ""
     log.logger.warning("careful")
-    assert log.last["event"] == "careful"
+    assert log.last["msg"] == "careful"
 
 
 def test_only_the_first_line_of_a_librarys_message_is_logged() -> None:
     log = Log(name="asyncio")
     log.logger.error("Task exception was never retrieved\nfuture: <Task exception=ValueError(%r)>", SECRET)
-    assert log.last["event"] == "Task exception was never retrieved"
+    assert log.last["msg"] == "Task exception was never retrieved"
 
 
 def test_arguments_that_do_not_match_the_format_string_do_not_lose_the_line() -> None:
     log = Log()
     log.logger.info("%d sessions", "no")
-    assert log.last["event"] == "%d sessions"
+    assert log.last["msg"] == "%d sessions"
 
 
 def test_R12_a_traceback_is_one_field_without_the_texts_of_errors() -> None:
@@ -191,7 +191,7 @@ def test_R12_a_traceback_is_one_field_without_the_texts_of_errors() -> None:
         local = SECRET
         raise ValueError(local)
 
-    log = Log("plain")
+    log = Log("logfmt")
     try:
         try:
             inner()
@@ -200,7 +200,7 @@ def test_R12_a_traceback_is_one_field_without_the_texts_of_errors() -> None:
     except RuntimeError as error:
         event(log.logger, logging.ERROR, "poll failed", error=error)
     (line,) = log.text.splitlines()
-    traceback = parse_plain(line)["traceback"]
+    traceback = parse_logfmt(line)["traceback"]
     assert re.fullmatch(
         r"ValueError: tests/test_logs\.py:\d+ \w+ > tests/test_logs\.py:\d+ inner"
         r" \| RuntimeError: tests/test_logs\.py:\d+ \w+",
@@ -240,7 +240,7 @@ def test_an_error_as_a_field_is_the_name_of_its_class() -> None:
     assert log.last["reason"] == "ValueError"
 
 
-@pytest.mark.parametrize("form", ["plain", "json"])
+@pytest.mark.parametrize("form", ["logfmt", "json"])
 def test_a_secret_is_redacted_wherever_it_appears(form: Form) -> None:
     log = Log(form)
     log.redact.add(SECRET)
@@ -267,7 +267,7 @@ def test_a_secret_that_begins_with_another_one_is_redacted_completely() -> None:
 
 
 @pytest.mark.parametrize(("is_terminal", "first"), [(True, "time="), (False, "{")])
-def test_auto_is_plain_on_a_terminal_and_json_otherwise(is_terminal: bool, first: str) -> None:
+def test_auto_is_logfmt_on_a_terminal_and_json_otherwise(is_terminal: bool, first: str) -> None:
     class Stream(io.StringIO):
         def isatty(self) -> bool:
             return is_terminal
@@ -281,9 +281,9 @@ def test_auto_is_plain_on_a_terminal_and_json_otherwise(is_terminal: bool, first
 def test_characters_outside_of_the_streams_encoding_are_escaped() -> None:
     raw = io.BytesIO()
     logger = detached_logger()
-    configure("info", "plain", io.TextIOWrapper(raw, encoding="ascii"), redact=str, root=logger)
+    configure("info", "logfmt", io.TextIOWrapper(raw, encoding="ascii"), redact=str, root=logger)
     logger.info("größe 🎥")
-    assert rb'event="gr\xf6\xdfe \U0001f3a5"' in raw.getvalue()
+    assert rb'msg="gr\xf6\xdfe \U0001f3a5"' in raw.getvalue()
 
 
 def test_configuring_again_replaces_the_handler() -> None:
@@ -343,7 +343,7 @@ def test_R15_a_broken_pipe_does_not_change_the_exit_code(name: str) -> None:
 
 
 def test_no_control_or_bidi_character_is_printable() -> None:
-    # The escaping of plain lines relies on this.
+    # The escaping of logfmt lines relies on this.
     for code in range(sys.maxunicode + 1):
         if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
             assert not chr(code).isprintable()

@@ -94,8 +94,8 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], CaseInsensitive] = _setting(
         "Logs", "info", "minimum level of the log lines"
     )
-    log_format: Annotated[Literal["auto", "plain", "json"], CaseInsensitive] = _setting(
-        "Logs", "auto", "format of the log lines; `auto` is plain on a terminal and JSON otherwise"
+    log_format: Annotated[Literal["auto", "logfmt", "json"], CaseInsensitive] = _setting(
+        "Logs", "auto", "format of the log lines; `auto` is logfmt on a terminal and JSON otherwise"
     )
 
     base_url: BaseUrl = Field(

@@ -27,7 +27,7 @@ async def test_the_demo_serves_a_simulated_account_without_the_users_key_until_a
     environ = {"LIVEPEER_API_KEY": "the user's own", "LIVEPEER_EXPORTER_API_KEY_FILE": "no-such-file"}
     invocation = parse(["demo", "--web.listen-address", "127.0.0.1:0", "--log.format", "json"])
     running = asyncio.create_task(demo(invocation, environ, ENVIRONMENT, Redactor(), output.terminal))
-    while not running.done() and 'event": "poll finished"' not in output.err:  # noqa: ASYNC110 - there is no event
+    while not running.done() and '"msg": "poll finished"' not in output.err:  # noqa: ASYNC110 - there is no event
         await asyncio.sleep(0.01)
     if not running.done():  # otherwise nothing handles the signal, and it would end the test run
         os.kill(os.getpid(), signal.SIGINT)
@@ -36,7 +36,7 @@ async def test_the_demo_serves_a_simulated_account_without_the_users_key_until_a
     assert f'"account": "{DEMO_SETTINGS["account"]}"' in output.err
     assert "the user's own" not in output.err
     assert "poll failed" not in output.err
-    assert 'event": "listening for webhooks"' in output.err
+    assert '"msg": "listening for webhooks"' in output.err
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ async def test_the_key_of_the_users_settings_is_replaced(tmp_path: Path) -> None
     flags = ["--api-key-file", "none", "--web.listen-address", "127.0.0.1:0", "--log.format", "json"]
     invocation = parse(["demo", "--config.file", str(tmp_path / "settings.yaml"), *flags])
     running = asyncio.create_task(demo(invocation, {}, ENVIRONMENT, Redactor(), output.terminal))
-    while not running.done() and 'event": "poll finished"' not in output.err:  # noqa: ASYNC110 - there is no event
+    while not running.done() and '"msg": "poll finished"' not in output.err:  # noqa: ASYNC110 - there is no event
         await asyncio.sleep(0.01)
     if not running.done():
         os.kill(os.getpid(), signal.SIGINT)
@@ -99,7 +99,7 @@ async def test_a_shard_of_the_demo_receives_no_webhooks() -> None:
     output = Output()
     flags = ["--shard-count", "2", "--web.listen-address", "127.0.0.1:0", "--log.format", "json"]
     running = asyncio.create_task(demo(parse(["demo", *flags]), {}, ENVIRONMENT, Redactor(), output.terminal))
-    while not running.done() and 'event": "poll finished"' not in output.err:  # noqa: ASYNC110 - there is no event
+    while not running.done() and '"msg": "poll finished"' not in output.err:  # noqa: ASYNC110 - there is no event
         await asyncio.sleep(0.01)
     if not running.done():
         os.kill(os.getpid(), signal.SIGINT)

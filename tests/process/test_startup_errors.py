@@ -13,7 +13,7 @@ pytestmark = pytest.mark.process
 
 def test_R07_a_port_in_use_is_code_1_with_one_line(shared_exporter: Exporter, base_url: str) -> None:
     finished = run(
-        "--base-url", base_url, "--web.listen-address", f"127.0.0.1:{shared_exporter.port}", "--log.format", "plain"
+        "--base-url", base_url, "--web.listen-address", f"127.0.0.1:{shared_exporter.port}", "--log.format", "logfmt"
     )
     assert (finished.code, finished.stdout) == (1, "")
     problem = f"cannot listen on 127.0.0.1:{shared_exporter.port}: Address already in use"

@@ -15,7 +15,7 @@ from exporter.__main__ import main
 def _print_task_count(*_: object) -> None:
     # Python runs signal handlers in the main thread, which runs the event loop. The line bypasses sys.stderr, which
     # may be in the middle of a write.
-    os.write(2, json.dumps({"event": "tasks", "tasks": len(asyncio.all_tasks())}).encode() + b"\n")
+    os.write(2, json.dumps({"msg": "tasks", "tasks": len(asyncio.all_tasks())}).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -108,11 +108,11 @@ class Exporter:
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the log lines of an event."""
         parsed = (json.loads(line) for line in list(self.lines) if line.startswith("{"))
-        return [each for each in parsed if each["event"] == name]
+        return [each for each in parsed if each["msg"] == name]
 
     def event_names(self) -> list[str]:
         """Return the event of each log line."""
-        return [json.loads(line)["event"] for line in list(self.lines) if line.startswith("{")]
+        return [json.loads(line)["msg"] for line in list(self.lines) if line.startswith("{")]
 
     def wait_for_event(self, name: str, count: int = 1) -> dict[str, Any]:
         """Wait until an event has been logged at least `count` times, and return its last line."""
