@@ -10,7 +10,7 @@ from prometheus_client.core import Metric, Sample
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import ACCOUNT_FAMILIES, WEBHOOK_FAMILIES, Family
 from exporter.metrics.catalogue.family import IN_SHARDS
-from exporter.metrics.catalogue.label_values import CODES, WEBHOOK_RESULTS
+from exporter.metrics.catalogue.outcomes import CODES, WEBHOOK_RESULTS
 from exporter.sessions.counters import Increments
 from exporter.sessions.lifecycle import LifecycleIncrements
 

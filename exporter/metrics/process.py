@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as as_openm
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import PROCESS_FAMILIES, Family
-from exporter.metrics.catalogue.label_values import CLOSE_REASONS
+from exporter.metrics.catalogue.outcomes import CLOSE_REASONS
 from exporter.metrics.text_format import Format, render_family
 from exporter.sessions.session import MAX_ID
 from exporter.text import clean

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from exporter.metrics.catalogue.label_values import WEBHOOK_EVENTS
+from exporter.metrics.catalogue.webhooks import WEBHOOK_EVENTS
 
 OTHER: Final = "other"
 """The label of the events that concern no stream, and of unknown ones."""

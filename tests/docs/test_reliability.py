@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from exporter.metrics.catalogue.label_values import FAILURES
+from exporter.metrics.catalogue.outcomes import FAILURES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from exporter.metrics.catalogue.label_values import FAILURES
+from exporter.metrics.catalogue.outcomes import FAILURES
 from grafana.builder.alerting_rules import alerting_rules
 from grafana.builder.thresholds import DEFAULT
 from tests.conftest import program

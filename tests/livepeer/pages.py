@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.livepeer.decoding import EARLIEST_TIME, DecodedPage, decode_page
 from exporter.livepeer.errors import DecodeError, SchemaError
-from exporter.metrics.catalogue.label_values import SESSION_FAULTS, VALUE_FAULTS
+from exporter.metrics.catalogue.outcomes import SESSION_FAULTS, VALUE_FAULTS
 from exporter.sessions.session import FIELDS, INVALID_TIME, MAX_ID
 from exporter.text import clean
 from tests.support.cooperative import run_to_end

@@ -10,7 +10,7 @@ import pytest
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import ACCOUNT_FAMILIES, MULTISTREAM_EVENTS, PREFIX, WEBHOOK_FAMILIES, Family
-from exporter.metrics.catalogue.label_values import CODES
+from exporter.metrics.catalogue.outcomes import CODES
 from exporter.metrics.catalogue.webhooks import WITHOUT_WEBHOOK
 from exporter.metrics.instruments import Telemetry
 from exporter.sessions.counters import Increments

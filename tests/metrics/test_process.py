@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import PREFIX
-from exporter.metrics.catalogue.label_values import CLOSE_REASONS
+from exporter.metrics.catalogue.outcomes import CLOSE_REASONS
 from exporter.metrics.process import Process
 from exporter.metrics.text_format import Format
 from exporter.sessions.session import MAX_ID

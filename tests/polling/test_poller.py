@@ -20,7 +20,7 @@ from exporter.livepeer.errors import (
 )
 from exporter.livepeer.id_range import ALL_IDS
 from exporter.livepeer.query import Scope
-from exporter.metrics.catalogue.label_values import FAILURES
+from exporter.metrics.catalogue.outcomes import FAILURES
 from exporter.metrics.instruments import Telemetry
 from exporter.metrics.page_store import AccountData, PageStore
 from exporter.metrics.series_limit import SeriesBudget

@@ -14,7 +14,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from exporter.config import Address
-from exporter.metrics.catalogue.label_values import CLOSE_REASONS
+from exporter.metrics.catalogue.outcomes import CLOSE_REASONS
 from exporter.server.connection import Limits
 from exporter.server.connection_table import REQUEST_GRACE, CloseReason
 from exporter.server.listener import Listener

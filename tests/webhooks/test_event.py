@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.metrics.catalogue.label_values import TARGET_RESULTS as RESULTS
-from exporter.metrics.catalogue.label_values import WEBHOOK_EVENTS
+from exporter.metrics.catalogue.outcomes import TARGET_RESULTS as RESULTS
+from exporter.metrics.catalogue.webhooks import WEBHOOK_EVENTS
 from exporter.webhooks.event import CONCERNING_SESSIONS, OTHER, TARGET_RESULTS, Event, parse_event
 from tests.support.rows import START, STREAM_KEY
 from tests.webhooks.calls import body

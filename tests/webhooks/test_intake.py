@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from exporter.metrics.catalogue import PREFIX
-from exporter.metrics.catalogue.label_values import WEBHOOK_RESULTS
+from exporter.metrics.catalogue.outcomes import WEBHOOK_RESULTS
 from exporter.metrics.instruments import Telemetry
 from exporter.webhooks import intake as module
 from exporter.webhooks.intake import (

@@ -6,8 +6,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from exporter.metrics.catalogue.family import PREFIX, Family, Sample, TotalFamily, counter, gauge, histogram
-from exporter.metrics.catalogue.label_values import CODES, FAILURES, SESSION_FAULTS, VALUE_FAULTS
 from exporter.metrics.catalogue.lifecycle import ACCOUNT_LIFE_FAMILIES
+from exporter.metrics.catalogue.outcomes import CODES, FAILURES, SESSION_FAULTS, VALUE_FAULTS
 from exporter.metrics.catalogue.webhooks import WEBHOOK_FAMILIES
 from exporter.sessions.growth import COUNTED
 from exporter.sessions.session import FIELDS

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from exporter.metrics.catalogue.family import PREFIX, Family, counter, gauge
-from exporter.metrics.catalogue.label_values import CLOSE_REASONS
+from exporter.metrics.catalogue.outcomes import CLOSE_REASONS
 
 BUILD_INFO: Final = Family(
     name=f"{PREFIX}exporter_build_info",

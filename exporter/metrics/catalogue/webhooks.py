@@ -5,7 +5,19 @@ from typing import Final
 from msgspec.structs import replace
 
 from exporter.metrics.catalogue.family import Family, counter, histogram
-from exporter.metrics.catalogue.label_values import HINT_RESULTS, TARGET_RESULTS, WEBHOOK_EVENTS, WEBHOOK_RESULTS
+from exporter.metrics.catalogue.outcomes import HINT_RESULTS, TARGET_RESULTS, WEBHOOK_RESULTS
+
+WEBHOOK_EVENTS: Final = (
+    "stream.started",
+    "stream.idle",
+    "recording.started",
+    "recording.waiting",
+    "recording.ready",
+    "multistream.connected",
+    "multistream.error",
+    "multistream.disconnected",
+)
+"""The events of Livepeer's webhooks that concern streams."""
 
 WITHOUT_WEBHOOK: Final = "the account has no webhook"
 """Why a family of webhooks has no samples."""

@@ -1,6 +1,7 @@
-"""The closed sets of label values that come from the API client and the server.
+"""The outcomes that are label values: of polls, requests, values and sessions, connections, and webhook calls.
 
-They are here because neither depends on metrics. Tests compare them with what those report.
+They are here because the API client and the server, which report most of them, do not depend on metrics; tests compare
+them with what is reported. The states of sessions, streams and recordings are in `exporter.sessions.snapshot`.
 """
 
 from typing import Final
@@ -37,18 +38,6 @@ SESSION_FAULTS: Final = ("not_an_object", "no_id")
 
 CLOSE_REASONS: Final = ("evicted", "slow", "header_timeout", "response_timeout", "idle_timeout")
 """Why the server closed a connection: `exporter.server.connection_table.CloseReason`."""
-
-WEBHOOK_EVENTS: Final = (
-    "stream.started",
-    "stream.idle",
-    "recording.started",
-    "recording.waiting",
-    "recording.ready",
-    "multistream.connected",
-    "multistream.error",
-    "multistream.disconnected",
-)
-"""The events of Livepeer's webhooks that concern streams."""
 
 WEBHOOK_RESULTS: Final = ("accepted", "repeated", "unauthorized", "expired", "invalid", "too_large", "too_slow")
 """What becomes of a call: `exporter.webhooks.intake`."""

@@ -1,4 +1,4 @@
-"""The closed sets of label values contain exactly what the client reports."""
+"""The outcomes in the catalogue are exactly those that the client reports."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exporter.livepeer.errors import PollError, StatusError
 from exporter.livepeer.response import raise_for_status
-from exporter.metrics.catalogue.label_values import CODES, FAILURES, SESSION_FAULTS, VALUE_FAULTS
+from exporter.metrics.catalogue.outcomes import CODES, FAILURES, SESSION_FAULTS, VALUE_FAULTS
 from exporter.metrics.instruments import Telemetry
 from tests.livepeer.clients import livepeer_client
 from tests.livepeer.pages import INVALID_ITEMS, INVALID_VALUES, JSON, check_page, decode, with_value
