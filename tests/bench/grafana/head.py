@@ -87,6 +87,8 @@ def create(
             pages.wait()
             appended = metrics_of(running, "prometheus_tsdb_head_samples_appended_total")
     remove_head(blocks)
+    if dump.returncode:
+        raise RuntimeError("promtool cannot read the blocks")
     if sum(appended.values()) < pages.lines:
         raise RuntimeError(f"only {sum(appended.values()):g} of {pages.lines} samples were accepted")
     head = Head(end + moved, moved)
