@@ -90,7 +90,7 @@ async def check_account(
         Row(name, "ok", f"API key accepted; {len(read.sessions)} sessions in {read.pages} pages read"),
         *described,
         _user_scope(read),
-        _sessions(snapshot, plan),
+        _sessions(snapshot, plan, len(read.sessions)),
         Row("  series", "ok", f"{series} of sessions or streams, at detail {plan.detail}"),
         *_streams(snapshot, plan),
         _values(read),
@@ -124,7 +124,8 @@ def _user_scope(read: SessionsResult) -> Row:
     return Row("  user scope", "ok", "one user" if users else "unknown: no session has a user id")
 
 
-def _sessions(snapshot: Snapshot, plan: Plan) -> Row:
+def _sessions(snapshot: Snapshot, plan: Plan, read: int) -> Row:
+    """Describe the exported sessions, and how many of those that were read are not exported."""
     counts = snapshot.totals.sessions
     states = ", ".join(f"{counts[state]} {state}" for state in STATES)
     start = (snapshot.server_time - plan.windows.session) * 1000
@@ -132,7 +133,11 @@ def _sessions(snapshot: Snapshot, plan: Plan) -> Row:
     text = f"{len(snapshot.sessions) - earlier} in the window of {format_duration(plan.windows.session)}"
     if earlier:
         text += f", {earlier} before it with unfinished or failed recordings"
-    return Row("  sessions", "ok", f"{text}: {states}")
+    text += f": {states}"
+    if others := read - len(snapshot.sessions):
+        # The request for recordings cannot select by status.
+        text += f"; {others} more before it, with finished recordings, {'is' if others == 1 else 'are'} not exported"
+    return Row("  sessions", "ok", text)
 
 
 def _streams(snapshot: Snapshot, plan: Plan) -> Iterator[Row]:

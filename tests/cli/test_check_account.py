@@ -75,8 +75,22 @@ async def test_D08_recordings_before_the_window_are_counted_on_their_own() -> No
     sessions = [live_row(1), live_row(2, lastSeen=0), live_row(3, age=4000.0), live_row(4, lastSeen=in_five_days)]
     async with serving(Upstream(sessions)) as url:
         assert await check(settings_for(url), ENVIRONMENT, output.terminal) == SUCCESS
-    text = "3 in the window of 1h, 1 before it with unfinished or failed recordings: 1 pending, 1 active, 2 ended"
+    text = "3 in the window of 1h, 1 before it with unfinished or failed recordings: 1 pending, 1 active, 2 ended\n"
     assert text in output.out
+
+
+@pytest.mark.parametrize(("count", "verb"), [(1, "is"), (2, "are")])
+@in_loop
+async def test_the_sessions_that_are_read_but_not_exported_are_counted(count: int, verb: str) -> None:
+    output = Output()
+    finished = [live_row(3 + number, age=4000.0, recordingStatus="ready") for number in range(count)]
+    async with serving(Upstream([live_row(1), live_row(2, age=4000.0), *finished])) as url:
+        assert await check(settings_for(url), ENVIRONMENT, output.terminal) == SUCCESS
+    assert f"API key accepted; {2 + count} sessions in " in output.out
+    assert (
+        "1 in the window of 1h, 1 before it with unfinished or failed recordings: 0 pending, 1 active, 1 ended; "
+        f"{count} more before it, with finished recordings, {verb} not exported\n"
+    ) in output.out
 
 
 @pytest.mark.parametrize(("detail", "prefix"), [("stream", "livepeer_studio_stream_"), ("account", "no such prefix")])
