@@ -23,6 +23,9 @@ PACKAGE: Final = __name__.partition(".")[0]
 MAX_TEXT_LENGTH: Final = 4096
 """Characters. Longer texts are truncated, such as the name of a stream, which the API does not limit."""
 
+MIN_REDACTED: Final = 8
+"""Characters of a secret that is redacted; a shorter one would remove parts of other words. Livepeer's keys have 36."""
+
 _LIMITED_TO_WARNINGS: Final = ("apscheduler", "asyncio", "httpcore", "httpx", "pydantic_settings", "uvicorn")
 _RESERVED: Final = ("time", "level", "msg", "logger", "traceback")
 _UNQUOTED = re.compile(r"[!#-<>-\[\]-~]+")  # printable ASCII except space, quote, = and backslash
@@ -36,7 +39,8 @@ Scalar = str | int | float | bool | None
 class Redactor:
     """Replaces secrets in texts with `[redacted]`.
 
-    Every API key in use is added, and none is ever removed, since the text of a late error can contain an old key.
+    Every API key and webhook secret in use is added, and none is ever removed, since the text of a late error can
+    contain an old key.
     """
 
     def __init__(self) -> None:
@@ -46,8 +50,8 @@ class Redactor:
         return f"Redactor(<{len(self._secrets)} texts>)"
 
     def add(self, secret: str) -> None:
-        """Replace `secret` from now on; an empty text is ignored."""
-        if secret:
+        """Replace `secret` from now on; one of fewer than `MIN_REDACTED` characters is ignored."""
+        if len(secret) >= MIN_REDACTED:
             # As it is, and as it is written in a URL, in JSON and in Python's repr.
             spellings = {secret, quote(secret, safe=""), quote(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
             # Longest first, or the rest of a secret that begins with another secret would remain.

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.logs import MAX_TEXT_LENGTH, Redactor, configure, event
+from exporter.logs import MAX_TEXT_LENGTH, MIN_REDACTED, Redactor, configure, event
 from tests.support.deadlines import HANG
 
 SECRET = 'canary-7f3a-"secret\\'
@@ -260,10 +260,18 @@ def test_a_secret_is_redacted_wherever_it_appears(form: Form) -> None:
 
 def test_a_secret_that_begins_with_another_one_is_redacted_completely() -> None:
     redact = Redactor()
-    for secret in ("", "key", "key-two", "key"):
+    for secret in ("", "first-key", "first-key-two", "first-key"):
         redact.add(secret)
-    assert redact("key-two key") == "[redacted] [redacted]"
+    assert redact("first-key-two first-key") == "[redacted] [redacted]"
     assert repr(redact) == "Redactor(<2 texts>)"
+
+
+def test_a_secret_so_short_that_other_words_contain_it_is_not_redacted() -> None:
+    redact = Redactor()
+    shortest = "k" * MIN_REDACTED
+    for secret in ("x", "poll", shortest[1:], shortest):
+        redact.add(secret)
+    assert redact(f"exporter.polling {shortest[1:]} {shortest}") == f"exporter.polling {shortest[1:]} [redacted]"
 
 
 @pytest.mark.parametrize(("is_terminal", "first"), [(True, "time="), (False, "{")])

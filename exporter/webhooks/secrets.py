@@ -10,9 +10,6 @@ MAX_FILE_BYTES: Final = 4096
 MAX_SECRETS: Final = 8
 """Secrets that a call is compared with."""
 
-MIN_REDACTED: Final = 8
-"""Characters of a secret that is removed from the logs; a shorter one would remove parts of other words."""
-
 
 class SecretFile:
     """The current secrets of one webhook: a line for each, several during a rotation.
@@ -38,8 +35,7 @@ class SecretFile:
         secrets = _read(self._path)
         if secrets and secrets != self._secrets:
             for secret in secrets:
-                if len(secret) >= MIN_REDACTED:
-                    self._redact(secret)
+                self._redact(secret)
             self._secrets = secrets
         return self._secrets
 
