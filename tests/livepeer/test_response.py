@@ -55,7 +55,7 @@ def test_an_error_status_has_the_wait_that_the_response_asks_for(status: int) ->
     assert (caught.value.status, caught.value.retry_after) == (status, 7)
 
 
-def test_V18_the_error_of_a_403_names_every_cause() -> None:
+def test_U02_the_error_of_a_403_names_every_cause() -> None:
     with pytest.raises(ForbiddenError) as caught:
         raise_for_status(httpx.Response(403))
     assert all(cause in str(caught.value) for cause in ("suspended", "access rules", "CORS", "project"))

@@ -192,7 +192,7 @@ def test_S02_every_page_refuses_other_methods_with_allow(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "method", "status"), [("/nothing", "GET", 404), ("/metrics/", "GET", 404), ("/metrics", "POST", 405)]
 )
-def test_V18_an_error_has_the_security_headers_of_the_pages(path: str, method: str, status: int) -> None:
+def test_S02_S03_an_error_has_the_security_headers_of_the_pages(path: str, method: str, status: int) -> None:
     response = ask(site(Accounts()), path, method)
     assert (response.status_code, response.headers["X-Content-Type-Options"]) == (status, "nosniff")
     assert response.headers["Cache-Control"] == "no-store"

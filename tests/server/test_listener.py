@@ -455,7 +455,7 @@ def test_V18_a_connection_that_was_just_accepted_is_answered_although_the_loop_w
 
 
 @pytest.mark.parametrize("names", [(b"Host", b"Host"), (b"Host", b"hOST"), (b"Host", b"X", b"HOST")])
-def test_V18_a_request_with_two_host_headers_is_rejected(names: tuple[bytes, ...]) -> None:
+def test_S09_a_request_with_two_host_headers_is_rejected(names: tuple[bytes, ...]) -> None:
     async def scenario() -> None:
         async with running_listener(static_app()) as listener:
             client = await RawClient.connect(listener.port)
@@ -468,7 +468,7 @@ def test_V18_a_request_with_two_host_headers_is_rejected(names: tuple[bytes, ...
 
 
 @pytest.mark.parametrize(("version", "status"), [(b"1.1", 400), (b"1.0", 200)])
-def test_V18_a_request_without_a_host_header_is_rejected_in_HTTP_1_1_only(version: bytes, status: int) -> None:
+def test_S09_a_request_without_a_host_header_is_rejected_in_HTTP_1_1_only(version: bytes, status: int) -> None:
     async def scenario() -> None:
         async with running_listener(static_app()) as listener:
             client = await RawClient.connect(listener.port)
