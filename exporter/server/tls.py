@@ -50,7 +50,9 @@ def _set_algorithms(context: ssl.SSLContext, config: TLSConfig) -> None:
         try:
             context.set_ecdh_curve(config.curve)
         except (ssl.SSLError, ValueError):
-            raise WebConfigError(f"curve_preferences: OpenSSL cannot use {config.curve} as the only curve") from None
+            raise WebConfigError(
+                f"curve_preferences: this Python cannot use {config.curve} as the only curve"
+            ) from None
 
 
 def _load_server_certificate(context: ssl.SSLContext, config: TLSConfig) -> None:

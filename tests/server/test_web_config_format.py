@@ -222,7 +222,7 @@ def test_V14_a_cipher_suite_that_openssl_lacks_is_an_error_although_it_knows_oth
 
 def test_V14_a_curve_that_openssl_lacks_is_an_error(directory: Path) -> None:
     config = TLSConfig(directory / "server.pem", directory / "server.key", curve="no-such-curve")
-    with pytest.raises(WebConfigError, match="curve_preferences: OpenSSL cannot use no-such-curve"):
+    with pytest.raises(WebConfigError, match="curve_preferences: this Python cannot use no-such-curve"):
         create_server_context(config)
 
 
