@@ -6,10 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from exporter.config import open_regular_file
 from exporter.server.client_sans import checking_class
 from exporter.server.web_config import TLSConfig, WebConfigError
+
+_DEFAULT_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!SHA1:!AESCCM"
+"""The suites with forward secrecy of Python's own default, which Debian's Python replaces by that of OpenSSL."""
 
 
 def create_server_context(config: TLSConfig) -> ssl.SSLContext:
@@ -46,6 +50,8 @@ def _set_algorithms(context: ssl.SSLContext, config: TLSConfig) -> None:
             missing = set(config.ciphers)
         if missing:  # OpenSSL ignores unknown names
             raise WebConfigError(f"cipher_suites: OpenSSL has no {', '.join(sorted(missing))}")
+    else:
+        context.set_ciphers(_DEFAULT_CIPHERS)
     if config.curve is not None:
         try:
             context.set_ecdh_curve(config.curve)

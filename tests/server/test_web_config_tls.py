@@ -249,6 +249,20 @@ def test_V14_the_order_of_cipher_suites_is_the_servers_or_the_clients(
     run(scenario)
 
 
+def test_V14_by_default_a_client_without_forward_secrecy_is_rejected(server: Server) -> None:
+    async def scenario() -> None:
+        server.authority.issue_server(key_type=KeyType.RSA)
+        async with running_listener(static_app(), tls=server.file(FILES).context) as listener:
+            context = server.authority.client_context()
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            assert "ECDHE" in await cipher(listener.port, context)
+            context.set_ciphers("AES128-GCM-SHA256")  # the key exchange of RSA
+            with pytest.raises(REJECTED):
+                await status(listener.port, context)
+
+    run(scenario)
+
+
 def test_V14_cipher_suites_for_tls_1_3_alone_refuse_tls_1_2(server: Server) -> None:
     text = f"{FILES}  cipher_suites: [TLS_AES_256_GCM_SHA384]\n"
 
