@@ -21,6 +21,9 @@ MAX_ISSUE: Final = 120
 _TIME: Final = "2006-01-02 15:04:05 UTC"
 """Layout of times, in the notation of Go."""
 
+_FAILURES_WINDOW: Final = "30m"
+"""Twice as long as the longest pause that the API can request between two polls (U05 of the fault matrix)."""
+
 _SESSION_ID: Final = ("job", "account", "session_id")
 """Labels that select a session. Its stream is not needed, and Prometheus is slow at a matcher of an empty label."""
 
@@ -151,6 +154,20 @@ LAST_SCRAPE: Final = Moment(
 def counted(one: str, several: str) -> str:
     """Return the template of the alert's value, a count, with the words for one or for several."""
     return f"{{{{ $value }}}} {{{{ if eq $value 1.0 }}}}{one}{{{{ else }}}}{several}{{{{ end }}}}"
+
+
+def failure_classes(labels: Sequence[str]) -> str:
+    """Return the template of a sentence with the classes of failed polls, the most frequent first.
+
+    Args:
+        labels: the labels that identify the exporter and its account.
+    """
+    failures = selector(NO_FILTERS, "exporter_poll_failures_total", *_matchers(labels), window=_FAILURES_WINDOW)
+    query = _printf(f"sort_desc(sum by (class) (increase({failures})) > 0)", labels)
+    return (
+        f"{{{{ with {query} | query }}}} Failures of the last {_FAILURES_WINDOW}: "
+        "{{ range $index, $sample := . }}{{ if $index }}, {{ end }}{{ $sample.Labels.class }}{{ end }}.{{ end }}"
+    )
 
 
 def details(alert: str, labels: Sequence[str], moments: Sequence[Moment], *, has_issues: bool) -> str:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from grafana.builder.alert import Alert
-from grafana.builder.alert_templates import LAST_POLL, LAST_SCRAPE, SINCE, counted
+from grafana.builder.alert_templates import LAST_POLL, LAST_SCRAPE, SINCE, counted, failure_classes
 from grafana.builder.dashboard import EXPORTER_UID
 from grafana.builder.promql import NO_FILTERS, selector
 from grafana.builder.thresholds import Thresholds
@@ -67,7 +67,7 @@ def _stale(thresholds: Thresholds) -> Alert:
         summary="Data of the Livepeer account {{ $labels.account }} is stale in {{ $labels.instance }}",
         description="The exporter is running, but the data of its last successful poll is older than --max-staleness, "
         "or no poll has succeeded yet. Such data is removed: session and stream series disappear, and alerts on "
-        "streams cannot fire, unless a replica has the data.",
+        f"streams cannot fire, unless a replica has the data.{failure_classes(_EXPORTER_ACCOUNT_LABELS)}",
         dashboard_uid=EXPORTER_UID,
         labels=_EXPORTER_ACCOUNT_LABELS,
         moments=(LAST_POLL,),

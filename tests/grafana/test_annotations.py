@@ -173,6 +173,23 @@ def test_an_alert_on_stale_data_has_the_last_successful_poll(
     )
 
 
+def test_an_alert_on_stale_data_lists_the_classes_of_failures_the_most_frequent_first(
+    promtool: str, tmp_path: Path
+) -> None:
+    old = {account_series("exporter_poll_failures_total", 'class="dns"'): changing_at(60, 0, 900)}
+    _assert_firing(
+        promtool,
+        tmp_path,
+        exporter(up=ZERO) | old | poll_failures(auth=linear(1), timeout=linear(2)),
+        "LivepeerDataStale",
+        OF_EXPORTER,
+        summary="Data of the Livepeer account main is stale in one:9877",
+        description=f"{STALE} Failures of the last 30m: timeout, auth.",
+        link=EXPORTER_LINK,
+        at=2 * AT,
+    )
+
+
 def test_an_alert_on_failing_polls_has_since_when_and_the_last_successful_poll(promtool: str, tmp_path: Path) -> None:
     _assert_firing(
         promtool,
@@ -346,11 +363,15 @@ def test_every_alert_has_a_time(alert: Alert) -> None:
 
 @pytest.mark.parametrize("alert", alerting_rules(DEFAULT), ids=lambda alert: alert.name)
 def test_an_alert_has_one_query_for_each_name_and_time(alert: Alert) -> None:
-    """Prometheus runs them at each evaluation, for every alert that is pending or firing."""
+    """Prometheus runs them at each evaluation, for every alert that is pending or firing.
+
+    The alert on stale data has another one, for the classes of failures.
+    """
     rule = alert.to_rule(BaseUrls())
     texts = (rule["labels"].get("name", ""), rule["annotations"]["summary"], rule["annotations"]["description"])
     named = 1 if alert.subject_name else 0
-    assert [text.count("| query") for text in texts] == [named, named, len(alert.moments)]
+    others = len(alert.moments) + (alert.name == "LivepeerDataStale")
+    assert [text.count("| query") for text in texts] == [named, named, others]
 
 
 def test_an_alert_on_an_objective_has_the_share_the_objective_and_half_a_day(promtool: str, tmp_path: Path) -> None:
