@@ -58,6 +58,7 @@ class ExporterCandidate:
         client: the HTTP client for the API.
         base_url: of the API.
         environment: clocks and randomness; by default those of the machine.
+        recording_interval: seconds; see the setting.
     """
 
     name = EXPORTER
@@ -65,9 +66,13 @@ class ExporterCandidate:
     gc_thresholds = GC_THRESHOLDS
 
     def __init__(
-        self, client: httpx.AsyncClient, base_url: str = BASE_URL, environment: Environment | None = None
+        self,
+        client: httpx.AsyncClient,
+        base_url: str = BASE_URL,
+        environment: Environment | None = None,
+        recording_interval: float = 300.0,
     ) -> None:
-        settings = Settings(base_url=base_url, max_series=100_000_000)
+        settings = Settings(base_url=base_url, max_series=100_000_000, recording_interval=recording_interval)
         account = settings.accounts[0]
         if environment is None:
             environment = Environment(time.time, time.monotonic, random.random, redact=lambda _: None)

@@ -58,7 +58,7 @@ async def _run(options: argparse.Namespace) -> PollRecords:
     async with create_http_client(
         create_ssl_context(ca_file=None, trust_env=False), trust_env=False, connections=4
     ) as client:
-        exporter = ExporterCandidate(client.kept, f"{options.url}/api")
+        exporter = ExporterCandidate(client.kept, f"{options.url}/api", recording_interval=options.recording_interval)
         listener = Listener(exporter.app, Address("127.0.0.1", 0))
         await listener.start()
         gc.freeze()  # as the daemon does
@@ -104,6 +104,7 @@ def main() -> None:
     parser.add_argument("--url", required=True, help="of the upstream")
     parser.add_argument("--polls", type=int, help="end after this number of polls")
     parser.add_argument("--change", help="path of a POST request to the upstream before each poll")
+    parser.add_argument("--recording-interval", type=float, default=300.0, help="the setting, in seconds")
     parser.add_argument("--idle", action="store_true", help="poll once only")
     print(json.dumps(asdict(asyncio.run(_run(parser.parse_args())))))
 

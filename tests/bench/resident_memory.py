@@ -30,8 +30,12 @@ def daemon(sessions: int) -> Results:
 
 
 def turnovers(sessions: int, count: int) -> Results:
-    """Measure the exporter after each of several polls, with a complete turnover of the sessions before each."""
-    flags = ("--change", "/turnover", "--polls", str(count))
+    """Measure the exporter after each of several polls, with a complete turnover of the sessions before each.
+
+    All polls request the recordings. Between two requests, the sessions that have left with an unfinished recording are
+    remembered, which would be those of all turnovers, since the polls have no pauses.
+    """
+    flags = ("--change", "/turnover", "--polls", str(count), "--recording-interval", "0.001")
     with (
         running_upstream(sessions) as upstream,
         running_module("tests.bench.poll_loop", "--url", upstream.url, *flags) as server,
