@@ -23,6 +23,11 @@ def _while_active(expr: str) -> str:
     return f"{expr} and {ON_SESSION} {_series('session_ingest_rate_bytes_per_second')}"
 
 
+def _while_stream_active(expr: str) -> str:
+    """Restrict a condition to streams with an active session."""
+    return f"{expr} and {stream_queries.ON_STREAM} {stream_queries.active_streams(NO_FILTERS)}"
+
+
 def _session_alert(
     name: str,
     expr: str,
@@ -111,7 +116,6 @@ def unhealthy_for_long_alert(thresholds: Thresholds) -> Alert:
     """Return the critical alert on unhealthy streams."""
     share = per_session(_unhealthy_share("session", thresholds))
     stream_share = stream_queries.per_stream(_unhealthy_share("stream", thresholds))
-    active_stream = f"{stream_queries.ON_STREAM} {stream_queries.active_streams(NO_FILTERS)}"
     return _session_alert(
         "LivepeerStreamUnhealthyForLong",
         _while_active(share),
@@ -120,7 +124,7 @@ def unhealthy_for_long_alert(thresholds: Thresholds) -> Alert:
         f"unhealthy in most of the last {thresholds.unhealthy_window}",
         f"Livepeer Studio reported the stream as unhealthy in {{{{ $value | humanizePercentage }}}} of the last "
         f"{thresholds.unhealthy_window}.",
-        stream_expr=f"{stream_share} and {active_stream}",
+        stream_expr=_while_stream_active(stream_share),
         keep_firing_for=thresholds.keep_firing_for,
         moments=(UNHEALTHY_SINCE,),
         has_issues=True,
@@ -165,7 +169,6 @@ def stopped_alert(thresholds: Thresholds) -> Alert:
     stopped = per_session(f"{_series('session_ingest_rate_bytes_per_second')} and {is_current}")
     rate = f"({_series('stream_ingest_rate_bytes_per_second')} and {is_current})"
     stream_rate = stream_queries.sum_per_stream(NO_FILTERS, rate)
-    active_stream = f"{stream_queries.ON_STREAM} {stream_queries.active_streams(NO_FILTERS)}"
     return _session_alert(
         "LivepeerIngestStopped",
         f"{stopped} == 0",
@@ -174,7 +177,7 @@ def stopped_alert(thresholds: Thresholds) -> Alert:
         "ingest has stopped",
         f"The session is active, but has had an ingest rate of 0 for {thresholds.session_for}. Viewers see no new "
         "media.",
-        stream_expr=f"{stream_rate} == 0 and {active_stream}",
+        stream_expr=_while_stream_active(f"{stream_rate} == 0"),
         keep_firing_for=thresholds.media_keep_firing_for,
         moments=(LAST_MEDIA,),
         has_issues=True,

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -21,17 +22,23 @@ from tests.support.loop import in_loop
 pytestmark = pytest.mark.usefixtures("root_logger_as_before")
 
 
-@in_loop
-async def test_the_demo_serves_a_simulated_account_without_the_users_key_until_a_signal() -> None:
+async def output_until_first_poll(*flags: str, environ: Mapping[str, str] | None = None) -> Output:
+    """Run the demo until its first poll, end it by a signal, and return its output; it must end with success."""
     output = Output()
-    environ = {"LIVEPEER_API_KEY": "the user's own", "LIVEPEER_EXPORTER_API_KEY_FILE": "no-such-file"}
-    invocation = parse(["demo", "--web.listen-address", "127.0.0.1:0", "--log.format", "json"])
-    running = asyncio.create_task(demo(invocation, environ, ENVIRONMENT, Redactor(), output.terminal))
+    invocation = parse(["demo", *flags, "--web.listen-address", "127.0.0.1:0", "--log.format", "json"])
+    running = asyncio.create_task(demo(invocation, environ or {}, ENVIRONMENT, Redactor(), output.terminal))
     while not running.done() and '"msg": "poll finished"' not in output.err:  # noqa: ASYNC110 - there is no event
         await asyncio.sleep(0.01)
     if not running.done():  # otherwise nothing handles the signal, and it would end the test run
         os.kill(os.getpid(), signal.SIGINT)
     assert await running == SUCCESS
+    return output
+
+
+@in_loop
+async def test_the_demo_serves_a_simulated_account_without_the_users_key_until_a_signal() -> None:
+    environ = {"LIVEPEER_API_KEY": "the user's own", "LIVEPEER_EXPORTER_API_KEY_FILE": "no-such-file"}
+    output = await output_until_first_poll(environ=environ)
     assert "metrics      http://localhost:" in output.out
     assert f'"account": "{DEMO_SETTINGS["account"]}"' in output.err
     assert "the user's own" not in output.err
@@ -74,15 +81,7 @@ async def test_the_text_of_a_key_is_a_file_until_the_end() -> None:
 @in_loop
 async def test_the_key_of_the_users_settings_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text("api_key_file: no-such-file\ndetail: account\n")
-    output = Output()
-    flags = ["--api-key-file", "none", "--web.listen-address", "127.0.0.1:0", "--log.format", "json"]
-    invocation = parse(["demo", "--config.file", str(tmp_path / "settings.yaml"), *flags])
-    running = asyncio.create_task(demo(invocation, {}, ENVIRONMENT, Redactor(), output.terminal))
-    while not running.done() and '"msg": "poll finished"' not in output.err:  # noqa: ASYNC110 - there is no event
-        await asyncio.sleep(0.01)
-    if not running.done():
-        os.kill(os.getpid(), signal.SIGINT)
-    assert await running == SUCCESS
+    output = await output_until_first_poll("--config.file", str(tmp_path / "settings.yaml"), "--api-key-file", "none")
     assert "poll failed" not in output.err
 
 
@@ -96,12 +95,5 @@ async def test_several_accounts_are_an_error_that_names_them(tmp_path: Path) -> 
 
 @in_loop
 async def test_a_shard_of_the_demo_receives_no_webhooks() -> None:
-    output = Output()
-    flags = ["--shard-count", "2", "--web.listen-address", "127.0.0.1:0", "--log.format", "json"]
-    running = asyncio.create_task(demo(parse(["demo", *flags]), {}, ENVIRONMENT, Redactor(), output.terminal))
-    while not running.done() and '"msg": "poll finished"' not in output.err:  # noqa: ASYNC110 - there is no event
-        await asyncio.sleep(0.01)
-    if not running.done():
-        os.kill(os.getpid(), signal.SIGINT)
-    assert await running == SUCCESS
+    output = await output_until_first_poll("--shard-count", "2")
     assert "listening for webhooks" not in output.err

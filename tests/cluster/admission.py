@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from tests.cluster.builds import KUBERNETES
 from tests.cluster.shell import ClusterError, Shell
 from tests.deploy.manifests import selects
@@ -46,8 +44,7 @@ class Rendering:
 
     def objects(self) -> list[Any]:
         """Return the parsed objects."""
-        # The loader in C: a rendering has up to 200 kB, and its objects are read often.
-        return [each for each in yaml.load_all(self.text, yaml.CSafeLoader) if each is not None]
+        return [each for each in documents.load_all(self.text) if each is not None]
 
     def of_kind(self, *kinds: str) -> list[Any]:
         """Return the objects of some kinds."""
