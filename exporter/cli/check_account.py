@@ -68,19 +68,18 @@ async def check_account(
 ) -> AccountCheck:
     """Send the requests of one poll, and describe what they return."""
     name, meter, plan = f"account {account.name}", RequestMeter(), create_plan(account, settings)
-    described = [_key(account), Row("  base URL", "ok", account.base_url), *_webhook_secret(account, environment)]
+    described = [Row("  base URL", "ok", account.base_url), *_webhook_secret(account, environment)]
     began = environment.monotonic()
     try:
         async with create_http_client(account, settings, ssl_context) as http_client:
             client = create_livepeer_client(http_client, account, settings, environment, meter)
             read = await fetch(client, plan, on_page)
     except OSError as error:
-        return AccountCheck([Row(name, "failed", str(error)), *described])
+        return AccountCheck([Row(name, "failed", str(error)), _key(account), *described])
     except PollError as error:
-        if isinstance(error, MissingKeyError):
-            described[0] = _key(account, is_missing=True)
         failed = Row(name, "failed", f"{error.failure}: {error}")
-        return AccountCheck([failed, *described, *_requests(meter)])
+        key = _key(account, is_missing=isinstance(error, MissingKeyError))
+        return AccountCheck([failed, key, *described, *_requests(meter)])
     seconds = environment.monotonic() - began
     snapshot = await run_yielding(take_snapshot(read.sessions, plan.windows, read.server_time, plan.reported_streams))
     changes = await run_yielding(compare(read, plan, History(), PollSpan(PollStart(environment.now(), began), seconds)))
@@ -88,6 +87,7 @@ async def check_account(
     series = await run_yielding(Series(plan, pages, snapshot, changes.history.lifecycle).count())
     rows = [
         Row(name, "ok", f"API key accepted; {len(read.sessions)} sessions in {read.pages} pages read"),
+        _key(account),
         *described,
         _user_scope(read),
         _sessions(snapshot, plan, len(read.sessions)),
